@@ -1,0 +1,190 @@
+//! The commands: each does its work by the library, prints, and gives the exit status.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+use crate::{
+    app::{self, Options},
+    check,
+    cli::{Command, EnrolArgs, RunArgs, StatusArgs},
+    clock::{Clock, SystemClock},
+    config::{self, Config},
+    enrol, sample,
+    status::{ForPeople, Status},
+};
+use anyhow::Context;
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+use tocsin_vocabulary::Code;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, reload, util::SubscriberInitExt};
+
+/// An install string is shorter.
+const INSTALL_BYTES_MAX: u64 = 16 * 1024;
+
+/// Does what the command line says; gives the exit status.
+///
+/// # Errors
+/// When the command could not do its work, with the reason and the remedy.
+pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(args) => run(&args),
+        Command::Enrol(args) => enrol(&args),
+        Command::Check(args) => {
+            let state_dir = args.place.state.resolve(environment());
+            let findings = check::check(&args.place.config, &state_dir, &SystemClock);
+            for finding in &findings {
+                println!("{} {}", if finding.good { "ok  " } else { "FAIL" }, finding.text);
+            }
+            Ok(exit(
+                findings.iter().all(|finding| finding.good),
+                Code::FailedPrecondition,
+            ))
+        }
+        Command::Sample(args) => sample::run(&args, &SystemClock).map(|()| ExitCode::SUCCESS),
+        Command::Status(args) => status(&args),
+    }
+}
+
+fn environment() -> Option<PathBuf> {
+    std::env::var_os("TOCSIN_STATE_DIR").map(PathBuf::from)
+}
+
+fn exit(good: bool, otherwise: Code) -> ExitCode {
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(otherwise.exit_status())
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    if args.print_config {
+        print!("{}", config::PRINTED);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = match Config::load_or_default(&args.place.config) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return Ok(ExitCode::from(Code::InvalidInput.exit_status()));
+        }
+    };
+    let (filter, level) = reload::Layer::new(config.log.filter());
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(
+            tracing_subscriber::fmt::layer()
+                .with_writer(std::io::stderr)
+                .with_ansi(false),
+        )
+        .init();
+    let options = Options {
+        config,
+        config_file: Some(args.place.config.clone()),
+        state_dir: args.place.state.resolve(environment()),
+        root: PathBuf::from("/"),
+        clock: Arc::new(SystemClock),
+        service: true,
+        log: Some(Box::new(move |wanted| {
+            drop(level.modify(|filter: &mut LevelFilter| *filter = wanted.filter()));
+        })),
+    };
+    runtime()?.block_on(async {
+        let shutdown = CancellationToken::new();
+        tokio::spawn(stop_on_signal(shutdown.clone()));
+        app::run(options, shutdown).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stop_on_signal(shutdown: CancellationToken) {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    let terminated = async {
+        match terminate {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+    shutdown.cancel();
+}
+
+fn enrol(args: &EnrolArgs) -> anyhow::Result<ExitCode> {
+    let text = match (&args.install, &args.install_file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(file)) => read_install(file)?,
+        (None, None) => String::new(),
+    };
+    let install = match text.parse() {
+        Ok(install) => install,
+        Err(error) => {
+            eprintln!("tocsin-agent: {error}");
+            return Ok(ExitCode::from(Code::InvalidInput.exit_status()));
+        }
+    };
+    let state_dir = args.state.resolve(environment());
+    let facts = app::wire_facts(Path::new("/"));
+    let enrolled = enrol::enrol(&install, &state_dir, args.again, facts, &SystemClock);
+    let identity = match runtime()?.block_on(enrolled) {
+        Ok(identity) => identity,
+        Err(error) => {
+            let code = error.code();
+            eprintln!("tocsin-agent: {:#}", anyhow::Error::from(error));
+            return Ok(ExitCode::from(code.exit_status()));
+        }
+    };
+    println!("enrolled as {} until {}", identity.host, identity.not_after);
+    println!("collectors: {}", identity.collectors.join(", "));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_install(file: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    if file == Path::new("-") {
+        std::io::stdin()
+            .take(INSTALL_BYTES_MAX)
+            .read_to_string(&mut text)
+            .context("cannot read stdin")?;
+    } else {
+        let opened = std::fs::File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+        opened
+            .take(INSTALL_BYTES_MAX)
+            .read_to_string(&mut text)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    Ok(text)
+}
+
+fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let now = SystemClock.wall();
+    let status = match Status::read(&args.state.resolve(environment())) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("tocsin-agent: {:#}", anyhow::Error::from(error));
+            return Ok(ExitCode::from(Code::FailedPrecondition.exit_status()));
+        }
+    };
+    let problems = status.problems(now);
+    if args.json {
+        let mut json = serde_json::to_value(&status)?;
+        json["healthy"] = problems.is_empty().into();
+        json["problems"] = problems.clone().into();
+        println!("{json:#}");
+    } else {
+        print!("{}", ForPeople(&status, now));
+    }
+    Ok(exit(problems.is_empty(), Code::Unavailable))
+}

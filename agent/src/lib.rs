@@ -1,0 +1,42 @@
+//! The agent: samples a host, keeps what it saw until the collector has it safe.
+//!
+//! ```text
+//! sources ─▶ ticking ─▶ spool (thread) ─▶ uplink (backlog, events) ─▶ collector
+//!                └───── live queue ─────▶ uplink (live) ──────────▶
+//! ```
+//!
+//! * [`sources`], [`schedule`], [`facts`], [`sample`] — what is read of the host, when, and shown without a collector,
+//! * [`ticking`] — the tick loop,
+//! * [`spool`] — the durable queue,
+//! * [`uplink`] — the link to the collectors,
+//! * [`enrol`], [`identity`], [`tls`] — who this host is and whom it trusts,
+//! * [`config`], [`status`], [`check`] — what an administrator writes and sees,
+//! * [`app`] — all of it put together; also as a library, for an agent inside another process,
+//! * [`cli`], [`commands`] — the command line.
+//!
+//! The agent opens no port and executes nothing that a collector sends.
+
+pub mod app;
+pub mod check;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod enrol;
+pub mod facts;
+pub mod files;
+pub mod identity;
+pub mod random;
+pub mod ranges;
+mod reload;
+mod reporter;
+pub mod sample;
+pub mod schedule;
+pub mod sources;
+pub mod spool;
+pub mod status;
+#[cfg(test)]
+mod testing;
+pub mod ticking;
+pub mod tls;
+pub mod uplink;

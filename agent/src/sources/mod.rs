@@ -1,0 +1,214 @@
+//! Sampling: one pass over the host gives one tick, all of whose values bear one timestamp.
+//!
+//! Everything comes from `/proc` and `/sys` below a root path, so a recorded tree is sampled like a machine. What a
+//! kernel does not have or may not be read is absent: neither zero nor an error. On an unchanged host a tick keeps its
+//! files open, parses bytes in place and allocates next to nothing; sections of the dictionary are made anew only when
+//! their set of series changed. File systems are asked for their space by others (see `space`).
+
+mod bytes;
+mod columns;
+mod core;
+mod cpu;
+mod disks;
+mod file;
+mod groups;
+mod load;
+mod memory;
+mod mountinfo;
+mod mounts;
+mod network;
+mod own;
+mod pressure;
+mod process_stat;
+mod process_table;
+mod processes;
+mod space;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use groups::{PROCESS_GROUPS_MAX, ProcessGroup};
+pub use own::OwnFigures;
+pub use process_table::{ProcessRow, ProcessTable};
+
+pub(crate) use bytes::{fields, lines, number, text, trimmed};
+pub(crate) use cpu::Stat;
+pub(crate) use file::read_path;
+pub(crate) use memory::Memory;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tocsin_vocabulary::{
+    Dictionary, Severity, Timestamp,
+    batch::{Cell, Tick},
+};
+
+/// What to sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SamplerConfig {
+    /// `/`, or the folder of a recorded tree with `proc`, `sys` and perhaps `etc` below.
+    pub root: PathBuf,
+    /// Whether logical processors are told apart.
+    pub per_core: bool,
+    /// Sets of processes that must run; at most [`PROCESS_GROUPS_MAX`].
+    pub process_groups: Vec<ProcessGroup>,
+    /// Rows of the process table by processor time, and as many by memory; at most 100.
+    pub top: usize,
+    /// Mount points that are left out. In all patterns `*` stands for anything.
+    pub exclude_mounts: Vec<String>,
+    /// Network interfaces that are left out.
+    pub exclude_interfaces: Vec<String>,
+    /// Block devices that are left out.
+    pub exclude_disks: Vec<String>,
+}
+
+impl Default for SamplerConfig {
+    /// This machine, without what containers, loop devices and sessions bring along.
+    fn default() -> Self {
+        let owned = |patterns: &[&str]| patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+        Self {
+            root: PathBuf::from("/"),
+            per_core: false,
+            process_groups: Vec::new(),
+            top: 10,
+            exclude_mounts: owned(&[
+                "/run/credentials/*",
+                "/run/docker/*",
+                "/run/lock",
+                "/run/user/*",
+                "/snap/*",
+                "/var/lib/containers/*",
+                "/var/lib/docker/*",
+                "/var/lib/kubelet/*",
+            ]),
+            exclude_interfaces: owned(&["cali*", "ifb*", "lo", "veth*"]),
+            exclude_disks: owned(&["fd*", "loop*", "ram*", "sr*", "zram*"]),
+        }
+    }
+}
+
+/// Something that happened on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostEvent {
+    /// Dotted name: `process.group.gone`, `process.group.back`, `network.link.down`, `network.link.up`.
+    pub name: &'static str,
+    /// How bad, by itself.
+    pub severity: Severity,
+    /// What it happened to.
+    pub attributes: Vec<(&'static str, String)>,
+    /// One sentence, English. Holds names of the host: data, never markup.
+    pub body: String,
+}
+
+/// One pass of sampling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampled {
+    /// What the cells mean. Equal hashes mean the same dictionary.
+    pub dictionary: Dictionary,
+    /// The values.
+    pub tick: Tick,
+    /// What happened since the tick before.
+    pub events: Vec<HostEvent>,
+    /// The busiest processes, when a table was due.
+    pub processes: Option<ProcessTable>,
+}
+
+/// Samples one host again and again. Blocks for as long as reading `/proc` takes; a file system that hangs delays
+/// nothing.
+#[derive(Debug)]
+pub struct Sampler {
+    core: core::Core,
+    cores: cpu::Cores,
+    disks: disks::Disks,
+    mounts: mounts::Mounts,
+    network: network::Network,
+    processes: processes::Processes,
+    own: own::Own,
+    buffer: Vec<u8>,
+    dictionary: Dictionary,
+    first: bool,
+}
+
+impl Sampler {
+    /// A sampler of this configuration. Nothing is read yet.
+    #[must_use]
+    pub fn new(config: SamplerConfig) -> Self {
+        let root = config.root.as_path();
+        let live = is_live(root);
+        let ask = live.then(|| Arc::new(space::ask_kernel) as space::Ask);
+        Self {
+            core: core::Core::new(root),
+            cores: cpu::Cores::new(config.per_core),
+            disks: disks::Disks::new(root, config.exclude_disks),
+            mounts: mounts::Mounts::new(root, config.exclude_mounts, ask),
+            network: network::Network::new(root, config.exclude_interfaces),
+            processes: processes::Processes::new(root, config.process_groups, config.top),
+            own: own::Own::new(live),
+            buffer: Vec::new(),
+            dictionary: Dictionary::new(Vec::new()),
+            first: true,
+        }
+    }
+
+    /// What the agent says about itself from the next tick on.
+    pub const fn set_own_figures(&mut self, figures: OwnFigures) {
+        self.own.figures = figures;
+    }
+
+    /// Takes one tick. `now` becomes its timestamp; `mono` is the monotonic clock, which must never run backwards.
+    pub fn sample(&mut self, now: Timestamp, mono: Duration) -> Sampled {
+        let Self {
+            core,
+            cores,
+            disks,
+            mounts,
+            network,
+            processes,
+            own,
+            buffer,
+            dictionary,
+            first,
+        } = self;
+        let mut cells: Vec<Cell> = Vec::with_capacity(dictionary.len());
+        let mut events = Vec::new();
+        core.read(buffer, cores.wanted());
+        let moment = core.moment(now, mono);
+        let table = processes.refresh(buffer, &mut events, &moment);
+        let changed = [
+            core.sample(&mut cells, processes),
+            cores.sample(&mut cells, core.stat()),
+            disks.sample(buffer, &mut cells),
+            mounts.sample(buffer, &mut cells, mono),
+            network.sample(buffer, &mut cells, &mut events, mono),
+            processes.sample_groups(&mut cells),
+            own.sample(buffer, &mut cells),
+        ];
+        if std::mem::take(first) || changed.contains(&true) {
+            let sections = [
+                core.section(),
+                cores.section(),
+                disks.section(),
+                mounts.section(),
+                network.section(),
+                processes.section(),
+                own.section(),
+            ];
+            *dictionary = Dictionary::new(sections.map(columns::CachedSection::section).into());
+        }
+        Sampled {
+            dictionary: dictionary.clone(),
+            tick: Tick { time: now, cells },
+            events,
+            processes: table,
+        }
+    }
+}
+
+/// Whether `root` is this machine, and not a recorded tree.
+pub(crate) fn is_live(root: &Path) -> bool {
+    root == Path::new("/")
+}

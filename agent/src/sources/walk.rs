@@ -1,0 +1,230 @@
+//! Walking all processes: which there are now, and how often that may be asked.
+//!
+//! A walk reads one small file per process, about 7 µs each. So up to [`EVERY_TICK_MAX`] processes it is done on each
+//! tick, and above that it stretches, to keep below 1 % of one processor.
+
+use super::{
+    file::read_at,
+    process_stat::{NAME_BYTES_MAX, ProcessStat, parse_stat},
+};
+use rustix::{
+    fd::OwnedFd,
+    fs::{CWD, Mode, OFlags, RawDir, SeekFrom, openat, seek},
+};
+use std::{fmt::Write as _, path::Path, time::Duration};
+
+/// Most processes that are looked at; Linux allows no more.
+pub(crate) const PROCESSES_MAX: usize = 1 << 22;
+
+/// Up to this many processes are walked on each tick.
+pub(crate) const EVERY_TICK_MAX: usize = 1_000;
+
+/// From this many processes on, walks are at least [`MANY_PERIOD`] apart.
+const MANY: usize = 10_000;
+const MANY_PERIOD: Duration = Duration::from_secs(60);
+
+/// Usual time between two process tables.
+const TABLE_PERIOD: Duration = Duration::from_secs(30);
+
+/// Time that is left between walks for each process: 7 µs of work per millisecond is 0.7 % of one processor.
+const PAUSE_PER_PROCESS: Duration = Duration::from_millis(1);
+
+/// Room for directory entries in one system call.
+const DIRECTORY_BUFFER_BYTES: usize = 32 << 10;
+
+/// Shortest time between two walks over `count` processes.
+pub(crate) fn walk_period(count: usize) -> Duration {
+    if count <= EVERY_TICK_MAX {
+        return Duration::ZERO;
+    }
+    let pause = PAUSE_PER_PROCESS * u32::try_from(count).unwrap_or(u32::MAX);
+    if count > MANY { pause.max(MANY_PERIOD) } else { pause }
+}
+
+/// Shortest time between two process tables over `count` processes.
+pub(crate) fn table_period(count: usize) -> Duration {
+    walk_period(count).max(TABLE_PERIOD)
+}
+
+/// One process as of the last walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// With `pid` it identifies the process: numbers are used again.
+    pub(crate) started_ticks: u64,
+    pub(crate) state: u8,
+    pub(crate) cpu_ticks: u64,
+    pub(crate) threads: u64,
+    pub(crate) resident_pages: u64,
+    name: [u8; NAME_BYTES_MAX],
+    name_length: u8,
+    /// Bit *i* is set when it belongs to group *i*.
+    pub(crate) groups: u64,
+    /// Whether `groups` holds for good; a young process may still become another program.
+    pub(crate) settled: bool,
+}
+
+impl Process {
+    pub(crate) fn new(pid: u32, stat: &ProcessStat<'_>) -> Self {
+        let mut name = [0; NAME_BYTES_MAX];
+        let length = stat.name.len().min(NAME_BYTES_MAX);
+        name[..length].copy_from_slice(&stat.name[..length]);
+        Self {
+            pid,
+            started_ticks: stat.started_ticks,
+            state: stat.state,
+            cpu_ticks: stat.cpu_ticks,
+            threads: stat.threads,
+            resident_pages: stat.resident_pages,
+            name,
+            name_length: u8::try_from(length).unwrap_or(0),
+            groups: 0,
+            settled: false,
+        }
+    }
+
+    /// What it calls itself.
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name[..usize::from(self.name_length)]
+    }
+
+    /// Whether `other` is the same process, and not a successor with the same number.
+    pub(crate) const fn is(&self, other: &Self) -> bool {
+        self.pid == other.pid && self.started_ticks == other.started_ticks
+    }
+
+    /// Takes over what changes while a process lives.
+    pub(crate) const fn take_figures(&mut self, seen: &Self) {
+        self.state = seen.state;
+        self.cpu_ticks = seen.cpu_ticks;
+        self.threads = seen.threads;
+        self.resident_pages = seen.resident_pages;
+    }
+
+    /// Whether it still does something: neither a zombie nor dead.
+    pub(crate) const fn is_alive(&self) -> bool {
+        !matches!(self.state, b'Z' | b'X' | b'x')
+    }
+}
+
+/// The folder `/proc`.
+#[derive(Debug)]
+pub(crate) struct ProcessFolder {
+    folder: Option<OwnedFd>,
+    entries: Vec<u8>,
+    path: String,
+}
+
+impl ProcessFolder {
+    pub(crate) fn new(root: &Path) -> Self {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Self {
+            folder: openat(CWD, root.join("proc"), flags, Mode::empty()).ok(),
+            entries: Vec::with_capacity(DIRECTORY_BUFFER_BYTES),
+            path: String::new(),
+        }
+    }
+
+    /// Reads file `name` of process `pid`.
+    pub(crate) fn read<'buffer>(
+        &mut self,
+        pid: u32,
+        name: &str,
+        buffer: &'buffer mut Vec<u8>,
+    ) -> Option<&'buffer [u8]> {
+        self.path.clear();
+        write!(self.path, "{pid}/{name}").ok()?;
+        read_at(self.folder.as_ref()?, self.path.as_str(), buffer)
+    }
+
+    /// Looks at one process.
+    pub(crate) fn look(&mut self, pid: u32, buffer: &mut Vec<u8>) -> Option<Process> {
+        self.read(pid, "stat", buffer)
+            .and_then(parse_stat)
+            .map(|stat| Process::new(pid, &stat))
+    }
+
+    /// All processes, sorted by number, in `found`; those that end meanwhile are left out.
+    pub(crate) fn walk(&mut self, found: &mut Vec<Process>, buffer: &mut Vec<u8>) {
+        found.clear();
+        let Self {
+            folder: Some(folder),
+            entries,
+            path,
+        } = self
+        else {
+            return;
+        };
+        if seek(&*folder, SeekFrom::Start(0)).is_err() {
+            return;
+        }
+        let mut listing = RawDir::new(&*folder, entries.spare_capacity_mut());
+        while let Some(Ok(entry)) = listing.next() {
+            let Some(pid) = super::bytes::number(entry.file_name().to_bytes()).and_then(|pid| u32::try_from(pid).ok())
+            else {
+                continue;
+            };
+            path.clear();
+            let read = write!(path, "{pid}/stat")
+                .ok()
+                .and_then(|()| read_at(&*folder, path.as_str(), buffer));
+            if let Some(stat) = read.and_then(parse_stat) {
+                found.push(Process::new(pid, &stat));
+            }
+            if found.len() >= PROCESSES_MAX {
+                break;
+            }
+        }
+        found.sort_unstable_by_key(|process| process.pid); // the kernel lists in this order, a recorded tree doesn't
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn walks_stretch_with_the_number_of_processes() {
+        assert_eq!(walk_period(100), Duration::ZERO);
+        assert_eq!(walk_period(1_000), Duration::ZERO);
+        assert_eq!(walk_period(5_000), Duration::from_secs(5));
+        assert_eq!(walk_period(10_001), Duration::from_secs(60));
+        assert_eq!(walk_period(100_000), Duration::from_secs(100));
+        assert_eq!(table_period(100), Duration::from_secs(30));
+        assert_eq!(table_period(20_000), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_recorded_tree_is_walked_in_order_again_and_again() {
+        let root = tempfile::tempdir().unwrap();
+        for (pid, name) in [(300, "c"), (7, "a"), (42, "b) Z 1 (")] {
+            let folder = root.path().join("proc").join(pid.to_string());
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(
+                folder.join("stat"),
+                format!("{pid} ({name}) S 1 1 1 0 -1 0 0 0 0 0 1 2 0 0 20 0 1 0 {pid} 0 5"),
+            )
+            .unwrap();
+        }
+        fs::create_dir_all(root.path().join("proc/sys")).unwrap();
+        fs::create_dir_all(root.path().join("proc/99")).unwrap();
+        let (mut folder, mut found, mut buffer) = (ProcessFolder::new(root.path()), Vec::new(), Vec::new());
+        for _ in 0..2 {
+            folder.walk(&mut found, &mut buffer);
+            assert_eq!(
+                found.iter().map(|process| process.pid).collect::<Vec<_>>(),
+                [7, 42, 300]
+            );
+            assert_eq!(found[1].name(), b"b) Z 1 (");
+        }
+    }
+
+    #[test]
+    fn a_tree_without_processes_has_none() {
+        let root = tempfile::tempdir().unwrap();
+        let mut found = Vec::new();
+        ProcessFolder::new(root.path()).walk(&mut found, &mut Vec::new());
+        assert!(found.is_empty());
+    }
+}

@@ -1,0 +1,305 @@
+//! The tick loop: samples when due, encodes once, hands the tick to the spool and to the live stream. Nothing it does
+//! waits for a disk or a network.
+
+use crate::{
+    clock::SharedClock,
+    config::Config,
+    schedule::Schedule,
+    sources::{HostEvent, OwnFigures, ProcessTable, Sampler},
+    spool::{StoredEvent, StoredTick, worker::SpoolHandle},
+    uplink::{LiveTick, Outlook},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tocsin_proto::{
+    CHUNK_TICKS_MAX,
+    v1::{Process, ProcessSnapshot},
+};
+use tocsin_vocabulary::{Hash, Severity, Timestamp, batch::Encoder, time::format_duration};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// A key-frame comes at least this often.
+const KEY_FRAME_EVERY: Duration = Duration::from_secs(300);
+/// Between two ticks wall and monotonic clock may drift apart by this before it is an event.
+const CLOCK_JUMP: Duration = Duration::from_secs(5);
+/// Events that wait for the spool to take them; beyond it the oldest is dropped.
+const PENDING_EVENTS_MAX: usize = 1_024;
+
+/// What others may know of the tick loop; all of it since the agent started.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// Number of the newest tick.
+    pub seq: AtomicU64,
+    /// Its time, in epoch milliseconds.
+    pub wall_ms: AtomicU64,
+    /// Its time by the monotonic clock, in milliseconds.
+    pub mono_ms: AtomicU64,
+    /// Ticks left out because their time had passed.
+    pub skipped: AtomicU64,
+}
+
+/// The tick loop's parts.
+pub struct Ticking {
+    /// `/`, or a recorded tree.
+    pub root: PathBuf,
+    /// Changes as the file changes.
+    pub config: watch::Receiver<Config>,
+    /// Where every tick goes.
+    pub spool: SpoolHandle,
+    /// Where it goes too while a stream is open.
+    pub live: mpsc::Sender<LiveTick>,
+    /// Where process snapshots go.
+    pub processes: watch::Sender<Option<ProcessSnapshot>>,
+    /// Shared with the link.
+    pub outlook: Arc<Outlook>,
+    /// Shared with status and watchdog.
+    pub pulse: Arc<Pulse>,
+    /// The clocks.
+    pub clock: SharedClock,
+    /// What the host's phase is derived from, so that hosts spread over the interval.
+    pub phase_seed: Vec<u8>,
+}
+
+/// What changes from tick to tick.
+struct Course {
+    sampler: Sampler,
+    encoder: Encoder,
+    next_seq: u64,
+    dictionary: Option<Hash>,
+    key_at: Duration,
+    since_key: usize,
+    before: Option<(Timestamp, Duration)>,
+    pending: VecDeque<StoredEvent>,
+    figures: OwnFigures,
+}
+
+impl Ticking {
+    /// Ticks until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let config = self.config.borrow_and_update().clone();
+        let mut sampling = config.sampler(&self.root);
+        let mut course = Course {
+            sampler: Sampler::new(sampling.clone()),
+            encoder: Encoder::new(),
+            next_seq: self.spool.view().borrow().next_seq,
+            dictionary: None,
+            key_at: Duration::ZERO,
+            since_key: 0,
+            before: None,
+            pending: VecDeque::new(),
+            figures: OwnFigures::default(),
+        };
+        course.pending.push_back(started(self.clock.wall()));
+        let mut own_interval = config.interval;
+        let mut schedule = self.schedule(own_interval);
+        self.tick(&mut course);
+        while !stop.is_cancelled() {
+            let now = self.clock.mono();
+            let due = schedule.next(now);
+            self.pulse.skipped.fetch_add(due.skipped, Ordering::Relaxed);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                Ok(()) = self.config.changed() => {
+                    let config = self.config.borrow_and_update().clone();
+                    own_interval = config.interval;
+                    if config.sampler(&self.root) != sampling {
+                        sampling = config.sampler(&self.root);
+                        course.sampler = Sampler::new(sampling.clone());
+                    }
+                    schedule = self.schedule(own_interval);
+                }
+                () = self.outlook.interval_changed() => schedule = self.schedule(own_interval),
+                () = tokio::time::sleep(due.at.saturating_sub(now)) => {
+                    let late = schedule.is_late(due.at, self.clock.mono());
+                    let figures = &mut course.figures;
+                    figures.ticks_late = Some(figures.ticks_late.unwrap_or(0) + u64::from(late));
+                    figures.ticks_skipped = Some(self.pulse.skipped.load(Ordering::Relaxed));
+                    self.tick(&mut course);
+                }
+            }
+        }
+    }
+
+    fn schedule(&self, own_interval: Duration) -> Schedule {
+        let interval = self.outlook.interval(own_interval);
+        Schedule::new(interval, Schedule::phase_of(&self.phase_seed, interval))
+    }
+
+    fn tick(&self, course: &mut Course) {
+        let (now, mono) = (self.clock.wall(), self.clock.mono());
+        course
+            .pending
+            .extend(jumped(course.before.replace((now, mono)), now, mono));
+        self.figure(course);
+        course.sampler.set_own_figures(course.figures);
+        let sampled = course.sampler.sample(now, mono);
+        course.figures.tick_duration = Some(self.clock.mono().saturating_sub(mono));
+
+        let hash = sampled.dictionary.hash();
+        let stale = course.since_key >= CHUNK_TICKS_MAX || mono >= course.key_at + KEY_FRAME_EVERY;
+        let live_open = self.outlook.live_open.load(Ordering::Acquire);
+        let stream_wants = live_open && self.outlook.key_wanted.swap(false, Ordering::AcqRel);
+        let key_frame =
+            stream_wants || stale || self.spool.key_wanted() || course.dictionary.replace(hash) != Some(hash);
+        if key_frame {
+            (course.key_at, course.since_key) = (mono, 0);
+        }
+        course.since_key += 1;
+        let payload = course.encoder.encode(&sampled.tick, &sampled.dictionary, key_frame);
+
+        // The collector may know numbers beyond ours from an earlier run.
+        let seq = course.next_seq.max(self.spool.view().borrow().next_seq);
+        course.next_seq = seq + 1;
+        if live_open {
+            let tick = LiveTick {
+                seq,
+                key_frame,
+                payload: payload.clone(),
+                dictionary: sampled.dictionary.clone(),
+            };
+            if self.live.try_send(tick).is_err() {
+                self.outlook.key_wanted.store(true, Ordering::Release);
+            }
+        }
+        self.spool.tick(
+            StoredTick {
+                seq,
+                time: now,
+                payload,
+            },
+            key_frame,
+            sampled.dictionary,
+        );
+        course
+            .pending
+            .extend(sampled.events.into_iter().map(|event| stored(event, now)));
+        self.hand_over(&mut course.pending);
+        if let Some(table) = sampled.processes {
+            self.processes.send_replace(Some(snapshot(table)));
+        }
+        self.pulse.seq.store(seq, Ordering::Release);
+        self.pulse
+            .wall_ms
+            .store(u64::try_from(now.as_millis()).unwrap_or(0), Ordering::Release);
+        self.pulse
+            .mono_ms
+            .store(u64::try_from(mono.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    fn figure(&self, course: &mut Course) {
+        let view = self.spool.view();
+        let view = view.borrow();
+        let figures = &mut course.figures;
+        figures.ticks = Some(figures.ticks.unwrap_or(0) + 1);
+        figures.spool_records = Some(view.stored.count());
+        figures.spool_bytes = Some(view.bytes);
+        figures.spool_dropped = Some(view.ticks_dropped);
+    }
+
+    fn hand_over(&self, pending: &mut VecDeque<StoredEvent>) {
+        if pending.is_empty() {
+            return;
+        }
+        if let Err(events) = self.spool.events(pending.drain(..).collect()) {
+            pending.extend(events);
+            while pending.len() > PENDING_EVENTS_MAX {
+                pending.pop_front();
+                tracing::warn!("the spool does not take events: the oldest is dropped");
+            }
+        }
+    }
+}
+
+fn started(now: Timestamp) -> StoredEvent {
+    let version = env!("CARGO_PKG_VERSION");
+    StoredEvent {
+        seq: 0,
+        time: now,
+        name: "agent.started".to_owned(),
+        severity: Severity::Info,
+        attributes: BTreeMap::from([("version".to_owned(), version.to_owned())]),
+        body: format!("agent {version} started"),
+    }
+}
+
+/// An event when the wall clock moved otherwise than time passed.
+fn jumped(before: Option<(Timestamp, Duration)>, now: Timestamp, mono: Duration) -> Option<StoredEvent> {
+    let (wall_before, mono_before) = before?;
+    let expected = wall_before.plus(mono.saturating_sub(mono_before));
+    let (direction, drift) = if now >= expected {
+        ("forwards", now.since(expected))
+    } else {
+        ("backwards", expected.since(now))
+    };
+    if drift <= CLOCK_JUMP {
+        return None;
+    }
+    let sign = if direction == "forwards" { "" } else { "-" };
+    Some(StoredEvent {
+        seq: 0,
+        time: now,
+        name: "clock.jumped".to_owned(),
+        severity: Severity::Warning,
+        attributes: BTreeMap::from([("offset_ms".to_owned(), format!("{sign}{}", drift.as_millis()))]),
+        body: format!("the clock jumped {direction} by {}", format_duration(drift)),
+    })
+}
+
+fn stored(event: HostEvent, now: Timestamp) -> StoredEvent {
+    StoredEvent {
+        seq: 0,
+        time: now,
+        name: event.name.to_owned(),
+        severity: event.severity,
+        attributes: event
+            .attributes
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+        body: event.body,
+    }
+}
+
+fn snapshot(table: ProcessTable) -> ProcessSnapshot {
+    let processes = table.processes.into_iter().map(|row| Process {
+        pid: row.pid,
+        name: row.name,
+        user: row.user,
+        cpu_ratio: row.cpu_ratio,
+        memory_bytes: row.memory_bytes,
+        threads: u32::try_from(row.threads).unwrap_or(u32::MAX),
+        started_ms: row.started.as_millis(),
+        state: row.state.to_string(),
+        command: row.command,
+    });
+    ProcessSnapshot {
+        time_ms: table.time.as_millis(),
+        total: u32::try_from(table.total).unwrap_or(u32::MAX),
+        processes: processes.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_an_event_and_a_slow_tick_is_not() {
+        let at = Timestamp::from_millis;
+        let before = Some((at(1_000_000), Duration::from_secs(50)));
+        assert_eq!(jumped(before, at(1_300_000), Duration::from_secs(350)), None);
+        let event = jumped(before, at(1_000_000), Duration::from_secs(60)).unwrap();
+        assert_eq!(event.attributes["offset_ms"], "-10000");
+        let event = jumped(before, at(4_610_000), Duration::from_secs(60)).unwrap();
+        assert_eq!(event.body, "the clock jumped forwards by 1h");
+    }
+}

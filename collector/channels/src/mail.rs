@@ -1,0 +1,161 @@
+//! Mail: a page as plain text in the person's language, handed to one SMTP server.
+//!
+//! The `Message-ID` is made from the page's key, so that resends are the same message to the mail server and reader.
+//! Nothing from outside reaches a header except through one line without control characters, encoded as RFC 2047 says.
+
+use crate::{
+    channel::{Channel, Envelope, Receipt, SendError, SendErrorKind, chain},
+    config::{MailConfig, Secret, Security, read_certificates},
+    wording,
+};
+use async_trait::async_trait;
+use lettre::{
+    Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    message::{Mailbox, header::ContentType},
+    transport::smtp::{
+        Error,
+        authentication::Credentials,
+        client::{Certificate, Tls, TlsParameters},
+    },
+};
+use std::time::{Duration, SystemTime};
+use tocsin_vocabulary::Timestamp;
+
+/// How long one try may take, from connecting to the last answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the server may take for one answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Hands pages to one SMTP server.
+#[derive(Debug)]
+pub struct Mail {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    peer: String,
+    from: Mailbox,
+}
+
+impl Mail {
+    /// From a configuration without mistakes.
+    ///
+    /// # Errors
+    /// A sentence that names the channel's file or setting that cannot be used.
+    pub fn new(config: &MailConfig) -> Result<Self, String> {
+        let tls = match config.security {
+            Security::None => Tls::None,
+            Security::Starttls => Tls::Required(tls_of(config)?),
+            Security::Tls => Tls::Wrapper(tls_of(config)?),
+        };
+        let port = config.port();
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)
+            .port(port)
+            .tls(tls)
+            .timeout(Some(ANSWER_TIMEOUT));
+        if let (Some(user), Some(file)) = (&config.username, &config.password_file) {
+            let password = Secret::read(file)?;
+            let password = String::from_utf8(password.bytes().to_vec())
+                .map_err(|_| format!("the password in {} is not text", file.display()))?;
+            transport = transport.credentials(Credentials::new(user.clone(), password));
+        }
+        let from = config
+            .from
+            .parse()
+            .map_err(|error| format!("`from` is not a mail address: {error}"))?;
+        Ok(Self {
+            transport: transport.build(),
+            peer: format!("{}:{port}", config.host),
+            from,
+        })
+    }
+
+    /// The message as it goes out.
+    fn message(&self, envelope: &Envelope) -> Result<Message, String> {
+        let person = &envelope.person;
+        if person.email.is_empty() {
+            return Err(format!(
+                "{} has no mail address: add one",
+                wording::one_line(&person.name)
+            ));
+        }
+        let address: Address = person
+            .email
+            .parse()
+            .map_err(|error| format!("`{}` is not a mail address: {error}", wording::one_line(&person.email)))?;
+        let millis = u64::try_from(envelope.page.created_at.as_millis()).unwrap_or(0);
+        Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(Some(wording::one_line(&person.name)), address))
+            .message_id(Some(message_id(&envelope.page.key, self.from.email.domain())))
+            .date(SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
+            .subject(wording::subject(envelope))
+            .header(ContentType::TEXT_PLAIN)
+            .body(wording::body(envelope))
+            .map_err(|error| format!("cannot write the mail: {}", chain(&error)))
+    }
+}
+
+fn tls_of(config: &MailConfig) -> Result<TlsParameters, String> {
+    let mut tls = TlsParameters::builder(config.host.clone());
+    if let Some(path) = &config.ca_file {
+        let certificate = Certificate::from_pem(&read_certificates(path)?)
+            .map_err(|error| format!("cannot use the certificates in {}: {}", path.display(), chain(&error)))?;
+        tls = tls.add_root_certificate(certificate);
+    }
+    tls.build_rustls()
+        .map_err(|error| format!("cannot set up TLS: {}", chain(&error)))
+}
+
+/// `<key@domain>`, of the characters that RFC 5322 allows in an atom.
+fn message_id(key: &str, domain: &str) -> String {
+    let key: String = key
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    format!("<{key}@{domain}>")
+}
+
+#[async_trait]
+impl Channel for Mail {
+    async fn send(&self, envelope: &Envelope, _now: Timestamp) -> Result<Receipt, SendError> {
+        let message = self
+            .message(envelope)
+            .map_err(|reason| SendError::new(SendErrorKind::Permanent, reason))?;
+        match tokio::time::timeout(TIMEOUT, self.transport.send(message)).await {
+            Ok(Ok(answer)) => {
+                let line = answer.first_line().unwrap_or_default();
+                Ok(Receipt {
+                    answer: wording::one_line(&format!("{} {line}", answer.code())),
+                })
+            }
+            Ok(Err(error)) => Err(failed(&error, &self.peer)),
+            Err(_) => {
+                let reason = format!("{} did not take the mail within {} s", self.peer, TIMEOUT.as_secs());
+                Err(SendError::new(SendErrorKind::Unknown, reason))
+            }
+        }
+    }
+}
+
+/// What an SMTP error means: 5yz is final, 4yz is not (RFC 5321, 4.2.1); a lost connection may have lost only the answer.
+fn failed(error: &Error, peer: &str) -> SendError {
+    let kind = if error.is_permanent() || error.is_client() {
+        SendErrorKind::Permanent
+    } else if error.is_transient() || error.is_tls() {
+        SendErrorKind::Temporary
+    } else {
+        SendErrorKind::Unknown
+    };
+    SendError::new(
+        kind,
+        wording::one_line(&format!("{peer} did not take the mail: {}", chain(error))),
+    )
+}
+
+#[cfg(test)]
+mod tests;

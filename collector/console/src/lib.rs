@@ -1,0 +1,44 @@
+//! The console: web pages, HTTP API, sessions, roles, handbook.
+//!
+//! * [`backend`] — what the console asks of the rest of the collector,
+//! * [`router`] — everything it serves, as one axum router; TLS is the caller's,
+//! * [`authority`] — the one table action × role,
+//! * [`link`] — the signed links that pages carry,
+//! * [`password`] — how passwords are kept.
+//!
+//! Pages are askama templates in two languages and work without script; one small script of ours makes them live.
+//! Every name that comes from a monitored host is shown escaped and used as nothing else.
+
+// The fake backend of tests and preview speaks of this crate by name.
+#[cfg(test)]
+extern crate self as tocsin_console;
+
+mod api;
+mod assets;
+pub mod authority;
+pub mod backend;
+mod clocks;
+mod events;
+mod figures;
+mod graph;
+mod guard;
+mod handbook;
+mod headers;
+pub mod link;
+mod markup;
+mod moments;
+mod pages;
+pub mod password;
+mod routes;
+pub mod session;
+mod shell;
+mod state;
+mod steps;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::{QueryAnswer, openapi};
+pub use routes::router;
+pub use state::ConsoleOptions;

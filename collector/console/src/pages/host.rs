@@ -1,0 +1,322 @@
+//! One host: is it well, and if not, what is it?
+
+use super::{
+    board::{AlertRow, LIVE},
+    hosts::{Gauge, gauges, state_key},
+    tickets::{Row, rows},
+};
+use crate::{
+    backend::{Failure, Host, HostState, LatestTick, Process},
+    figures::figure,
+    graph::{self, Around, PANELS, RANGES},
+    guard::{Answer, Visit, nothing},
+    markup::Html,
+    shell::{Shell, page},
+};
+use askama::Template;
+use axum::extract::Path;
+use futures_util::future::join_all;
+use tocsin_desk::{
+    model::{Alert, AlertState, Ticket},
+    record::{AlertFilter, Slice, TicketFilter},
+};
+use tocsin_vocabulary::HostId;
+
+/// Alerts of the range that are shaded in charts.
+const ALERTS_MAX: u32 = 200;
+
+struct RangeChoice {
+    word: &'static str,
+    url: String,
+    chosen: bool,
+}
+
+struct ProcessRow {
+    pid: u32,
+    name: String,
+    user: String,
+    cpu: String,
+    memory: String,
+    state: String,
+    command: String,
+}
+
+struct LatestRow {
+    name: String,
+    meaning: String,
+    attributes: String,
+    value: String,
+}
+
+struct Fact {
+    name: String,
+    value: String,
+}
+
+#[derive(Template)]
+#[template(path = "host.html")]
+struct HostPage {
+    shell: Shell,
+    name: String,
+    state: String,
+    state_key: &'static str,
+    verdict: String,
+    tone: &'static str,
+    customer: String,
+    site: String,
+    seen: Option<Html>,
+    cpu: Gauge,
+    memory: Gauge,
+    disk: Gauge,
+    disk_name: String,
+    tickets: Vec<Row>,
+    alerts: Vec<AlertRow>,
+    ranges: Vec<RangeChoice>,
+    charts: Vec<Html>,
+    processes: Vec<ProcessRow>,
+    processes_total: u32,
+    processes_at: Option<Html>,
+    latest: Vec<LatestRow>,
+    latest_at: Option<Html>,
+    facts: Vec<Fact>,
+    tags: Vec<String>,
+}
+
+/// `GET /hosts/{id}?range=1h|6h|24h|7d`.
+pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
+    let id: HostId = id.parse().map_err(|_| nothing())?;
+    let backend = &visit.console.backend;
+    let host = backend.host(id).await?.ok_or_else(nothing)?;
+    visit.must_see(host.record.customer)?;
+    let shell = Shell::new(&visit, "hosts").with_ticks(id.to_string());
+    let wanted = visit.parameter("range").unwrap_or_default();
+    let (word, length) = RANGES
+        .into_iter()
+        .find(|(word, _)| *word == wanted)
+        .unwrap_or(RANGES[0]);
+    let (from, to) = (visit.now.minus(length), visit.now);
+
+    let slice = Slice {
+        after: None,
+        limit: ALERTS_MAX,
+    };
+    let filter = TicketFilter {
+        states: LIVE.to_vec(),
+        host: Some(id),
+        slice: slice.clone(),
+        ..TicketFilter::default()
+    };
+    let tickets = backend.tickets(&filter).await?.items;
+    let filter = AlertFilter {
+        host: Some(id),
+        from: Some(from),
+        to: Some(to),
+        slice,
+        ..AlertFilter::default()
+    };
+    let alerts = backend.alerts(&filter).await?.items;
+    let raised: Vec<&Alert> = alerts
+        .iter()
+        .filter(|alert| alert.state == AlertState::Raised)
+        .collect();
+
+    let charts = charts(&visit, &shell, id, &alerts, (from, to)).await?;
+    let latest = backend.latest(id).await?;
+    let known = latest.as_ref().filter(|_| host.state == HostState::Live);
+    let (cpu, memory, disk) = gauges(known);
+    let processes = backend.processes(id).await?;
+    let (tone, verdict) = verdict(&shell, &host, &tickets, &raised);
+    let hosts = [host.clone()];
+    let template = HostPage {
+        name: host.record.name.clone(),
+        state: shell.word("host", state_key(host.state)),
+        state_key: state_key(host.state),
+        verdict,
+        tone,
+        customer: host.record.customer_name.clone(),
+        site: host.record.site_name.clone(),
+        seen: host.last_seen_at.or(host.record.last_seen_at).map(|at| shell.ago(at)),
+        cpu: Gauge::new(cpu),
+        memory: Gauge::new(memory),
+        disk_name: disk.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
+        disk: Gauge::new(disk.map(|(_, value)| value)),
+        tickets: rows(&shell, &tickets, &hosts),
+        alerts: raised
+            .into_iter()
+            .map(|alert| AlertRow::new(&shell, alert, &hosts))
+            .collect(),
+        ranges: RANGES.iter().map(|(name, _)| range_choice(id, name, word)).collect(),
+        charts,
+        processes_total: processes.as_ref().map_or(0, |snapshot| snapshot.total),
+        processes_at: processes.as_ref().map(|snapshot| shell.exact(snapshot.time)),
+        processes: processes
+            .map(|snapshot| snapshot.processes.into_iter().map(process).collect())
+            .unwrap_or_default(),
+        latest_at: latest.as_ref().map(|tick| shell.exact(tick.time)),
+        latest: latest.map(|tick| latest_rows(&shell, tick)).unwrap_or_default(),
+        facts: facts(&shell, &host),
+        tags: host.record.tags,
+        shell,
+    };
+    page(&template)
+}
+
+fn range_choice(id: HostId, word: &'static str, chosen: &str) -> RangeChoice {
+    RangeChoice {
+        word,
+        url: format!("/hosts/{id}?range={word}"),
+        chosen: word == chosen,
+    }
+}
+
+async fn charts(
+    visit: &Visit,
+    shell: &Shell,
+    id: HostId,
+    alerts: &[Alert],
+    (from, to): (tocsin_vocabulary::Timestamp, tocsin_vocabulary::Timestamp),
+) -> Result<Vec<Html>, Failure> {
+    let rules = visit.console.backend.rules().await?;
+    let around = Around {
+        from,
+        to,
+        rules: &rules,
+        alerts,
+        size: graph::SIZE,
+    };
+    let answers = PANELS
+        .iter()
+        .map(|panel| graph::points(visit, id, panel.metric, Vec::new(), (from, to)));
+    let mut charts = Vec::with_capacity(PANELS.len());
+    for (panel, answer) in PANELS.iter().zip(join_all(answers).await) {
+        charts.extend(graph::panel(shell, panel, answer?, &around));
+    }
+    Ok(charts)
+}
+
+/// One sentence that answers "is it well?".
+fn verdict(shell: &Shell, host: &Host, tickets: &[Ticket], raised: &[&Alert]) -> (&'static str, String) {
+    let seen = host.last_seen_at.or(host.record.last_seen_at);
+    match host.state {
+        HostState::Revoked => ("unknown", shell.t("verdict-revoked")),
+        HostState::Never => ("unknown", shell.t("verdict-never")),
+        HostState::Silent => {
+            let span = seen.map(|at| shell.since(at)).unwrap_or_default();
+            ("wrong", shell.tell("verdict-silent", &[("span", span.into())]))
+        }
+        HostState::Live => {
+            let worst = tickets
+                .iter()
+                .min_by_key(|ticket| ticket.level)
+                .map(|ticket| &ticket.title);
+            let loudest = raised
+                .iter()
+                .max_by_key(|alert| alert.severity)
+                .map(|alert| &alert.title);
+            match worst.or(loudest) {
+                Some(title) => {
+                    let n = tickets.len().max(raised.len());
+                    let blanks = [("n", n.into()), ("title", shell.text(title).to_owned().into())];
+                    ("wrong", shell.tell("verdict-wrong", &blanks))
+                }
+                None => ("well", shell.t("verdict-well")),
+            }
+        }
+    }
+}
+
+fn process(process: Process) -> ProcessRow {
+    ProcessRow {
+        pid: process.pid,
+        name: process.name,
+        user: process.user,
+        cpu: figure(process.cpu_ratio, "1"),
+        // Beyond 2^53 bytes the last digits no longer matter.
+        memory: figure(process.memory_bytes as f64, "By"),
+        state: process.state,
+        command: process.command,
+    }
+}
+
+fn latest_rows(shell: &Shell, tick: LatestTick) -> Vec<LatestRow> {
+    tick.values
+        .into_iter()
+        .map(|latest| {
+            let pairs: Vec<String> = latest
+                .series
+                .attributes
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            LatestRow {
+                meaning: graph::meaning(shell, &latest.series.name),
+                attributes: pairs.join(" "),
+                value: latest
+                    .value
+                    .map_or_else(|| "–".to_owned(), |value| figure(value, &latest.series.unit)),
+                name: latest.series.name,
+            }
+        })
+        .collect()
+}
+
+fn facts(shell: &Shell, host: &Host) -> Vec<Fact> {
+    let record = &host.record;
+    let facts = &record.facts;
+    let offset = host
+        .clock_offset_ms
+        .map(|offset| format!("{offset} ms"))
+        .unwrap_or_default();
+    let processors = if facts.cpu_count == 0 {
+        String::new()
+    } else {
+        format!("{} × {}", facts.cpu_count, facts.cpu_model)
+    };
+    let memory = if facts.memory_bytes == 0 {
+        String::new()
+    } else {
+        figure(facts.memory_bytes as f64, "By")
+    };
+    let interval = std::time::Duration::from_millis(record.interval_ms);
+    let interval = if record.interval_ms == 0 {
+        String::new()
+    } else {
+        tocsin_vocabulary::time::format_duration(interval)
+    };
+    [
+        ("fact-hostname", facts.hostname.clone()),
+        ("fact-os", facts.os.clone()),
+        ("fact-kernel", format!("{} {}", facts.kernel, facts.architecture)),
+        ("fact-cpu", processors),
+        ("fact-memory", memory),
+        ("fact-addresses", facts.addresses.join(", ")),
+        (
+            "fact-boot",
+            if facts.boot_time.as_millis() == 0 {
+                String::new()
+            } else {
+                crate::moments::absolute(facts.boot_time, shell.zone())
+            },
+        ),
+        ("fact-agent", facts.agent_version.clone()),
+        ("fact-interval", interval),
+        ("fact-offset", offset),
+        (
+            "fact-enrolled",
+            crate::moments::absolute(record.enrolled_at, shell.zone()),
+        ),
+        (
+            "fact-certificate",
+            crate::moments::absolute(record.certificate_until, shell.zone()),
+        ),
+        ("fact-importance", shell.word("importance", record.importance.as_str())),
+        ("fact-id", record.id.to_string()),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.trim().is_empty())
+    .map(|(key, value)| Fact {
+        name: shell.word("fact", key.trim_start_matches("fact-")),
+        value,
+    })
+    .collect()
+}

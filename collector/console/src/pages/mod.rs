@@ -1,0 +1,57 @@
+//! The pages: each module one page, its template beside it in `templates/`.
+
+pub(crate) mod alerts;
+pub(crate) mod board;
+pub(crate) mod help;
+pub(crate) mod host;
+pub(crate) mod hosts;
+pub(crate) mod inbox;
+pub(crate) mod page_link;
+pub(crate) mod rules;
+pub(crate) mod sign_in;
+pub(crate) mod system;
+pub(crate) mod ticket;
+pub(crate) mod tickets;
+
+use crate::{
+    backend::Failure,
+    guard::{Refusal, nothing},
+    shell::{Shell, page},
+};
+use askama::Template;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use tocsin_vocabulary::Code;
+
+#[derive(Template)]
+#[template(path = "trouble.html")]
+struct Trouble {
+    shell: Shell,
+    title: String,
+    reason: String,
+}
+
+/// A failure as a page: what it means in the reader's language, and the particulars.
+pub(crate) fn trouble(shell: &Shell, failure: &Failure) -> Response {
+    let title = shell.word("error", failure.code.key());
+    // What went wrong inside is for the log, not for whoever asks.
+    let reason = if failure.code == Code::Internal {
+        String::new()
+    } else {
+        failure.reason.clone()
+    };
+    let template = Trouble {
+        shell: shell.clone(),
+        title,
+        reason,
+    };
+    let mut response = page(&template).unwrap_or_else(|refusal| refusal.into_response());
+    *response.status_mut() =
+        StatusCode::from_u16(failure.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}
+
+/// Whatever is not in the table of routes.
+pub(crate) async fn lost() -> Response {
+    Refusal(nothing()).into_response()
+}

@@ -1,0 +1,421 @@
+//! One ticket: what is wrong, how long have I got, what next?
+
+use super::tickets::Row;
+use crate::{
+    authority,
+    backend::{Failure, Host},
+    clocks::ClockView,
+    graph::{self, Around},
+    guard::{Answer, Visit, nothing, see_other},
+    markup::Html,
+    shell::{Shell, page},
+    steps,
+};
+use askama::Template;
+use axum::{Form, extract::Path};
+use http::StatusCode;
+use std::{collections::HashMap, time::Duration};
+use tocsin_chart::Y;
+use tocsin_desk::{
+    input::Act,
+    life::{self, ActionKind},
+    model::{Actor, Alert, Entry, Person, Ticket, Via},
+    record::{PageFilter, PageRecord, Slice},
+};
+use tocsin_vocabulary::{Code, Timestamp};
+
+/// What the chart shows before the fault began and after it cleared.
+const AROUND_FAULT: Duration = Duration::from_secs(30 * 60);
+/// The longest stretch that the chart shows.
+const CHART_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// Pages of a ticket that are shown.
+const PAGES_MAX: u32 = 200;
+
+struct Field {
+    name: &'static str,
+    label: String,
+    value: String,
+    people: Vec<(String, String)>,
+    long: bool,
+    needed: bool,
+    hint: String,
+}
+
+/// A button with what it asks for.
+struct StepForm {
+    key: &'static str,
+    name: String,
+    url: String,
+    fields: Vec<Field>,
+    open: bool,
+    error: String,
+}
+
+struct Line {
+    at: Html,
+    who: String,
+    what: String,
+    via: String,
+    note: String,
+    tone: &'static str,
+}
+
+struct Times {
+    occurred: Html,
+    discovered: Html,
+    reported: Html,
+    accepted: Option<Html>,
+}
+
+#[derive(Template)]
+#[template(path = "ticket.html")]
+struct TicketPage {
+    shell: Shell,
+    row: Row,
+    host_url: Option<String>,
+    revision: u64,
+    times: Times,
+    clocks: Vec<ClockView>,
+    next: Option<StepForm>,
+    more: Vec<StepForm>,
+    lines: Vec<Line>,
+    chart: Option<Html>,
+    remedy: String,
+    severity: String,
+    seen: String,
+    error: String,
+}
+
+/// What was tried and failed, to be shown in place with the input kept.
+struct Tried {
+    kind: ActionKind,
+    fields: HashMap<String, String>,
+    failure: Failure,
+}
+
+/// `GET /t/{number}`.
+pub(crate) async fn show(visit: Visit, Path(number): Path<String>) -> Answer {
+    let ticket = find(&visit, &number).await?;
+    page(&view(&visit, &ticket, None).await?)
+}
+
+/// `POST /t/{number}/{action}`.
+pub(crate) async fn act(
+    visit: Visit,
+    Path((number, word)): Path<(String, String)>,
+    Form(fields): Form<HashMap<String, String>>,
+) -> Answer {
+    let kind = ActionKind::parse(&word).ok_or_else(nothing)?;
+    visit.require(steps::needs(kind))?;
+    let ticket = find(&visit, &number).await?;
+    let failure = match attempt(&visit, &ticket, kind, &fields).await {
+        Ok(ticket) => return Ok(see_other(&format!("/t/{}", ticket.number))),
+        Err(failure) if failure.code == Code::Internal => return Err(failure.into()),
+        Err(failure) => failure,
+    };
+    let status = StatusCode::from_u16(failure.code.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let ticket = find(&visit, &number).await?;
+    let mut response = page(&view(&visit, &ticket, Some(Tried { kind, fields, failure })).await?)?;
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+async fn attempt(
+    visit: &Visit,
+    ticket: &Ticket,
+    kind: ActionKind,
+    fields: &HashMap<String, String>,
+) -> Result<Ticket, Failure> {
+    let people = assignable(visit, kind).await?;
+    let action = steps::action(kind, fields, &people, visit.now)?;
+    // A note never conflicts: it adds and changes nothing.
+    let revision = fields
+        .get("revision")
+        .and_then(|text| text.parse().ok())
+        .filter(|_| kind != ActionKind::Note);
+    let person = visit.person()?;
+    let actor = Actor::Person(person.id, person.name.clone());
+    visit
+        .console
+        .backend
+        .act(Act {
+            ticket: ticket.id,
+            actor,
+            via: Via::Console,
+            action,
+            revision,
+        })
+        .await
+}
+
+async fn find(visit: &Visit, number: &str) -> Result<Ticket, Failure> {
+    let number = number.parse().map_err(|_| nothing())?;
+    let ticket = visit.console.backend.ticket(number).await?.ok_or_else(nothing)?;
+    visit.must_see(ticket.customer)?;
+    Ok(ticket)
+}
+
+/// Those to whom work can be given; nobody when the action gives none.
+async fn assignable(visit: &Visit, kind: ActionKind) -> Result<Vec<Person>, Failure> {
+    if kind != ActionKind::Assign {
+        return Ok(Vec::new());
+    }
+    let mut people = visit.console.backend.people().await?;
+    people.retain(|person| authority::allows(person.role, authority::Action::WorkTicket));
+    Ok(people)
+}
+
+async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<TicketPage, Failure> {
+    let shell = Shell::new(visit, "tickets");
+    let backend = &visit.console.backend;
+    let host = match ticket.host {
+        Some(id) => backend.host(id).await?,
+        None => None,
+    };
+    let alerts = backend.alerts_of_ticket(ticket.id).await?;
+    let entries = backend.entries(ticket.id).await?;
+    let slice = Slice {
+        after: None,
+        limit: PAGES_MAX,
+    };
+    let filter = PageFilter {
+        ticket: Some(ticket.id),
+        slice,
+        ..PageFilter::default()
+    };
+    let pages = if visit.scope()?.is_none() {
+        backend.pages(&filter).await?.items
+    } else {
+        Vec::new()
+    };
+    let people = assignable(visit, ActionKind::Assign).await?;
+    let (next, more) = forms(visit, &shell, ticket, &people, tried.as_ref());
+    let error = match &tried {
+        Some(tried) if !more.iter().chain(&next).any(|form| form.open) => tried.failure.reason.clone(),
+        _ => String::new(),
+    };
+    let hosts: Vec<Host> = host.into_iter().collect();
+    let mut rows = super::tickets::rows(&shell, std::slice::from_ref(ticket), &hosts);
+    let row = rows.pop().ok_or_else(nothing)?;
+    Ok(TicketPage {
+        row,
+        host_url: ticket.host.map(|id| format!("/hosts/{id}")),
+        revision: ticket.revision,
+        times: times(&shell, ticket, &alerts),
+        clocks: ticket.clocks.iter().map(|clock| shell.clock(clock)).collect(),
+        next,
+        more,
+        lines: timeline(&shell, &entries, &pages),
+        chart: chart(visit, &shell, &alerts).await?,
+        remedy: shell.text(&ticket.remedy).to_owned(),
+        severity: shell.severity(ticket.severity),
+        seen: seen(&alerts),
+        error,
+        shell,
+    })
+}
+
+/// What was measured when the newest alert rose: `97 % > 90 %`.
+fn seen(alerts: &[Alert]) -> String {
+    let Some(alert) = alerts.first() else {
+        return String::new();
+    };
+    let unit = tocsin_vocabulary::catalogue::metric(&alert.metric).map_or("", |metric| metric.unit);
+    match (alert.value, alert.threshold) {
+        (Some(value), Some(threshold)) => {
+            let (value, threshold) = (
+                crate::figures::figure(value, unit),
+                crate::figures::figure(threshold, unit),
+            );
+            format!("{value} · {threshold}")
+        }
+        (Some(value), None) => crate::figures::figure(value, unit),
+        _ => String::new(),
+    }
+}
+
+/// The four times. The fault's are those of its first alert; a person's report has only its own.
+fn times(shell: &Shell, ticket: &Ticket, alerts: &[Alert]) -> Times {
+    let first = |time: fn(&Alert) -> Timestamp| alerts.iter().map(time).min().unwrap_or(ticket.opened_at);
+    let accepted = ticket
+        .clock(tocsin_desk::model::ClockKind::Respond)
+        .and_then(|clock| clock.stopped_at)
+        .filter(|_| ticket.assignee.is_some());
+    Times {
+        occurred: shell.exact(first(|alert| alert.occurred_at)),
+        discovered: shell.exact(first(|alert| alert.raised_at)),
+        reported: shell.exact(ticket.opened_at),
+        accepted: accepted.map(|at| shell.exact(at)),
+    }
+}
+
+/// The one form that the state wants, and the others.
+fn forms(
+    visit: &Visit,
+    shell: &Shell,
+    ticket: &Ticket,
+    people: &[Person],
+    tried: Option<&Tried>,
+) -> (Option<StepForm>, Vec<StepForm>) {
+    let allowed = |kind: &ActionKind| visit.may(steps::needs(*kind));
+    let form = |kind: ActionKind| form(shell, ticket, kind, people, tried.filter(|tried| tried.kind == kind));
+    let wanted = life::next_step(ticket.state).filter(allowed);
+    let others = life::actions(ticket.state)
+        .iter()
+        .copied()
+        .filter(allowed)
+        .filter(|kind| Some(*kind) != wanted);
+    (wanted.map(form), others.map(form).collect())
+}
+
+fn form(shell: &Shell, ticket: &Ticket, kind: ActionKind, people: &[Person], tried: Option<&Tried>) -> StepForm {
+    let value = |name: &str| {
+        tried
+            .and_then(|tried| tried.fields.get(name))
+            .cloned()
+            .unwrap_or_default()
+    };
+    let fields = steps::fields(kind)
+        .iter()
+        .map(|name| Field {
+            name,
+            label: shell.word("field", name),
+            value: value(name),
+            people: if *name == "person" {
+                people
+                    .iter()
+                    .map(|person| (person.id.to_string(), person.name.clone()))
+                    .collect()
+            } else {
+                Vec::new()
+            },
+            long: matches!(*name, "cause" | "solution" | "text"),
+            needed: *name != "until",
+            hint: if *name == "until" {
+                shell.t("field-until-hint")
+            } else {
+                String::new()
+            },
+        })
+        .collect();
+    StepForm {
+        key: kind.as_str(),
+        name: shell.word("step", kind.as_str()),
+        url: format!("/t/{}/{}", ticket.number, kind.as_str()),
+        fields,
+        open: tried.is_some(),
+        error: tried.map(|tried| tried.failure.reason.clone()).unwrap_or_default(),
+    }
+}
+
+/// Entries and pages in one line of time, newest first.
+fn timeline(shell: &Shell, entries: &[Entry], pages: &[PageRecord]) -> Vec<Line> {
+    let mut lines: Vec<(Timestamp, Line)> = entries
+        .iter()
+        .map(|entry| (entry.at, entry_line(shell, entry)))
+        .collect();
+    lines.extend(
+        pages
+            .iter()
+            .map(|record| (record.page.created_at, page_line(shell, record))),
+    );
+    // Stable: what happened at the same instant stays in the order of the ledger.
+    lines.sort_by_key(|(at, _)| *at);
+    lines.reverse();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+fn entry_line(shell: &Shell, entry: &Entry) -> Line {
+    let (who, tone) = match &entry.actor {
+        Actor::System => (shell.t("actor-system"), "system"),
+        Actor::Person(_, name) => (name.clone(), "person"),
+    };
+    let via = if matches!(entry.via, Via::Api | Via::Link) {
+        shell.word("via", entry.via.as_str())
+    } else {
+        String::new()
+    };
+    let tone = if entry.action == "breach" { "breach" } else { tone };
+    let what = shell.word("did", &entry.action);
+    Line {
+        at: shell.exact(entry.at),
+        who,
+        what,
+        via,
+        note: shell.text(&entry.note).to_owned(),
+        tone,
+    }
+}
+
+fn page_line(shell: &Shell, record: &PageRecord) -> Line {
+    let page = &record.page;
+    let state = shell.word("page", page.state.as_str());
+    let what = shell.tell("did-page-to", &[("name", record.person_name.clone().into())]);
+    let mut note = format!(
+        "{} · {} · {state}",
+        shell.word("reason", page.reason.as_str()),
+        page.destination
+    );
+    if !page.error.is_empty() {
+        note.push_str(" · ");
+        note.push_str(&page.error);
+    }
+    Line {
+        at: shell.exact(page.created_at),
+        who: shell.t("actor-system"),
+        what,
+        via: String::new(),
+        note,
+        tone: "page",
+    }
+}
+
+/// The metric around the fault, with the threshold and the fault shaded.
+async fn chart(visit: &Visit, shell: &Shell, alerts: &[Alert]) -> Result<Option<Html>, Failure> {
+    let Some(alert) = alerts.iter().find(|alert| !alert.metric.is_empty()) else {
+        return Ok(None);
+    };
+    let to = alert
+        .cleared_at
+        .map_or(visit.now, |at| at.plus(AROUND_FAULT).min(visit.now));
+    let from = alert.occurred_at.minus(AROUND_FAULT).max(to.minus(CHART_MAX));
+    let attributes = alert
+        .instance
+        .split(',')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    let mut answer = graph::points(visit, alert.host, &alert.metric, attributes, (from, to)).await?;
+    if alert.instance.is_empty() && answer.series.iter().any(|line| line.series.attributes.is_empty()) {
+        answer.series.retain(|line| line.series.attributes.is_empty());
+    }
+    let rules = visit.console.backend.rules().await?;
+    let rules: Vec<_> = rules.into_iter().filter(|rule| rule.name == alert.rule).collect();
+    let y = if answer.series.first().is_some_and(|line| line.unit == "1") {
+        Y::Range(0.0, 1.0)
+    } else {
+        Y::Auto
+    };
+    let around = Around {
+        from,
+        to,
+        rules: &rules,
+        alerts,
+        size: graph::WIDE,
+    };
+    Ok(Some(graph::draw(
+        shell,
+        alert.metric.clone(),
+        &alert.metric,
+        y,
+        answer,
+        &around,
+    )))
+}
+
+impl TicketPage {
+    /// Whether one of the forms behind "more" has something to say.
+    fn more_open(&self) -> bool {
+        self.more.iter().any(|form| form.open)
+    }
+}

@@ -1,0 +1,129 @@
+//! The list of tickets, and a ticket's row wherever one is listed.
+
+use super::board::{LIVE, by_urgency, visible_hosts};
+use crate::{
+    backend::Host,
+    clocks::ClockView,
+    guard::{Answer, Visit},
+    markup::Html,
+    shell::{Shell, page},
+};
+use askama::Template;
+use tocsin_desk::{
+    model::{Ticket, TicketKind, TicketState},
+    record::{Slice, TicketFilter},
+};
+
+/// Rows of one slice.
+const ROWS: u32 = 100;
+
+/// A ticket as lists show it.
+pub(crate) struct Row {
+    pub(crate) number: u64,
+    pub(crate) title: String,
+    pub(crate) level: Html,
+    pub(crate) rank: u8,
+    pub(crate) state: String,
+    pub(crate) asset: String,
+    pub(crate) customer: String,
+    pub(crate) assignee: Option<String>,
+    pub(crate) clock: Option<ClockView>,
+    pub(crate) last: Option<String>,
+    pub(crate) opened: Html,
+    pub(crate) drill: bool,
+}
+
+/// Rows of these tickets, in the same order.
+pub(crate) fn rows(shell: &Shell, tickets: &[Ticket], hosts: &[Host]) -> Vec<Row> {
+    tickets
+        .iter()
+        .map(|ticket| {
+            let host = hosts.iter().find(|host| host.record.asset == ticket.asset);
+            let customer = host.or_else(|| hosts.iter().find(|host| host.record.customer == ticket.customer));
+            Row {
+                number: ticket.number,
+                title: shell.text(&ticket.title).to_owned(),
+                level: shell.level(ticket.level),
+                rank: ticket.level.rank().min(4),
+                state: shell.word("state", ticket.state.as_str()),
+                asset: ticket.asset_name.clone(),
+                customer: customer
+                    .map(|host| host.record.customer_name.clone())
+                    .unwrap_or_default(),
+                assignee: ticket.assignee_name.clone(),
+                clock: ticket
+                    .next_due()
+                    .filter(|_| ticket.state.is_live())
+                    .map(|clock| shell.clock(clock)),
+                last: None,
+                opened: shell.ago(ticket.opened_at),
+                drill: ticket.kind == TicketKind::Drill,
+            }
+        })
+        .collect()
+}
+
+struct Choice {
+    url: String,
+    name: String,
+    chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "tickets.html")]
+struct Tickets {
+    shell: Shell,
+    choices: Vec<Choice>,
+    tickets: Vec<Row>,
+    next: Option<String>,
+}
+
+/// `GET /tickets?state=&after=`. State: `live` (default), `all`, or one state.
+pub(crate) async fn list(visit: Visit) -> Answer {
+    let shell = Shell::new(&visit, "tickets");
+    let wanted = visit.parameter("state").unwrap_or_else(|| "live".to_owned());
+    let states = match (wanted.as_str(), TicketState::parse(&wanted)) {
+        ("all", _) => Vec::new(),
+        (_, Some(state)) => vec![state],
+        _ => LIVE.to_vec(),
+    };
+    let filter = TicketFilter {
+        states,
+        customer: visit.scope()?,
+        slice: Slice {
+            after: visit.parameter("after"),
+            limit: ROWS,
+        },
+        ..TicketFilter::default()
+    };
+    let list = visit.console.backend.tickets(&filter).await?;
+    let mut tickets = list.items;
+    if wanted == "live" {
+        by_urgency(&mut tickets);
+    }
+    let hosts = visible_hosts(&visit).await?;
+    let choice = |value: &str, name: String| Choice {
+        url: format!("/tickets?state={value}"),
+        name,
+        chosen: wanted == value,
+    };
+    let mut choices = vec![
+        choice("live", shell.t("tickets-live")),
+        choice("all", shell.t("tickets-all")),
+    ];
+    choices.extend(TicketState::ALL.map(|state| choice(state.as_str(), shell.word("state", state.as_str()))));
+    let next = list.next.map(|after| {
+        format!(
+            "/tickets?state={}&after={}",
+            crate::markup::percent(&wanted),
+            crate::markup::percent(&after)
+        )
+    });
+    let tickets = rows(&shell, &tickets, &hosts);
+    page(&Tickets {
+        shell,
+        choices,
+        tickets,
+        next,
+    })
+}

@@ -1,0 +1,134 @@
+//! The table of routes: path, what it needs, who answers. Nothing is served that does not stand here.
+
+use crate::{
+    api, assets,
+    authority::Action,
+    backend::Backend,
+    events,
+    guard::{Gate, Kind, Need, gate},
+    headers, pages,
+    state::{Console, ConsoleOptions},
+};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{MethodRouter, get, post},
+};
+use std::{sync::Arc, time::Duration};
+use tower_http::csrf::CsrfLayer;
+
+/// Largest body of a request, in bytes: the longest form has two fields of 4 000 characters.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// No handler but the stream of events may take longer.
+const HANDLER_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// One line of the table.
+pub(crate) struct Route {
+    pub(crate) path: String,
+    pub(crate) need: Need,
+    pub(crate) kind: Kind,
+    answer: MethodRouter<Console>,
+}
+
+/// Everything that is served, with what it needs.
+pub(crate) fn table() -> Vec<Route> {
+    use Action::{ReadHelp, ReadHosts, ReadInbox, ReadRules, ReadSystem, ReadWork};
+    let page = |path: &str, need: Need, answer: MethodRouter<Console>| Route {
+        path: path.to_owned(),
+        need,
+        kind: Kind::Page,
+        answer,
+    };
+    let mut table = vec![
+        page("/", Need::To(ReadWork), get(pages::board::show)),
+        page("/tickets", Need::To(ReadWork), get(pages::tickets::list)),
+        page("/t/{number}", Need::To(ReadWork), get(pages::ticket::show)),
+        page("/t/{number}/{action}", Need::To(ReadWork), post(pages::ticket::act)),
+        page("/alerts", Need::To(ReadWork), get(pages::alerts::list)),
+        page("/hosts", Need::To(ReadHosts), get(pages::hosts::list)),
+        page("/hosts/{id}", Need::To(ReadHosts), get(pages::host::show)),
+        page("/inbox", Need::To(ReadInbox), get(pages::inbox::list)),
+        page("/rules", Need::To(ReadRules), get(pages::rules::list)),
+        page("/system", Need::To(ReadSystem), get(pages::system::show)),
+        page("/help", Need::To(ReadHelp), get(pages::help::index)),
+        page("/help/{topic}", Need::To(ReadHelp), get(pages::help::topic)),
+        page("/events", Need::Somebody, get(events::events)),
+        page(
+            "/sign-in",
+            Need::Nobody,
+            get(pages::sign_in::form).post(pages::sign_in::enter),
+        ),
+        page(
+            "/sign-in/once/{secret}",
+            Need::Nobody,
+            get(pages::sign_in::once).post(pages::sign_in::enter_once),
+        ),
+        page("/sign-out", Need::Nobody, post(pages::sign_in::leave)),
+        page("/language", Need::Nobody, post(pages::sign_in::language)),
+        page(
+            "/p/{token}",
+            Need::Nobody,
+            get(pages::page_link::show).post(pages::page_link::accept),
+        ),
+        page("/assets/{hash}/{name}", Need::Nobody, get(assets::serve)),
+    ];
+    table.extend(api::table().into_iter().map(|(path, need, answer)| Route {
+        path,
+        need,
+        kind: Kind::Api,
+        answer,
+    }));
+    table
+}
+
+/// Everything the console serves. The caller gives it TLS; with `secure_cookies` nobody can sign in without.
+pub fn router(backend: Arc<dyn Backend>, options: ConsoleOptions) -> Router {
+    let console = Console {
+        backend,
+        options: Arc::new(options),
+    };
+    let mut router = Router::new();
+    for route in table() {
+        let gated = Gate {
+            console: console.clone(),
+            need: route.need,
+            kind: route.kind,
+        };
+        let mut answer = route.answer.layer(from_fn_with_state(gated, gate));
+        if route.path != "/events" {
+            answer = answer.layer(from_fn(in_time));
+        }
+        router = router.route(&route.path, answer);
+    }
+    let lost = Gate {
+        console: console.clone(),
+        need: Need::Nobody,
+        kind: Kind::Page,
+    };
+    let lost_api = Gate {
+        kind: Kind::Api,
+        ..lost.clone()
+    };
+    router
+        .route(
+            "/api/{*rest}",
+            axum::routing::any(pages::lost).layer(from_fn_with_state(lost_api, gate)),
+        )
+        .fallback_service(axum::routing::any(pages::lost).layer(from_fn_with_state(lost, gate)))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(CsrfLayer::new())
+        .layer(from_fn_with_state(console.clone(), headers::secure))
+        .with_state(console)
+}
+
+/// Ends a handler that hangs, so that a stuck disk shows as an error and not as a white page.
+async fn in_time(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+    tokio::time::timeout(HANDLER_TIME_MAX, next.run(request))
+        .await
+        .unwrap_or_else(|_| {
+            let mut response = axum::response::Response::new("took too long; try again\n".into());
+            *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+            response
+        })
+}

@@ -1,0 +1,203 @@
+//! What surrounds every page, and the small words and marks that all pages share.
+
+use crate::{
+    assets,
+    authority::{self, Action},
+    backend::Failure,
+    clocks::ClockView,
+    guard::{Refusal, Visit},
+    markup::{Html, escape},
+    moments, words,
+};
+use askama::Template;
+use axum::response::{Html as HtmlBody, IntoResponse as _, Response};
+use fluent_bundle::FluentValue;
+use jiff::tz::TimeZone;
+use std::sync::LazyLock;
+use tocsin_desk::{
+    model::{Clock, Role},
+    policy::Policy,
+};
+use tocsin_vocabulary::{Code, Language, Level, Severity, Text, Timestamp};
+
+/// Names of levels. Every contract has the shipped policy until contracts bring their own.
+static LADDER: LazyLock<Policy> = LazyLock::new(Policy::basic);
+
+/// Frame of a page: language, who is signed in, which entry of the menu is lit.
+#[derive(Debug, Clone)]
+pub(crate) struct Shell {
+    /// Of the page.
+    pub(crate) language: Language,
+    /// The entry of the menu that is lit, such as `board`.
+    pub(crate) place: &'static str,
+    /// Name of whoever is signed in.
+    pub(crate) person: Option<String>,
+    role: Option<Role>,
+    /// Path and query, to come back to after a change of language.
+    pub(crate) here: String,
+    /// Only the inner part is wanted, by the script.
+    pub(crate) part: bool,
+    /// The host whose ticks refresh this page; `all` for any; empty for none.
+    pub(crate) ticks: String,
+    /// When the page was made.
+    pub(crate) now: Timestamp,
+    zone: TimeZone,
+}
+
+impl Shell {
+    /// For this visit, with this entry lit.
+    pub(crate) fn new(visit: &Visit, place: &'static str) -> Self {
+        let query: Vec<String> = visit
+            .parameters()
+            .into_iter()
+            .filter(|(key, _)| key != "part")
+            .map(|(key, value)| format!("{}={}", crate::markup::percent(&key), crate::markup::percent(&value)))
+            .collect();
+        let here = if query.is_empty() {
+            visit.path.clone()
+        } else {
+            format!("{}?{}", visit.path, query.join("&"))
+        };
+        Self {
+            language: visit.language,
+            place,
+            person: visit.speaker.as_ref().map(|speaker| speaker.person.name.clone()),
+            role: visit.speaker.as_ref().map(|speaker| speaker.role),
+            here,
+            part: visit.parameter("part").is_some(),
+            ticks: String::new(),
+            now: visit.now,
+            zone: visit.console.options.zone.clone(),
+        }
+    }
+
+    /// The page is refreshed by ticks of this host, or of `all`.
+    #[must_use]
+    pub(crate) fn with_ticks(mut self, of: impl Into<String>) -> Self {
+        self.ticks = of.into();
+        self
+    }
+
+    /// After a change of language, people come back here.
+    #[must_use]
+    pub(crate) fn with_here(mut self, here: &str) -> Self {
+        here.clone_into(&mut self.here);
+        self
+    }
+
+    /// Words without blanks.
+    pub(crate) fn t(&self, key: &str) -> String {
+        words::say(self.language, key, &[])
+    }
+
+    /// Words with blanks.
+    pub(crate) fn tell(&self, key: &str, blanks: &[(&str, FluentValue<'_>)]) -> String {
+        words::say(self.language, key, blanks)
+    }
+
+    /// The word for a member of a closed list; the member itself when it is new to us.
+    pub(crate) fn word(&self, list: &str, member: &str) -> String {
+        let key = format!("{list}-{}", member.replace('_', "-"));
+        if words::knows(self.language, &key) {
+            words::say(self.language, &key, &[])
+        } else {
+            member.to_owned()
+        }
+    }
+
+    /// A sentence that the desk keeps in both languages.
+    pub(crate) fn text<'a>(&self, text: &'a Text) -> &'a str {
+        text.get(self.language)
+    }
+
+    /// The language tag of the page.
+    pub(crate) fn tag(&self) -> &'static str {
+        self.language.tag()
+    }
+
+    /// Where an asset is found.
+    pub(crate) fn asset(&self, name: &str) -> String {
+        assets::url(name)
+    }
+
+    /// Whether an entry of the menu is lit.
+    pub(crate) fn lit(&self, place: &str) -> bool {
+        self.place == place
+    }
+
+    /// Whether whoever is signed in may do this.
+    pub(crate) fn may(&self, action: Action) -> bool {
+        self.role.is_some_and(|role| authority::allows(role, action))
+    }
+
+    /// Whether rules are shown in the menu.
+    pub(crate) fn may_rules(&self) -> bool {
+        self.may(Action::ReadRules)
+    }
+
+    /// Whether the system page is shown in the menu.
+    pub(crate) fn may_system(&self) -> bool {
+        self.may(Action::ReadSystem)
+    }
+
+    /// `14:05:09`, the whole time on hover.
+    pub(crate) fn exact(&self, at: Timestamp) -> Html {
+        moments::element(at, &moments::exact(at, self.now, &self.zone), &self.zone)
+    }
+
+    /// `3 分钟前`, the whole time on hover.
+    pub(crate) fn ago(&self, at: Timestamp) -> Html {
+        moments::element(at, &moments::ago(at, self.now, self.language), &self.zone)
+    }
+
+    /// `3 分钟前`, words alone.
+    pub(crate) fn ago_words(&self, at: Timestamp) -> String {
+        moments::ago(at, self.now, self.language)
+    }
+
+    /// How long it is since then.
+    pub(crate) fn since(&self, at: Timestamp) -> String {
+        moments::span(self.now.since(at), self.language)
+    }
+
+    /// One clock.
+    pub(crate) fn clock(&self, clock: &Clock) -> ClockView {
+        ClockView::new(clock, self.now, self.language, &self.zone)
+    }
+
+    /// The site's zone.
+    pub(crate) const fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// A level: shape and word, never colour alone.
+    pub(crate) fn level(&self, level: Level) -> Html {
+        let rank = level.rank().min(4);
+        let shape = ["●", "◆", "▲", "■"][usize::from(rank.saturating_sub(1))];
+        let word = escape(LADDER.level_name(level).get(self.language));
+        Html(format!(
+            r#"<span class="level level-{rank}"><i aria-hidden="true">{shape}</i>{word}</span>"#
+        ))
+    }
+
+    /// A severity: the word.
+    pub(crate) fn severity(&self, severity: Severity) -> String {
+        self.word("severity", severity.as_str())
+    }
+
+    /// Names of the languages that one can switch to: tag and name.
+    pub(crate) fn other_language(&self) -> (&'static str, &'static str) {
+        match self.language {
+            Language::English => ("zh-CN", "中文"),
+            Language::Chinese => ("en", "English"),
+        }
+    }
+}
+
+/// A template as a response.
+pub(crate) fn page(template: &impl Template) -> Result<Response, Refusal> {
+    template
+        .render()
+        .map(|text| HtmlBody(text).into_response())
+        .map_err(|error| Refusal(Failure::new(Code::Internal, format!("render page: {error}"))))
+}

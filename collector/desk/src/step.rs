@@ -1,0 +1,334 @@
+//! The desk itself: input and `now` in, effects out.
+//!
+//! [`Desk`] keeps the live work in RAM. A step first decides whether it may happen at all, and only then changes
+//! anything: after a [`Refusal`] the desk is as it was. The caller writes the [`Effects`] in one commit; when that fails
+//! it builds a new desk from the ledger, because this one is ahead of it.
+//!
+//! * `alerts` — what rules say: alert, fault, ticket; restored and recurred by the system,
+//! * `acts` — what people do, along the table of [`crate::life`],
+//! * `timer` — page rounds and breaches,
+//! * `pages` — who is paged, with what words,
+//! * `change` — what one step touched.
+//!
+//! Within one step a ticket's revision grows by exactly one, however much happens to it.
+
+mod acts;
+mod alerts;
+mod change;
+mod pages;
+mod timer;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    effect::{Effects, OpenWork},
+    input::{Input, OnDuty},
+    model::{Alert, AlertState, Fault, Page, Ticket, TicketKind},
+    policy::Policy,
+};
+use change::Change;
+use std::collections::{BTreeMap, BTreeSet};
+use tocsin_vocabulary::{AlertId, Code, FaultId, HostId, IdSource, TicketId, Timestamp};
+
+/// Why a step did not happen. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refusal {
+    /// For each edge to say in its own way.
+    pub code: Code,
+    /// A sentence: what stood against it and what is possible.
+    pub reason: String,
+}
+
+impl Refusal {
+    fn new(code: Code, reason: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// What makes two alerts the same one, episode after episode. A drill never mixes with the real thing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct AlertKey {
+    host: HostId,
+    rule: String,
+    instance: String,
+    drill: bool,
+}
+
+/// The live work, and the policy by which it is done.
+#[derive(Debug)]
+pub struct Desk {
+    policy: Policy,
+    ids: IdSource,
+    duty: Vec<OnDuty>,
+    alerts: BTreeMap<AlertId, Alert>,
+    /// The newest episode of each alert.
+    latest: BTreeMap<AlertKey, AlertId>,
+    faults: BTreeMap<FaultId, Fault>,
+    /// The alerts of each fault that has any.
+    shown_by: BTreeMap<FaultId, BTreeSet<AlertId>>,
+    tickets: BTreeMap<TicketId, Ticket>,
+    numbers: BTreeMap<u64, TicketId>,
+    /// Pages that may still wait to be sent, of live tickets. Each round of pages replaces the one before.
+    pages: BTreeMap<TicketId, Vec<Page>>,
+    last_number: u64,
+}
+
+impl Desk {
+    /// A desk over the live work as the ledger has it.
+    #[must_use]
+    pub fn new(policy: Policy, ids: IdSource, work: OpenWork, duty: Vec<OnDuty>) -> Self {
+        let mut desk = Self {
+            policy,
+            ids,
+            duty,
+            alerts: BTreeMap::new(),
+            latest: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            shown_by: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            last_number: work.last_number,
+        };
+        desk.recall(work);
+        let alerts: Vec<_> = desk.alerts.keys().copied().collect();
+        for alert in alerts {
+            desk.forget_cleared(alert);
+        }
+        desk
+    }
+
+    /// Takes up work from the ledger that is no longer live, so that it can be acted on: a closed ticket to be reopened,
+    /// with its fault and alerts. What the desk already knows stays as the desk knows it.
+    pub fn recall(&mut self, work: OpenWork) {
+        self.last_number = self.last_number.max(work.last_number);
+        for ticket in work.tickets {
+            self.numbers.insert(ticket.number, ticket.id);
+            self.tickets.entry(ticket.id).or_insert(ticket);
+        }
+        for fault in work.faults {
+            self.faults.entry(fault.id).or_insert(fault);
+        }
+        for alert in work.alerts {
+            let key = self.key_of(&alert);
+            let newest = self.latest.entry(key).or_insert(alert.id);
+            if self.alerts.get(newest).is_none_or(|known| birth(known) < birth(&alert)) {
+                *newest = alert.id;
+            }
+            self.keep(alert);
+        }
+        for page in work.pages {
+            if let Some(ticket) = page.ticket {
+                let pages = self.pages.entry(ticket).or_default();
+                if pages.iter().all(|known| known.id != page.id) {
+                    pages.push(page);
+                }
+            }
+        }
+    }
+
+    /// Does one thing.
+    ///
+    /// # Errors
+    /// Only what people do can be refused; what rules and time do always happens.
+    pub fn step(&mut self, input: Input, now: Timestamp) -> Result<Effects, Refusal> {
+        let mut change = Change::new(now);
+        let mut recalled = None;
+        match input {
+            Input::Alerts(turns) => {
+                for turn in turns {
+                    self.turn(&mut change, &turn);
+                }
+            }
+            Input::Act(act) => {
+                let ticket = act.ticket;
+                recalled = Some(ticket);
+                if let Err(refusal) = self.act(&mut change, act) {
+                    self.forget_finished(ticket);
+                    return Err(refusal);
+                }
+            }
+            Input::Report(report) => self.report(&mut change, report)?,
+            Input::Timer => self.timer(&mut change),
+            Input::Duty(duty) => {
+                self.duty = duty;
+                self.timer(&mut change);
+            }
+        }
+        let effects = self.finish(change);
+        if let Some(ticket) = recalled {
+            self.forget_finished(ticket);
+        }
+        Ok(effects)
+    }
+
+    /// When [`Input::Timer`] has something to do next.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.tickets.values().filter_map(|ticket| self.due(ticket)).min()
+    }
+
+    /// A live ticket.
+    #[must_use]
+    pub fn ticket(&self, id: TicketId) -> Option<&Ticket> {
+        self.tickets.get(&id)
+    }
+
+    /// A live ticket by what people call it.
+    #[must_use]
+    pub fn ticket_by_number(&self, number: u64) -> Option<&Ticket> {
+        self.numbers.get(&number).and_then(|id| self.tickets.get(id))
+    }
+
+    /// Everything that is live, as the ledger should have it. Pages may among them have been sent in the meantime.
+    #[must_use]
+    pub fn open_work(&self) -> OpenWork {
+        OpenWork {
+            alerts: self.alerts.values().cloned().collect(),
+            faults: self.faults.values().cloned().collect(),
+            tickets: self.tickets.values().cloned().collect(),
+            pages: self.pages.values().flatten().cloned().collect(),
+            last_number: self.last_number,
+        }
+    }
+
+    /// Who is on duty.
+    #[must_use]
+    pub fn duty(&self) -> &[OnDuty] {
+        &self.duty
+    }
+
+    /// The table of targets.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The rows that the step touched; then forgets what is done with.
+    fn finish(&mut self, change: Change) -> Effects {
+        let effects = Effects {
+            alerts: change
+                .alerts
+                .iter()
+                .filter_map(|id| self.alerts.get(id))
+                .cloned()
+                .collect(),
+            faults: change
+                .faults
+                .iter()
+                .filter_map(|id| self.faults.get(id))
+                .cloned()
+                .collect(),
+            tickets: change
+                .tickets
+                .iter()
+                .filter_map(|id| self.tickets.get(id))
+                .cloned()
+                .collect(),
+            entries: change.entries,
+            pages: change.pages,
+            withdrawn: change.withdrawn,
+        };
+        for &ticket in &change.tickets {
+            self.forget_finished(ticket);
+        }
+        for alert in change.alerts.into_iter().chain(change.replaced) {
+            self.forget_cleared(alert);
+        }
+        effects
+    }
+
+    /// Drops a ticket that is no longer live, and with it everything that only it kept here.
+    fn forget_finished(&mut self, id: TicketId) {
+        let Some(ticket) = self.tickets.get(&id).filter(|ticket| !ticket.state.is_live()) else {
+            return;
+        };
+        let fault = ticket.fault;
+        self.numbers.remove(&ticket.number);
+        self.tickets.remove(&id);
+        self.pages.remove(&id);
+        let Some(fault) = fault else { return };
+        for alert in self.alerts_of(Some(fault)) {
+            self.forget_cleared(alert);
+        }
+        self.forget_fault(fault);
+    }
+
+    /// Drops an alert that has cleared, unless it is the newest episode and its ticket is live.
+    fn forget_cleared(&mut self, id: AlertId) {
+        let Some(alert) = self.alerts.get(&id) else {
+            return;
+        };
+        let fault = alert.fault;
+        let key = self.key_of(alert);
+        let newest = self.latest.get(&key) == Some(&id);
+        if alert.state == AlertState::Raised || (newest && self.live_ticket_of(fault).is_some()) {
+            return;
+        }
+        self.alerts.remove(&id);
+        if newest {
+            self.latest.remove(&key);
+        }
+        if let Some(fault) = fault {
+            if let Some(alerts) = self.shown_by.get_mut(&fault) {
+                alerts.remove(&id);
+            }
+            self.forget_fault(fault);
+        }
+    }
+
+    fn forget_fault(&mut self, id: FaultId) {
+        let cleared = self.faults.get(&id).is_some_and(|fault| fault.cleared_at.is_some());
+        if cleared && self.live_ticket_of(Some(id)).is_none() {
+            self.faults.remove(&id);
+            self.shown_by.remove(&id);
+        }
+    }
+
+    /// Takes an alert in, or its new row.
+    fn keep(&mut self, alert: Alert) {
+        if let Some(fault) = alert.fault {
+            self.shown_by.entry(fault).or_default().insert(alert.id);
+        }
+        self.alerts.insert(alert.id, alert);
+    }
+
+    /// The alerts that show a fault, oldest first.
+    fn alerts_of(&self, fault: Option<FaultId>) -> Vec<AlertId> {
+        fault
+            .and_then(|fault| self.shown_by.get(&fault))
+            .map(|alerts| alerts.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    fn live_ticket_of(&self, fault: Option<FaultId>) -> Option<&Ticket> {
+        let ticket = self.faults.get(&fault?)?.ticket?;
+        self.tickets.get(&ticket).filter(|ticket| ticket.state.is_live())
+    }
+
+    fn key_of(&self, alert: &Alert) -> AlertKey {
+        let ticket = alert
+            .fault
+            .and_then(|fault| self.faults.get(&fault))
+            .and_then(|fault| fault.ticket);
+        let drill = ticket
+            .and_then(|id| self.tickets.get(&id))
+            .is_some_and(|ticket| ticket.kind == TicketKind::Drill);
+        AlertKey {
+            host: alert.host,
+            rule: alert.rule.clone(),
+            instance: alert.instance.clone(),
+            drill,
+        }
+    }
+}
+
+/// Orders the episodes of one alert. Of two in the same millisecond, the one that still holds came last.
+fn birth(alert: &Alert) -> (Timestamp, bool, AlertId) {
+    (alert.raised_at, alert.state == AlertState::Raised, alert.id)
+}

@@ -1,0 +1,362 @@
+//! What rules say: alerts become faults, faults become tickets; tickets are restored and recur by themselves.
+
+use super::{
+    AlertKey, Desk, Refusal,
+    change::{ALL_CLOCKS, By, Change, go_on, start, stop},
+};
+use crate::{
+    input::{AlertChange, Report, Turn},
+    life::{self, ActionKind},
+    model::{Alert, AlertState, AssetFacts, ClockKind, Fault, PageReason, Response, Ticket, TicketKind, TicketState},
+    policy::ClockStart,
+};
+use tocsin_vocabulary::{AlertId, Code, FaultId, HostId, Severity, Text, TicketId, Timestamp};
+
+/// What opens a fault and its ticket.
+struct Opening {
+    by: By,
+    kind: TicketKind,
+    host: Option<HostId>,
+    asset: AssetFacts,
+    title: Text,
+    remedy: Text,
+    severity: Severity,
+    occurred_at: Timestamp,
+}
+
+impl Desk {
+    /// One change of one alert. An update of an alert that the desk does not hold is a raise: the rule says that it holds.
+    pub(super) fn turn(&mut self, change: &mut Change, turn: &AlertChange) {
+        let key = AlertKey {
+            host: turn.host,
+            rule: turn.rule.clone(),
+            instance: turn.instance.clone(),
+            drill: turn.drill && turn.response == Response::Ticket,
+        };
+        let newest = self.latest.get(&key).and_then(|id| self.alerts.get(id));
+        let held = newest
+            .filter(|alert| alert.state == AlertState::Raised)
+            .map(|alert| alert.id);
+        match (turn.turn, held) {
+            (Turn::Raised | Turn::Updated, Some(alert)) => self.update(change, alert, turn),
+            (Turn::Raised, None) => self.raise(change, key, turn),
+            (Turn::Updated, None) if !turn.drill => self.raise(change, key, turn),
+            (Turn::Cleared, Some(alert)) => self.clear(change, alert, turn.value),
+            (Turn::Updated | Turn::Cleared, None) => {}
+        }
+    }
+
+    /// A person reports a fault: as with a rule's, but nothing clears it except people.
+    pub(super) fn report(&mut self, change: &mut Change, report: Report) -> Result<(), Refusal> {
+        if report.title.trim().is_empty() {
+            return Err(Refusal::new(
+                Code::InvalidInput,
+                "a report needs a title: say in a few words what is wrong",
+            ));
+        }
+        self.open(
+            change,
+            Opening {
+                by: By {
+                    actor: report.actor,
+                    via: report.via,
+                },
+                kind: TicketKind::Fault,
+                host: None,
+                asset: report.asset,
+                title: Text::plain(report.title.trim()),
+                remedy: Text::default(),
+                severity: report.severity,
+                occurred_at: report.occurred_at.map_or(change.now, |at| at.min(change.now)),
+            },
+            None,
+        );
+        Ok(())
+    }
+
+    fn raise(&mut self, change: &mut Change, key: AlertKey, turn: &AlertChange) {
+        let before = self
+            .latest
+            .get(&key)
+            .and_then(|id| self.alerts.get(id))
+            .and_then(|alert| alert.fault);
+        let alert = Alert {
+            id: AlertId::next(&mut self.ids, change.now),
+            rule: turn.rule.clone(),
+            host: turn.host,
+            asset: turn.asset.asset,
+            instance: turn.instance.clone(),
+            severity: turn.severity,
+            response: turn.response,
+            title: turn.title.clone(),
+            remedy: turn.remedy.clone(),
+            metric: turn.metric.clone(),
+            value: turn.value,
+            threshold: turn.threshold,
+            state: AlertState::Raised,
+            occurred_at: turn.occurred_at,
+            raised_at: change.now,
+            cleared_at: None,
+            fault: None,
+        };
+        let id = alert.id;
+        change.alerts.insert(id);
+        if let Some(replaced) = self.latest.insert(key, id) {
+            change.replaced.insert(replaced);
+        }
+        self.keep(alert);
+        match turn.response {
+            Response::Record => {}
+            Response::Notify => self.notice(change, id, turn.drill),
+            Response::Ticket => match self.live_ticket_of(before).map(|ticket| ticket.id).zip(before) {
+                Some((ticket, fault)) => self.come_back(change, id, fault, ticket),
+                None => self.open_for(change, id, turn),
+            },
+        }
+    }
+
+    /// New value or words of an alert that holds. The timeline stays quiet.
+    fn update(&mut self, change: &mut Change, id: AlertId, turn: &AlertChange) {
+        let Some(alert) = self.alerts.get_mut(&id) else {
+            return;
+        };
+        let before = alert.clone();
+        alert.severity = turn.severity;
+        alert.response = turn.response;
+        alert.title.clone_from(&turn.title);
+        alert.remedy.clone_from(&turn.remedy);
+        alert.value = turn.value;
+        alert.threshold = turn.threshold;
+        let (changed, fault) = (*alert != before, alert.fault);
+        if changed {
+            change.alerts.insert(id);
+        }
+        if turn.response == Response::Ticket && fault.is_none() {
+            self.open_for(change, id, turn);
+        }
+    }
+
+    fn clear(&mut self, change: &mut Change, id: AlertId, value: Option<f64>) {
+        let Some(alert) = self.alerts.get_mut(&id) else {
+            return;
+        };
+        alert.state = AlertState::Cleared;
+        alert.cleared_at = Some(change.now);
+        alert.value = value.or(alert.value);
+        let (fault, title) = (alert.fault, alert.title.clone());
+        change.alerts.insert(id);
+        let holds = |id: &AlertId| {
+            self.alerts
+                .get(id)
+                .is_some_and(|alert| alert.state == AlertState::Raised)
+        };
+        let all_clear = !self.alerts_of(fault).iter().any(holds);
+        if all_clear && let Some(fault) = fault.and_then(|fault| self.faults.get_mut(&fault)) {
+            fault.cleared_at = Some(change.now);
+            change.faults.insert(fault.id);
+        }
+        let Some(mut ticket) = self.live_ticket_of(fault).cloned() else {
+            return;
+        };
+        self.breach(change, &mut ticket);
+        change.entry(&mut ticket, &By::SYSTEM, "alert_cleared", title);
+        if all_clear && let Ok(to) = life::next(ticket.state, ticket.prior_state, ActionKind::Restore) {
+            let note = Text::new("every alert has cleared", "全部告警已恢复");
+            change.turn(&mut ticket, &By::SYSTEM, ActionKind::Restore.as_str(), to, note);
+            self.restored(change, &mut ticket);
+            let to = self
+                .taker(&ticket)
+                .map_or_else(|| self.duty.clone(), |taker| vec![taker]);
+            let round = ticket.revision;
+            self.page(change, &ticket, PageReason::Restored, round, &to);
+        }
+        self.tickets.insert(ticket.id, ticket);
+    }
+
+    /// What being restored means beside the state: nobody has to respond or come any more.
+    pub(super) fn restored(&mut self, change: &mut Change, ticket: &mut Ticket) {
+        stop(
+            ticket,
+            &[ClockKind::Respond, ClockKind::Arrive, ClockKind::Restore],
+            change.now,
+        );
+        ticket.page_due_at = None;
+        self.withdraw(change, ticket.id, |page| page.reason != PageReason::Breached);
+    }
+
+    /// An alert returned while its ticket is live.
+    fn come_back(&mut self, change: &mut Change, alert: AlertId, fault: FaultId, ticket: TicketId) {
+        let Some(mut alert) = self.alerts.get(&alert).cloned() else {
+            return;
+        };
+        let Some(mut ticket) = self.tickets.get(&ticket).cloned() else {
+            return;
+        };
+        alert.fault = Some(fault);
+        if let Some(fault) = self.faults.get_mut(&fault) {
+            fault.cleared_at = None;
+            fault.severity = fault.severity.max(alert.severity);
+            change.faults.insert(fault.id);
+        }
+        let note = alert.title.clone();
+        self.keep(alert);
+        self.breach(change, &mut ticket);
+        let action = if ticket.state == TicketState::Resolved {
+            ActionKind::Reopen
+        } else {
+            ActionKind::Recur
+        };
+        match life::next(ticket.state, ticket.prior_state, action) {
+            Ok(to) => {
+                change.turn(&mut ticket, &By::SYSTEM, action.as_str(), to, note);
+                self.unrestored(change, &mut ticket);
+            }
+            Err(_) => change.entry(&mut ticket, &By::SYSTEM, "alert_raised", note),
+        }
+        self.withdraw(change, ticket.id, |page| page.reason == PageReason::Restored);
+        let to = self.takers(&ticket);
+        let round = ticket.revision;
+        self.page(change, &ticket, PageReason::Recurred, round, &to);
+        self.tickets.insert(ticket.id, ticket);
+    }
+
+    /// The clocks that stopped at `restored` or `resolved` go on as if not stopped. An arrival is wanted again only while
+    /// it can still be in time: that nobody came to a fault that was mended from afar is no breach.
+    pub(super) fn unrestored(&mut self, change: &Change, ticket: &mut Ticket) {
+        go_on(ticket, &[ClockKind::Restore, ClockKind::Resolve]);
+        match ticket.state {
+            TicketState::Open => {
+                go_on(ticket, &[ClockKind::Respond]);
+                if ticket.page_round < self.policy.paging.rounds_max {
+                    ticket.page_due_at = Some(change.now.plus(self.policy.paging.repage_after.0));
+                }
+            }
+            TicketState::Accepted => {
+                start(ticket, &self.policy, ClockStart::Accepted, change.now);
+                if ticket
+                    .clock(ClockKind::Arrive)
+                    .is_some_and(|clock| clock.due_at > change.now)
+                {
+                    go_on(ticket, &[ClockKind::Arrive]);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn open_for(&mut self, change: &mut Change, alert: AlertId, turn: &AlertChange) {
+        let opening = Opening {
+            by: By::SYSTEM,
+            kind: if turn.drill {
+                TicketKind::Drill
+            } else {
+                TicketKind::Fault
+            },
+            host: Some(turn.host),
+            asset: turn.asset.clone(),
+            title: turn.title.clone(),
+            remedy: turn.remedy.clone(),
+            severity: turn.severity,
+            occurred_at: turn.occurred_at,
+        };
+        self.open(change, opening, Some(alert));
+    }
+
+    /// Opens fault and ticket, starts the clocks, pages the first round.
+    fn open(&mut self, change: &mut Change, opening: Opening, alert: Option<AlertId>) {
+        let now = change.now;
+        let id = TicketId::next(&mut self.ids, now);
+        let fault = Fault {
+            id: FaultId::next(&mut self.ids, now),
+            asset: opening.asset.asset,
+            customer: opening.asset.customer,
+            severity: opening.severity,
+            level: self.policy.level(opening.severity, opening.asset.importance),
+            title: opening.title.clone(),
+            occurred_at: opening.occurred_at,
+            discovered_at: now,
+            reported_at: now,
+            accepted_at: None,
+            cleared_at: None,
+            ticket: Some(id),
+        };
+        if let Some(mut alert) = alert.and_then(|alert| self.alerts.get(&alert).cloned()) {
+            alert.fault = Some(fault.id);
+            self.keep(alert);
+        }
+        self.last_number += 1;
+        let mut ticket = Ticket {
+            id,
+            number: self.last_number,
+            kind: opening.kind,
+            state: TicketState::Open,
+            prior_state: None,
+            title: opening.title,
+            remedy: opening.remedy,
+            level: fault.level,
+            severity: opening.severity,
+            fault: Some(fault.id),
+            asset: opening.asset.asset,
+            asset_name: opening.asset.name,
+            host: opening.host,
+            customer: opening.asset.customer,
+            contract: opening.asset.contract,
+            assignee: None,
+            assignee_name: None,
+            clocks: Vec::new(),
+            page_round: 0,
+            page_due_at: Some(now),
+            opened_at: now,
+            updated_at: now,
+            revision: 0,
+            entry_count: 0,
+        };
+        change.faults.insert(fault.id);
+        self.faults.insert(fault.id, fault);
+        self.numbers.insert(ticket.number, id);
+        start(&mut ticket, &self.policy, ClockStart::Opened, now);
+        let note = ticket.title.clone();
+        change.line(&mut ticket, &opening.by, "open", (None, Some(TicketState::Open)), note);
+        if self.duty.is_empty() {
+            let note = Text::new("nobody is on duty: nobody was paged", "无人值班,未能通知任何人");
+            change.entry(&mut ticket, &By::SYSTEM, "page_nobody", note);
+        } else {
+            self.round(change, &mut ticket);
+        }
+        self.tickets.insert(id, ticket);
+    }
+
+    /// What a ticket that came to its end leaves behind: no clock runs, no page waits, a drill is over, and what only
+    /// people had reported is no longer wrong.
+    pub(super) fn ended(&mut self, change: &mut Change, ticket: &mut Ticket) {
+        stop(ticket, &ALL_CLOCKS, change.now);
+        ticket.page_due_at = None;
+        self.withdraw(change, ticket.id, |_| true);
+        if ticket.kind == TicketKind::Drill {
+            for id in self.alerts_of(ticket.fault) {
+                if let Some(alert) = self
+                    .alerts
+                    .get_mut(&id)
+                    .filter(|alert| alert.state == AlertState::Raised)
+                {
+                    alert.state = AlertState::Cleared;
+                    alert.cleared_at = Some(change.now);
+                    change.alerts.insert(id);
+                }
+            }
+            self.set_cleared(change, ticket.fault, Some(change.now));
+        } else if self.alerts_of(ticket.fault).is_empty() {
+            self.set_cleared(change, ticket.fault, Some(change.now));
+        }
+    }
+
+    /// Writes when a fault cleared, or that it holds again.
+    pub(super) fn set_cleared(&mut self, change: &mut Change, fault: Option<FaultId>, at: Option<Timestamp>) {
+        if let Some(fault) = fault.and_then(|fault| self.faults.get_mut(&fault))
+            && fault.cleared_at.is_some() != at.is_some()
+        {
+            fault.cleared_at = at;
+            change.faults.insert(fault.id);
+        }
+    }
+}

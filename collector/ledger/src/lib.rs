@@ -1,0 +1,78 @@
+//! The ledger: everything relational, on SQLite or PostgreSQL with the same SQL.
+//!
+//! * [`Ledger::open`] — the engine, its locks and the migrations,
+//! * `desk` — one commit for all that a step of the desk decided, and what the desk keeps in RAM,
+//! * `tickets`, `alerts`, `pages` — lists for pages and API,
+//! * `outbox` — what the delivery worker takes and reports,
+//! * `hosts`, `tokens`, `people`, `access` — the registers, and who may come in,
+//! * `events` — what happened on hosts,
+//! * `audit` — the hash chain.
+//!
+//! No SQL stands outside this crate. The clock is the caller's: every method that needs the time takes `now`.
+
+mod access;
+mod alerts;
+mod audit;
+mod cursor;
+mod customers;
+mod desk;
+mod engine;
+mod error;
+mod events;
+mod hosts;
+mod migrate;
+mod outbox;
+mod pages;
+mod people;
+mod place;
+mod statement;
+mod tickets;
+mod tokens;
+
+pub use audit::Chain;
+pub use customers::{DEFAULT_CONTRACT, DEFAULT_CUSTOMER, DEFAULT_SITE};
+pub use error::LedgerError;
+pub use hosts::NewHost;
+pub use tokens::{ApiTokenRecord, EnrolTokenRecord};
+
+use engine::{Engine, Place};
+use std::path::Path;
+use tocsin_vocabulary::Timestamp;
+
+/// An open ledger. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    engine: Engine,
+}
+
+impl Ledger {
+    /// Opens `sqlite:PATH` (made if it is missing, kept from other processes by `PATH.lock`) or `postgres://…`, and
+    /// brings it to this collector's schema.
+    ///
+    /// # Errors
+    /// When it can't be opened, is no ledger, is in use by another process, or was written by a newer collector.
+    pub async fn open(address: &str, now: Timestamp) -> Result<Self, LedgerError> {
+        let engine = Engine::open(address).await?;
+        migrate::migrate(&engine, migrate::MIGRATIONS, now).await?;
+        Ok(Self { engine })
+    }
+
+    /// Closes all connections. Later calls fail as unavailable.
+    pub async fn close(&self) {
+        self.engine.close().await;
+    }
+
+    /// Copies a SQLite ledger, as it is at one moment, to `path`; an older copy is replaced when the new one is whole.
+    ///
+    /// # Errors
+    /// When the copy can't be written, or the ledger is on PostgreSQL, which has its own tools for that.
+    pub async fn backup_to(&self, path: &Path) -> Result<(), LedgerError> {
+        match self.engine.place() {
+            Place::Sqlite { .. } => self.engine.copy_to(path).await,
+            Place::Postgres { .. } => Err(LedgerError::Invalid {
+                operation: "copy the ledger",
+                what: "it lives on PostgreSQL: use pg_dump, or the server's own backups".to_owned(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The one thread that writes the journal.
+//!
+//! It takes whatever waits in the queue, writes it in one go, syncs once, hands the ticks to their hosts and tells each
+//! submitter. While it syncs, the next group gathers: that is the whole of group commit.
+
+use crate::{
+    config::{GROUP_BYTES_MAX, SEGMENT_AGE_MAX},
+    error::StoreError,
+    host::Host,
+    journal::{
+        record::{Kind, Watermark},
+        writer::{Failure, Writer},
+    },
+    shared::Shared,
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+        mpsc::SyncSender,
+    },
+    time::Duration,
+};
+use tocsin_vocabulary::{Dictionary, SpoolId, Timestamp, batch::Tick};
+
+/// Told once the data is durable, or why it is not. Called on the committer's thread: must not block.
+pub type OnDurable = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// What becomes of the data once it is durable.
+pub(crate) enum Apply {
+    /// A live tick of one chain.
+    Live {
+        epoch: u64,
+        /// Segment of the chain's key-frame.
+        chain_segment: Arc<AtomicU32>,
+        key_frame: bool,
+        spool: SpoolId,
+        seq: u64,
+        tick: Arc<Tick>,
+        dictionary: Dictionary,
+        received_at: Timestamp,
+    },
+    /// Ticks of the backlog.
+    Chunk {
+        spool: SpoolId,
+        ticks: Vec<(u64, Arc<Tick>, Dictionary)>,
+        received_at: Timestamp,
+    },
+    /// Ticks that are lost.
+    Gap {
+        spool: SpoolId,
+        first: u64,
+        last: u64,
+        span: (Timestamp, Timestamp),
+    },
+    /// Nothing: everything submitted before is durable when this is told so.
+    Nothing,
+}
+
+/// One record on its way.
+pub(crate) struct Submission {
+    pub(crate) host: Arc<Host>,
+    pub(crate) record: Option<(Kind, Vec<u8>)>,
+    pub(crate) apply: Apply,
+    pub(crate) on_durable: OnDurable,
+}
+
+/// What the committer is asked to do.
+pub(crate) enum Request {
+    /// Write this.
+    Commit(Submission),
+    /// Begin a new segment if this one holds data and is old enough, then say so.
+    Tidy(Timestamp, SyncSender<()>),
+}
+
+/// The committer's own state.
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    writer: Writer,
+    begun_at: Option<Timestamp>,
+}
+
+/// Marks the store poisoned should the thread end by a panic: nobody may wait for it then.
+struct Alive(Arc<Shared>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poisoned.store(true, Ordering::Release);
+        }
+        self.0.queue.abandon();
+    }
+}
+
+impl Committer {
+    pub(crate) const fn new(shared: Arc<Shared>, writer: Writer) -> Self {
+        Self {
+            shared,
+            writer,
+            begun_at: None,
+        }
+    }
+
+    /// Runs until the queue is closed and empty.
+    pub(crate) fn run(mut self) {
+        let _alive = Alive(self.shared.clone());
+        while let Some(requests) = self.shared.queue.drain(GROUP_BYTES_MAX) {
+            let mut group = Vec::with_capacity(requests.len());
+            let mut tidy = None;
+            for request in requests {
+                match request {
+                    Request::Commit(submission) => group.push(submission),
+                    Request::Tidy(now, done) => tidy = Some((now, done)),
+                }
+            }
+            if !group.is_empty() {
+                self.commit(group);
+            }
+            if let Some((now, done)) = tidy {
+                self.tidy(now);
+                // Who asked may have gone.
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn commit(&mut self, group: Vec<Submission>) {
+        let (group, broken): (Vec<_>, Vec<_>) = group.into_iter().partition(|submission| !is_broken(submission));
+        for submission in broken {
+            let error = StoreError::BrokenChain(submission.host.id);
+            refuse(submission, &error);
+        }
+        let written = self.write(&group);
+        match written {
+            Ok(()) => {
+                let segment = self.writer.segment();
+                for submission in &group {
+                    self.apply(submission, segment);
+                }
+                for submission in group {
+                    (submission.on_durable)(Ok(()));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, records = group.len(), "journal: a group was not written");
+                for submission in group {
+                    refuse(submission, &error);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, group: &[Submission]) -> Result<(), StoreError> {
+        if self.shared.poisoned.load(Ordering::Acquire) {
+            return Err(StoreError::Poisoned);
+        }
+        let records: Vec<(Kind, &[u8])> = group
+            .iter()
+            .filter_map(|submission| submission.record.as_ref())
+            .map(|(kind, body)| (*kind, body.as_slice()))
+            .collect();
+        if records.is_empty() {
+            return Ok(());
+        }
+        let bytes = records.iter().map(|(_, body)| body.len()).sum();
+        if !self.writer.has_room(records.len(), bytes) {
+            self.begin_segment()?;
+        }
+        let started = self.shared.disk.monotonic();
+        let outcome = self.writer.write(&records).map_err(|failure| self.judge(failure));
+        self.measure(
+            self.shared.disk.monotonic().saturating_sub(started),
+            records.len(),
+            bytes,
+        );
+        self.shared
+            .set_active_bytes(self.writer.segment(), self.writer.length());
+        outcome
+    }
+
+    fn measure(&self, took: Duration, records: usize, bytes: usize) {
+        let counters = &self.shared.counters;
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        counters.syncs.fetch_add(1, Ordering::Relaxed);
+        counters.sync_micros.fetch_add(micros, Ordering::Relaxed);
+        counters.last_sync_micros.store(micros, Ordering::Relaxed);
+        counters.records.fetch_add(records as u64, Ordering::Relaxed);
+        counters
+            .journal_bytes_written
+            .fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Turns a failure into what the submitters hear; a fatal one ends all writing.
+    fn judge(&self, failure: Failure) -> StoreError {
+        match failure {
+            Failure::Undone(error) => StoreError::write("append to", self.writer.path())(error),
+            Failure::Fatal(error) => {
+                self.shared.poisoned.store(true, Ordering::Release);
+                StoreError::write("sync", self.writer.path())(error)
+            }
+        }
+    }
+
+    fn apply(&mut self, submission: &Submission, segment: u32) {
+        let mut state = submission.host.lock();
+        let bytes = match &submission.apply {
+            Apply::Live {
+                chain_segment,
+                key_frame,
+                spool,
+                seq,
+                tick,
+                dictionary,
+                received_at,
+                ..
+            } => {
+                self.begun_at.get_or_insert(*received_at);
+                if *key_frame {
+                    chain_segment.store(segment, Ordering::Release);
+                }
+                let needed = chain_segment.load(Ordering::Acquire);
+                state.set_latest(tick, dictionary, *received_at);
+                state.store(*spool, *seq, tick, dictionary, needed, *received_at)
+            }
+            Apply::Chunk {
+                spool,
+                ticks,
+                received_at,
+            } => {
+                self.begun_at.get_or_insert(*received_at);
+                let mut bytes = 0;
+                for (seq, tick, dictionary) in ticks {
+                    state.offer_latest(tick, dictionary, *received_at);
+                    bytes += state.store(*spool, *seq, tick, dictionary, segment, *received_at);
+                }
+                bytes
+            }
+            Apply::Gap {
+                spool,
+                first,
+                last,
+                span,
+            } => {
+                state.lose(*spool, *first, *last, Some(*span));
+                0
+            }
+            Apply::Nothing => 0,
+        };
+        self.shared.head_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn tidy(&mut self, now: Timestamp) {
+        let old = self.begun_at.is_some_and(|begun| now.since(begun) >= SEGMENT_AGE_MAX);
+        if old
+            && !self.shared.poisoned.load(Ordering::Acquire)
+            && let Err(error) = self.begin_segment()
+        {
+            tracing::warn!(%error, "journal: could not begin a new segment, going on in the old one");
+        }
+    }
+
+    /// A new segment begins with what is sealed, so that the ones before it can go.
+    fn begin_segment(&mut self) -> Result<(), StoreError> {
+        let first = watermarks(&self.shared);
+        let next = self.writer.segment() + 1;
+        let dir = self.shared.journal_dir();
+        match Writer::create(self.shared.disk.as_ref(), &dir, next, &first) {
+            Ok(writer) => {
+                self.writer = writer;
+                self.begun_at = None;
+                self.shared.set_active_bytes(next, self.writer.length());
+                Ok(())
+            }
+            Err(failure) => Err(self.judge(failure)),
+        }
+    }
+}
+
+/// One record for each spool: what of it is sealed.
+pub(crate) fn watermarks(shared: &Shared) -> Vec<(Kind, Vec<u8>)> {
+    let mut records = Vec::new();
+    for host in shared.hosts.all() {
+        let state = host.lock();
+        for spool in &state.spools {
+            let current = state.current_spool == Some(spool.id);
+            let watermark = Watermark {
+                host: host.id,
+                spool: spool.id,
+                current,
+                sealed: spool.sealed.clone(),
+            };
+            records.push((Kind::Watermark, watermark.encode()));
+        }
+    }
+    records
+}
+
+fn is_broken(submission: &Submission) -> bool {
+    match submission.apply {
+        Apply::Live { epoch, .. } => epoch < submission.host.lock().chain.broken_before,
+        _ => false,
+    }
+}
+
+/// Takes back what was pending and tells the submitter.
+pub(crate) fn refuse(submission: Submission, error: &StoreError) {
+    {
+        let mut state = submission.host.lock();
+        match &submission.apply {
+            Apply::Live { epoch, spool, seq, .. } => {
+                state.spool(*spool).pending.remove(*seq);
+                state.chain.break_at(*epoch);
+            }
+            Apply::Chunk { spool, ticks, .. } => {
+                let spool = state.spool(*spool);
+                for (seq, ..) in ticks {
+                    spool.pending.remove(*seq);
+                }
+            }
+            Apply::Gap { .. } | Apply::Nothing => {}
+        }
+    }
+    (submission.on_durable)(Err(error.clone()));
+}

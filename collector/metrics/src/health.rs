@@ -1,0 +1,193 @@
+//! What the store says about itself: [`Health`] for people, [`Counters`] for `/metrics`.
+
+use crate::{config::StoreConfig, disk::Space, shared::Shared};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Running totals. Read with [`crate::Store::counters`].
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) records: AtomicU64,
+    pub(crate) ticks: AtomicU64,
+    pub(crate) duplicates: AtomicU64,
+    pub(crate) busy: AtomicU64,
+    pub(crate) journal_bytes_written: AtomicU64,
+    pub(crate) syncs: AtomicU64,
+    pub(crate) sync_micros: AtomicU64,
+    pub(crate) last_sync_micros: AtomicU64,
+    pub(crate) sealed_blocks: AtomicU64,
+    pub(crate) sealed_ticks: AtomicU64,
+    pub(crate) dropped_segments: AtomicU64,
+    pub(crate) dropped_days: AtomicU64,
+    pub(crate) quarantined: AtomicU64,
+    pub(crate) torn_bytes: AtomicU64,
+    pub(crate) undecodable: AtomicU64,
+    pub(crate) damaged_blocks: AtomicU64,
+    pub(crate) space_low: AtomicBool,
+    pub(crate) days_dropped_for_space: AtomicU64,
+}
+
+/// One counter or gauge of the store itself, for `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counter {
+    /// Name without prefix, in Prometheus' manner.
+    pub name: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// Whether it only grows.
+    pub monotonic: bool,
+    /// Its value now.
+    pub value: u64,
+}
+
+/// How the store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// A sync failed: nothing more is taken until a restart.
+    pub poisoned: bool,
+    /// Free space is below the limit; the oldest raw days are being dropped.
+    pub space_low: bool,
+    /// Raw days dropped for want of space since the start.
+    pub days_dropped_for_space: u64,
+    /// Damaged stretches of journal and dictionary log set aside at the last start.
+    pub quarantined_records: u64,
+    /// Bytes of an unfinished end cut off at the last start.
+    pub torn_bytes: u64,
+    /// Journal ticks that could not be decoded at the last start; their agents are asked again.
+    pub undecodable_ticks: u64,
+    /// Blocks found damaged, at the start or by a query.
+    pub damaged_blocks: u64,
+    /// Size of the journal.
+    pub journal_bytes: u64,
+    /// Size of all blocks.
+    pub block_bytes: u64,
+    /// Unsealed ticks in memory.
+    pub head_bytes: u64,
+    /// Records that wait for the committer.
+    pub queued_records: u64,
+    /// Room on the file system; `None` when it can't be read.
+    pub free_bytes: Option<u64>,
+    /// How long the last write and sync took, milliseconds.
+    pub last_sync_ms: u64,
+}
+
+impl Health {
+    /// Whether somebody should look.
+    #[must_use]
+    pub const fn is_good(&self) -> bool {
+        !self.poisoned && !self.space_low && self.quarantined_records == 0 && self.damaged_blocks == 0
+    }
+}
+
+pub(crate) fn health(shared: &Shared) -> Health {
+    let counters = &shared.counters;
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    Health {
+        poisoned: shared.poisoned.load(Ordering::Acquire),
+        space_low: counters.space_low.load(Ordering::Relaxed),
+        days_dropped_for_space: read(&counters.days_dropped_for_space),
+        quarantined_records: read(&counters.quarantined),
+        torn_bytes: read(&counters.torn_bytes),
+        undecodable_ticks: read(&counters.undecodable),
+        damaged_blocks: read(&counters.damaged_blocks),
+        journal_bytes: shared.segments().values().sum(),
+        block_bytes: shared.blocks.size(),
+        head_bytes: shared.head_bytes.load(Ordering::Relaxed) as u64,
+        queued_records: shared.queue.len() as u64,
+        free_bytes: shared.disk.space(&shared.config.dir).ok().map(|space| space.free_bytes),
+        last_sync_ms: read(&counters.last_sync_micros) / 1_000,
+    }
+}
+
+pub(crate) fn counters(shared: &Shared) -> Vec<Counter> {
+    let mut all = totals(&shared.counters);
+    all.extend(levels(&health(shared)));
+    all
+}
+
+fn totals(counters: &Counters) -> Vec<Counter> {
+    let table = [
+        (
+            "store_records_total",
+            "records written to the journal",
+            &counters.records,
+        ),
+        ("store_ticks_total", "ticks taken", &counters.ticks),
+        (
+            "store_duplicates_total",
+            "ticks that were held already",
+            &counters.duplicates,
+        ),
+        (
+            "store_busy_total",
+            "appends refused because the store was busy",
+            &counters.busy,
+        ),
+        (
+            "store_journal_written_bytes_total",
+            "bytes of records written to the journal",
+            &counters.journal_bytes_written,
+        ),
+        ("store_syncs_total", "groups synced to the journal", &counters.syncs),
+        (
+            "store_sync_microseconds_total",
+            "time spent writing groups",
+            &counters.sync_micros,
+        ),
+        ("store_sealed_blocks_total", "blocks sealed", &counters.sealed_blocks),
+        (
+            "store_sealed_ticks_total",
+            "ticks sealed in blocks",
+            &counters.sealed_ticks,
+        ),
+        (
+            "store_dropped_segments_total",
+            "journal segments removed",
+            &counters.dropped_segments,
+        ),
+        ("store_dropped_days_total", "day files removed", &counters.dropped_days),
+    ];
+    let one = |(name, help, counter): (_, _, &AtomicU64)| Counter {
+        name,
+        help,
+        monotonic: true,
+        value: counter.load(Ordering::Relaxed),
+    };
+    table.into_iter().map(one).collect()
+}
+
+fn levels(health: &Health) -> impl Iterator<Item = Counter> + use<> {
+    let table = [
+        (
+            "store_quarantined_records",
+            "damage set aside at start",
+            health.quarantined_records,
+        ),
+        ("store_damaged_blocks", "blocks found damaged", health.damaged_blocks),
+        ("store_journal_bytes", "size of the journal", health.journal_bytes),
+        ("store_block_bytes", "size of all blocks", health.block_bytes),
+        ("store_head_bytes", "unsealed ticks in memory", health.head_bytes),
+        (
+            "store_queued_records",
+            "records waiting for the disk",
+            health.queued_records,
+        ),
+        ("store_poisoned", "1 when a sync failed", u64::from(health.poisoned)),
+        (
+            "store_space_low",
+            "1 when old days go for want of space",
+            u64::from(health.space_low),
+        ),
+    ];
+    table.into_iter().map(|(name, help, value)| Counter {
+        name,
+        help,
+        monotonic: false,
+        value,
+    })
+}
+
+/// Whether so little room is left that the oldest raw day must go.
+pub(crate) const fn is_low(space: Space, config: &StoreConfig) -> bool {
+    let share = space.total_bytes / 100 * config.free_percent_min;
+    space.free_bytes < config.free_bytes_min || space.free_bytes < share
+}

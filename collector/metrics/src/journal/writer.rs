@@ -1,0 +1,110 @@
+//! Appends groups of records to the newest segment: one write, one sync, or nothing.
+
+use super::{
+    record::{HEADER_BYTES, Kind, frame},
+    segment_path,
+};
+use crate::{
+    bytes::length_u32,
+    config::SEGMENT_BYTES_MAX,
+    disk::{Disk, DiskFile},
+};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Why a group was not written.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nothing of it remains; the next group may succeed.
+    Undone(io::Error),
+    /// What is on disk is unknown: nothing may be promised from here on.
+    Fatal(io::Error),
+}
+
+/// The open end of the journal.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    path: PathBuf,
+    segment: u32,
+    file: Arc<dyn DiskFile>,
+    length: u64,
+}
+
+impl Writer {
+    /// Begins segment number `segment` with the records of `first`, synced together with its name.
+    pub(crate) fn create(
+        disk: &dyn Disk,
+        dir: &Path,
+        segment: u32,
+        first: &[(Kind, Vec<u8>)],
+    ) -> Result<Self, Failure> {
+        let path = segment_path(dir, segment);
+        let begin = || {
+            let file = disk.open(&path, true)?;
+            file.truncate(0)?;
+            disk.sync_dir(dir)?;
+            Ok(file)
+        };
+        let file = begin().map_err(Failure::Undone)?;
+        let mut writer = Self {
+            path,
+            segment,
+            file,
+            length: 0,
+        };
+        if !first.is_empty() {
+            let records: Vec<_> = first.iter().map(|(kind, body)| (*kind, body.as_slice())).collect();
+            if let Err(failure) = writer.write(&records) {
+                // An empty segment is harmless where it can't be removed.
+                let _ = disk.unlink(&writer.path);
+                return Err(failure);
+            }
+        }
+        Ok(writer)
+    }
+
+    /// Number of the segment.
+    pub(crate) const fn segment(&self) -> u32 {
+        self.segment
+    }
+
+    /// Its file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size in bytes.
+    pub(crate) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether a group of this many records and bytes still belongs here.
+    pub(crate) const fn has_room(&self, records: usize, bytes: usize) -> bool {
+        let framed = records.saturating_mul(HEADER_BYTES).saturating_add(bytes) as u64;
+        self.length == 0 || self.length.saturating_add(framed) <= SEGMENT_BYTES_MAX
+    }
+
+    /// Writes and syncs a group.
+    pub(crate) fn write(&mut self, records: &[(Kind, &[u8])]) -> Result<(), Failure> {
+        let size = records.iter().map(|(_, body)| HEADER_BYTES + body.len()).sum();
+        let mut bytes = Vec::with_capacity(size);
+        for (kind, body) in records {
+            let offset = u32::try_from(self.length)
+                .unwrap_or(u32::MAX)
+                .saturating_add(length_u32(bytes.len()));
+            frame(&mut bytes, *kind, self.segment, offset, body);
+        }
+        if let Err(error) = self.file.append(&bytes) {
+            return Err(match self.file.truncate(self.length) {
+                Ok(()) => Failure::Undone(error),
+                Err(_) => Failure::Fatal(error),
+            });
+        }
+        self.file.sync_data().map_err(Failure::Fatal)?;
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! The metric store: journal, head, sealed blocks, queries.
+//!
+//! A tick's way through it:
+//!
+//! 1. **Append** ([`Store::append_live`], [`Store::append_chunk`]). The batch is decoded once, for the rules and to know
+//!    that it can be, checked for being new by (host, spool, sequence), and queued as received.
+//! 2. **Journal**. One thread writes all that is queued in one go and syncs it, then tells each submitter: only now may
+//!    the tick be acknowledged as *received*. A write that fails is undone; a sync that fails ends all writing, for
+//!    nobody knows what is on the disk then.
+//! 3. **Head**. The tick joins its host's hour in memory, encoded again as a chain of that hour's own.
+//! 4. **Block** ([`Store::maintain`]). A while after its end an hour is written column by column into its day's file
+//!    and synced: now its ticks are *sealed* and the agent may forget them. Ticks that come later make one more
+//!    generation of that hour.
+//! 5. **Drop**. Journal segments that nothing unsealed goes back to are removed, day files when their time is over or
+//!    space runs out.
+//!
+//! [`Store::query`] reads blocks and head alike and says for which time nothing is known.
+//!
+//! Opening ([`Store::open`]) rebuilds all of this from the files, whatever was cut off or damaged. Damage costs at most
+//! the record or column that it hit, and a host's live ticks up to its next key-frame; as those were not sealed, they
+//! are missing from [`Store::holdings`] and its agent sends them again.
+//!
+//! The bytes are drawn in `FORMAT.md` beside this file; the limits stand in [`config`].
+//!
+//! The store reads no clock: the time comes with each call, from the shell. Files are reached through [`Disk`] alone.
+
+mod append;
+mod blocks;
+mod bytes;
+mod committer;
+pub mod config;
+mod dictionaries;
+pub mod disk;
+mod error;
+mod head;
+mod health;
+mod host;
+mod intervals;
+mod journal;
+mod maintain;
+mod query;
+mod recovery;
+mod shared;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use append::{Appended, ChunkAppended, Holdings, Stream};
+pub use committer::OnDurable;
+pub use config::StoreConfig;
+pub use disk::{Disk, DiskFile, FaultDisk, RealDisk};
+pub use error::{OpenError, QueryError, StoreError};
+pub use health::{Counter, Health};
+pub use host::Latest;
+pub use maintain::Maintained;
+pub use query::{Aggregate, Query, QueryResult, SeriesData};
+pub use store::Store;

@@ -1,0 +1,5 @@
+//! Stories of the whole store, on a disk in memory and on a real one.
+
+mod crash;
+mod story;
+mod world;

@@ -1,0 +1,285 @@
+//! What holds now: hosts, their alerts and their deadlines.
+//!
+//! State is dense: one small record per host and plan entry, beside a plan that equal hosts share. A tick costs what
+//! its changed cells cost. Nothing here reads a clock: every call says what time it is.
+
+mod host;
+mod life;
+mod rebuild;
+mod silence;
+mod speak;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+pub use life::Phase;
+
+use crate::{
+    plan::{self, Plan},
+    rule::{Condition, RuleSet},
+    transition::{Reason, Transition, TransitionKind},
+};
+use host::{Host, Orphan};
+use life::{Life, Moment};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+use timers::{Slot, Timers};
+use tocsin_vocabulary::{Dictionary, Hash, HostId, Timestamp, batch::Tick};
+
+/// A host that no longer has a series keeps the series' raised alert this long, for it may come back.
+const VANISHED_AFTER: Duration = Duration::from_secs(300);
+
+/// An alert that was raised before a restart, as the ledger knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restored {
+    /// Name of the rule.
+    pub rule: String,
+    /// Which host.
+    pub host: HostId,
+    /// As in the [`Transition`] that raised it.
+    pub instance: String,
+    /// When it happened (`at` of that transition).
+    pub raised_at: Timestamp,
+    /// The last value known.
+    pub value: Option<f64>,
+}
+
+/// Where one alert stands, for the page of rules.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertState {
+    /// Name of the rule.
+    pub rule: String,
+    /// Which host.
+    pub host: HostId,
+    /// Attributes as `key=value,key=value`; empty if there are none.
+    pub instance: String,
+    /// Where it stands.
+    pub state: Phase,
+    /// When the condition began to hold; `None` while clear.
+    pub since: Option<Timestamp>,
+    /// The last value; `None` when nothing was measured.
+    pub value: Option<f64>,
+}
+
+/// Evaluates rules on arrival.
+#[derive(Debug, Default)]
+pub struct Engine {
+    rules: RuleSet,
+    plans: HashMap<Hash, Arc<Plan>>,
+    hosts: BTreeMap<HostId, Host>,
+    timers: Timers,
+}
+
+impl Engine {
+    /// An engine that knows no host yet.
+    #[must_use]
+    pub fn new(rules: RuleSet) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub const fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// Takes a tick. `changed` is the decoder's: bit *i* of word *i* / 64 is set when cell *i* differs from the tick
+    /// before. A `late` tick (backlog) is a sign of life and nothing more.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn tick(
+        &mut self,
+        host: HostId,
+        dictionary: &Dictionary,
+        tick: &Tick,
+        changed: &[u64],
+        now: Timestamp,
+        late: bool,
+    ) -> Vec<Transition> {
+        let mut out = self.seen(host, now);
+        if late {
+            return out;
+        }
+        if self
+            .hosts
+            .get(&host)
+            .is_none_or(|host| host.dictionary_hash() != Some(dictionary.hash()))
+        {
+            self.bind(host, dictionary.clone(), now, &mut out);
+        }
+        if let Some(host) = self.hosts.get_mut(&host) {
+            host.evaluate(&self.rules, &mut self.timers, tick, changed, now, &mut out);
+        }
+        out
+    }
+
+    /// A sign of life of any kind.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn seen(&mut self, host: HostId, now: Timestamp) -> Vec<Transition> {
+        let mut out = Vec::new();
+        self.host(host).heard_at(now);
+        self.with(host, |host, rules, timers| {
+            host.seen(rules, timers, now, &mut out);
+        });
+        out
+    }
+
+    /// The host shall be heard every `interval`; arms its silence deadline. The first call counts as a sign of life,
+    /// so that after a restart, when the collector itself was blind, every deadline starts anew.
+    pub fn expect(&mut self, host: HostId, interval: Duration, now: Timestamp) {
+        self.host(host).expected(interval, now);
+        self.with(host, |host, rules, timers| host.arm_silences(rules, timers));
+    }
+
+    /// Says what a host is called, for words and for rules with `hosts` or `tags`. Rules that no longer apply clear.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn introduce(&mut self, host: HostId, name: &str, tags: &[String], now: Timestamp) -> Vec<Transition> {
+        let mut out = Vec::new();
+        if self.host(host).rename(name, tags) {
+            self.with(host, |host, rules, timers| {
+                let plan = host.plan();
+                host.rebuild(rules, rules, plan, timers, now, &mut out);
+            });
+        }
+        out
+    }
+
+    /// The host is no longer watched: its alerts are cleared and its deadlines dropped.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn forget(&mut self, host: HostId, now: Timestamp) -> Vec<Transition> {
+        let mut out = Vec::new();
+        if let Some(mut host) = self.hosts.remove(&host) {
+            host.dismiss(&self.rules, &mut self.timers, now, &mut out);
+        }
+        out
+    }
+
+    /// Alerts that were raised before a restart: they are not raised again, and clear when the condition is gone.
+    /// Alerts of rules that are no more are cleared at once. Introduce hosts first: an alert of a rule that does not
+    /// apply to its host is cleared too.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn restore(&mut self, alerts: impl IntoIterator<Item = Restored>, now: Timestamp) -> Vec<Transition> {
+        let mut out = Vec::new();
+        for alert in alerts {
+            let life = Life::restored(alert.raised_at, alert.value, now);
+            let Some(at) = self.rules.position(&alert.rule) else {
+                out.push(speak::orphaned(&alert, now));
+                continue;
+            };
+            let rule = self.rules.at(at);
+            let host = self
+                .hosts
+                .entry(alert.host)
+                .or_insert_with(|| Host::new(alert.host, &self.rules));
+            match &rule.condition {
+                Condition::NoData(_) => host.restore_silence(at, life, &mut self.timers),
+                Condition::Metric(condition) => host.adopt(Orphan {
+                    rule: alert.rule,
+                    series: plan::series_of(condition.metric.name, &alert.instance).map(Arc::new),
+                    instance: alert.instance.into(),
+                    life,
+                    due: None,
+                }),
+            }
+            self.with(alert.host, |host, rules, timers| {
+                let plan = host.plan();
+                host.rebuild(rules, rules, plan, timers, now, &mut out);
+            });
+        }
+        out
+    }
+
+    /// Takes other rules. Rules are the same when their names are: what was raised stays raised and is judged anew on
+    /// the next tick. Alerts of rules that are gone, or that no longer look at the series, are cleared; alerts whose
+    /// severity, action or words changed are updated.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn reload(&mut self, rules: RuleSet, now: Timestamp) -> Vec<Transition> {
+        let old = std::mem::replace(&mut self.rules, rules);
+        self.plans.clear();
+        let mut out = Vec::new();
+        for host in self.hosts.values_mut() {
+            let plan = host
+                .dictionary()
+                .map(|of| plan_of(&mut self.plans, &self.rules, of))
+                .unwrap_or_default();
+            host.rebuild(&old, &self.rules, plan, &mut self.timers, now, &mut out);
+            host.reword(&old, &self.rules, now, &mut out);
+        }
+        out
+    }
+
+    /// When [`Self::advance`] wants to be called next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.timers.first()
+    }
+
+    /// Acts on every deadline that has come.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn advance(&mut self, now: Timestamp) -> Vec<Transition> {
+        let mut out = Vec::new();
+        while let Some((host, slot)) = self.timers.pop(now) {
+            self.with(host, |host, rules, timers| match slot {
+                Slot::Entry(at) => host.entry_due(at, rules, timers, now, &mut out),
+                Slot::Orphans => host.orphans_due(rules, now, &mut out),
+                Slot::Silence(at) => host.silence_due(at, rules, timers, now, &mut out),
+            });
+        }
+        out
+    }
+
+    /// Where every alert of one host stands, clear ones included.
+    #[must_use]
+    pub fn states(&self, host: HostId) -> Vec<AlertState> {
+        self.hosts
+            .get(&host)
+            .map(|host| host.states(&self.rules).collect())
+            .unwrap_or_default()
+    }
+
+    /// Where every alert of every host stands, except those that are clear.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<AlertState> {
+        let all = self.hosts.values().flat_map(|host| host.states(&self.rules));
+        all.filter(|state| state.state != Phase::Clear).collect()
+    }
+
+    fn host(&mut self, host: HostId) -> &mut Host {
+        self.hosts.entry(host).or_insert_with(|| Host::new(host, &self.rules))
+    }
+
+    /// One host beside the rules and the timers.
+    fn with(&mut self, host: HostId, act: impl FnOnce(&mut Host, &RuleSet, &mut Timers)) {
+        if let Some(host) = self.hosts.get_mut(&host) {
+            act(host, &self.rules, &mut self.timers);
+        }
+    }
+
+    fn bind(&mut self, host: HostId, dictionary: Dictionary, now: Timestamp, out: &mut Vec<Transition>) {
+        self.prune_plans();
+        let plan = plan_of(&mut self.plans, &self.rules, &dictionary);
+        self.with(host, |host, rules, timers| {
+            host.bind(dictionary);
+            host.rebuild(rules, rules, plan, timers, now, out);
+        });
+    }
+
+    /// Drops plans that no host uses, when they are as many as hosts.
+    fn prune_plans(&mut self) {
+        if self.plans.len() > self.hosts.len() + 64 {
+            self.plans.retain(|_, plan| Arc::strong_count(plan) > 1);
+        }
+    }
+}
+
+fn plan_of(plans: &mut HashMap<Hash, Arc<Plan>>, rules: &RuleSet, of: &Dictionary) -> Arc<Plan> {
+    plans
+        .entry(of.hash())
+        .or_insert_with(|| Arc::new(plan::compile(of, rules)))
+        .clone()
+}

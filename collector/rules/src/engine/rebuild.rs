@@ -1,0 +1,211 @@
+//! A host under another plan, other rules or another name: what was raised stays raised wherever it can.
+
+use super::{
+    Moment, Reason, Transition, TransitionKind, VANISHED_AFTER,
+    host::{Host, Orphan, State},
+    speak::About,
+    timers::{Slot, Timers},
+};
+use crate::{
+    plan::Plan,
+    rule::{Rule, RuleSet},
+};
+use std::{collections::HashMap, sync::Arc};
+use tocsin_vocabulary::{Series, Timestamp};
+
+/// What was kept for one rule and instance, on its way to its new place.
+struct Kept {
+    state: State,
+    series: Option<Arc<Series>>,
+    due: Option<Timestamp>,
+}
+
+impl Host {
+    /// Moves every alert from the old rules and plan to the new ones; alerts are the same when the names of their
+    /// rules and their instances are.
+    pub(super) fn rebuild(
+        &mut self,
+        old: &RuleSet,
+        new: &RuleSet,
+        plan: Arc<Plan>,
+        timers: &mut Timers,
+        now: Timestamp,
+        out: &mut Vec<Transition>,
+    ) {
+        let edited = !std::ptr::eq(old, new);
+        let mut kept = self.take_states(old, timers);
+        self.apply(new);
+        self.plan = plan;
+        self.fresh = true;
+        self.states = Vec::with_capacity(self.plan.entries.len());
+        for (at, entry) in self.plan.entries.iter().enumerate() {
+            let key = (new.at(entry.rule).name.clone(), entry.instance.clone());
+            let found = if self.applies[entry.rule] {
+                kept.remove(&key)
+            } else {
+                None
+            };
+            let state = found.map(|kept| kept.state).unwrap_or_default();
+            timers.rearm(self.id, Slot::Entry(at), None, state.life.due);
+            self.states.push(state);
+        }
+        let mut left: Vec<_> = kept
+            .into_iter()
+            .filter(|(_, kept)| kept.state.life.is_raised())
+            .collect();
+        left.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for ((rule, instance), kept) in left {
+            let reason = match new.position(&rule) {
+                None => Some(Reason::RuleChanged),
+                Some(at) if !self.applies[at] => Some(Reason::NotApplicable),
+                // It was in the plan, and the same dictionary under other rules no longer has it there.
+                Some(_) if edited && kept.due.is_none() && self.dictionary().is_some() => Some(Reason::RuleChanged),
+                Some(_) => None,
+            };
+            let mut orphan = Orphan {
+                rule,
+                instance,
+                series: kept.series,
+                life: kept.state.life,
+                due: kept.due,
+            };
+            if let Some(reason) = reason {
+                out.extend(orphan.cleared(old, self.id, &self.name, reason, now));
+                continue;
+            }
+            if orphan.due.is_none() && self.dictionary().is_some() {
+                orphan.due = Some(now.plus(VANISHED_AFTER));
+            }
+            timers.rearm(self.id, Slot::Orphans, None, orphan.due);
+            self.orphans.push(orphan);
+        }
+        self.rebuild_silences(old, new, timers, now, out);
+    }
+
+    /// Tells of raised alerts whose rule was edited.
+    pub(super) fn reword(&self, old: &RuleSet, new: &RuleSet, now: Timestamp, out: &mut Vec<Transition>) {
+        let moment = Moment { tick: now, now };
+        let edited = |rule: &Rule| old.get(&rule.name).is_some_and(|before| !same_words(before, rule));
+        let entries = self.plan.entries.iter().zip(&self.states);
+        let entries =
+            entries.map(|(entry, state)| (new.at(entry.rule), &*entry.instance, Some(&*entry.series), &state.life));
+        let silences = self.silences.iter().map(|one| (new.at(one.rule), "", None, &one.life));
+        for (rule, instance, series, life) in entries.chain(silences) {
+            if life.is_raised() && edited(rule) {
+                let about = About {
+                    rule,
+                    host: self.id,
+                    name: &self.name,
+                    instance,
+                    series,
+                };
+                out.push(about.say(TransitionKind::Updated, Reason::RuleChanged, life, moment));
+            }
+        }
+    }
+
+    /// Clears everything and disarms every deadline.
+    pub(super) fn dismiss(&mut self, rules: &RuleSet, timers: &mut Timers, now: Timestamp, out: &mut Vec<Transition>) {
+        let mut left: Vec<_> = self.take_states(rules, timers).into_iter().collect();
+        left.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for ((rule, instance), kept) in left {
+            let life = kept.state.life;
+            if life.is_raised() {
+                let orphan = Orphan {
+                    rule,
+                    instance,
+                    series: kept.series,
+                    life,
+                    due: None,
+                };
+                out.extend(orphan.cleared(rules, self.id, &self.name, Reason::Forgotten, now));
+            }
+        }
+        let moment = Moment { tick: now, now };
+        for (at, silence) in self.silences.iter().enumerate() {
+            timers.rearm(self.id, Slot::Silence(at), silence.armed, None);
+            if silence.life.is_raised() {
+                let rule = rules.at(silence.rule);
+                let about = About {
+                    rule,
+                    host: self.id,
+                    name: &self.name,
+                    instance: "",
+                    series: None,
+                };
+                out.push(about.say(TransitionKind::Cleared, Reason::Forgotten, &silence.life, moment));
+            }
+        }
+    }
+
+    /// Everything that is worth keeping, by rule and instance, its deadlines disarmed.
+    fn take_states(&mut self, rules: &RuleSet, timers: &mut Timers) -> HashMap<(String, Arc<str>), Kept> {
+        let mut kept = HashMap::new();
+        let states = std::mem::take(&mut self.states);
+        for (at, (entry, state)) in self.plan.entries.iter().zip(states).enumerate() {
+            timers.rearm(self.id, Slot::Entry(at), state.life.due, None);
+            let key = (rules.at(entry.rule).name.clone(), entry.instance.clone());
+            kept.insert(
+                key,
+                Kept {
+                    state,
+                    series: Some(entry.series.clone()),
+                    due: None,
+                },
+            );
+        }
+        for orphan in std::mem::take(&mut self.orphans) {
+            timers.rearm(self.id, Slot::Orphans, orphan.due, None);
+            let state = State::raised(orphan.life);
+            let key = (orphan.rule, orphan.instance);
+            kept.insert(
+                key,
+                Kept {
+                    state,
+                    series: orphan.series,
+                    due: orphan.due,
+                },
+            );
+        }
+        kept
+    }
+
+    fn rebuild_silences(
+        &mut self,
+        old: &RuleSet,
+        new: &RuleSet,
+        timers: &mut Timers,
+        now: Timestamp,
+        out: &mut Vec<Transition>,
+    ) {
+        let mut silences = self.silences_of(new);
+        for (at, before) in std::mem::take(&mut self.silences).into_iter().enumerate() {
+            timers.rearm(self.id, Slot::Silence(at), before.armed, None);
+            let rule = old.at(before.rule);
+            let place = new.position(&rule.name);
+            if let Some(silence) = silences.iter_mut().find(|silence| Some(silence.rule) == place) {
+                silence.life = before.life;
+            } else if before.life.is_raised() {
+                let reason = if place.is_none() {
+                    Reason::RuleChanged
+                } else {
+                    Reason::NotApplicable
+                };
+                let about = About {
+                    rule,
+                    host: self.id,
+                    name: &self.name,
+                    instance: "",
+                    series: None,
+                };
+                out.push(about.say(TransitionKind::Cleared, reason, &before.life, Moment { tick: now, now }));
+            }
+        }
+        self.silences = silences;
+        self.arm_silences(new, timers);
+    }
+}
+
+fn same_words(a: &Rule, b: &Rule) -> bool {
+    (a.severity, a.action, a.drill, &a.title, &a.remedy) == (b.severity, b.action, b.drill, &b.title, &b.remedy)
+}

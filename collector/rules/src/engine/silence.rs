@@ -1,0 +1,163 @@
+//! Silence: a host that should be heard and is not.
+//!
+//! A deadline is armed lazily: it is not moved on every sign of life, but looked at when it comes, and armed again
+//! when the host was heard meanwhile. So a sign of life costs nothing but its time.
+
+use super::{
+    Moment, Transition,
+    host::Host,
+    life::{Holds, Life, Phase, Reading},
+    speak::About,
+    timers::{Slot, Timers},
+};
+use crate::rule::{Condition, Rule, RuleSet};
+use std::time::Duration;
+use tocsin_vocabulary::Timestamp;
+
+/// However short a rule's `no_data`, this many ticks must be missing: one that is late is not silence.
+const TICKS_MISSING_MIN: u32 = 3;
+
+/// One rule about silence.
+#[derive(Debug)]
+pub(super) struct Silence {
+    /// Index of the rule.
+    pub(super) rule: usize,
+    pub(super) life: Life,
+    pub(super) armed: Option<Timestamp>,
+}
+
+impl Host {
+    /// Fresh silences of all rules about silence that look at this host.
+    pub(super) fn silences_of(&self, rules: &RuleSet) -> Vec<Silence> {
+        let rules = rules.rules().enumerate();
+        rules
+            .filter(|(at, rule)| matches!(rule.condition, Condition::NoData(_)) && self.applies[*at])
+            .map(|(rule, _)| Silence {
+                rule,
+                life: Life::default(),
+                armed: None,
+            })
+            .collect()
+    }
+
+    pub(super) const fn expected(&mut self, interval: Duration, now: Timestamp) {
+        if self.interval.is_none() {
+            self.heard = now;
+        }
+        self.interval = Some(interval);
+    }
+
+    pub(super) fn heard_at(&mut self, now: Timestamp) {
+        self.heard = self.heard.max(now);
+    }
+
+    pub(super) fn restore_silence(&mut self, rule: usize, life: Life, timers: &mut Timers) {
+        if let Some((at, silence)) = self.silences.iter_mut().enumerate().find(|(_, one)| one.rule == rule) {
+            silence.life = life;
+            timers.rearm(self.id, Slot::Silence(at), silence.armed.take(), None);
+        } else {
+            // It does not apply as far as is known; the next rebuild clears it, or keeps it if it does.
+            self.silences.push(Silence {
+                rule,
+                life,
+                armed: None,
+            });
+        }
+    }
+
+    /// Arms every deadline that is not armed as it should be.
+    pub(super) fn arm_silences(&mut self, rules: &RuleSet, timers: &mut Timers) {
+        let (heard, interval) = (self.heard, self.interval);
+        for (at, silence) in self.silences.iter_mut().enumerate() {
+            let next = silence.next(rules.at(silence.rule), heard, interval);
+            timers.rearm(self.id, Slot::Silence(at), silence.armed, next);
+            silence.armed = next;
+        }
+    }
+
+    /// Clears what was raised about silence.
+    pub(super) fn seen(&mut self, rules: &RuleSet, timers: &mut Timers, now: Timestamp, out: &mut Vec<Transition>) {
+        if !self.silences.iter().any(|silence| silence.life.is_raised()) {
+            return;
+        }
+        let moment = Moment { tick: now, now };
+        for silence in &mut self.silences {
+            let rule = rules.at(silence.rule);
+            let holds = Holds {
+                raise: Duration::ZERO,
+                clear: rule.clear_hold,
+            };
+            let outcome = silence.life.read(Reading::Healthy(0.0), moment, holds, f64::max);
+            let about = About {
+                rule,
+                host: self.id,
+                name: &self.name,
+                instance: "",
+                series: None,
+            };
+            out.extend(about.outcome(outcome, &silence.life, moment));
+        }
+        self.arm_silences(rules, timers);
+    }
+
+    /// A deadline has come: the host is silent, or it was heard meanwhile.
+    pub(super) fn silence_due(
+        &mut self,
+        at: usize,
+        rules: &RuleSet,
+        timers: &mut Timers,
+        now: Timestamp,
+        out: &mut Vec<Transition>,
+    ) {
+        let (heard, interval) = (self.heard, self.interval);
+        let Some(silence) = self.silences.get_mut(at) else {
+            return;
+        };
+        silence.armed = None;
+        let rule = rules.at(silence.rule);
+        let silent = deadline(rule, heard, interval).is_some_and(|deadline| deadline <= now);
+        let (outcome, moment) = if silent {
+            // What we know ends with the last sign of life.
+            let moment = Moment { tick: heard, now };
+            let holds = Holds {
+                raise: Duration::ZERO,
+                clear: rule.clear_hold,
+            };
+            let reading = Reading::Holds(now.since(heard).as_secs_f64());
+            (
+                silence.life.read(reading, moment, holds, f64::max),
+                Moment { tick: now, now },
+            )
+        } else {
+            (silence.life.elapse(now), Moment { tick: now, now })
+        };
+        let about = About {
+            rule,
+            host: self.id,
+            name: &self.name,
+            instance: "",
+            series: None,
+        };
+        out.extend(about.outcome(outcome, &silence.life, moment));
+        silence.armed = silence.next(rule, heard, interval);
+        timers.rearm(self.id, Slot::Silence(at), None, silence.armed);
+    }
+}
+
+impl Silence {
+    fn next(&self, rule: &Rule, heard: Timestamp, interval: Option<Duration>) -> Option<Timestamp> {
+        let deadline = deadline(rule, heard, interval)?;
+        match self.life.phase {
+            Phase::Clear | Phase::Pending => Some(deadline),
+            Phase::Raised => None,
+            Phase::Clearing => Some(self.life.due.map_or(deadline, |due| due.min(deadline))),
+        }
+    }
+}
+
+fn deadline(rule: &Rule, heard: Timestamp, interval: Option<Duration>) -> Option<Timestamp> {
+    let Condition::NoData(after) = rule.condition else {
+        return None;
+    };
+    Some(heard.plus(after.max(interval?.saturating_mul(TICKS_MISSING_MIN))))
+}

@@ -1,0 +1,192 @@
+//! Titles and remedies: words with placeholders, and figures as people read them.
+
+use std::time::Duration;
+use tocsin_vocabulary::{Series, Text, catalogue::Metric, time::format_duration};
+
+/// A sentence in both languages with `{host}`, `{value}`, `{threshold}`, `{for}` and `{attribute name}` in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Template {
+    en: Vec<Piece>,
+    zh: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Words(String),
+    Host,
+    Value,
+    Threshold,
+    For,
+    Attribute(String),
+}
+
+/// What the placeholders stand for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) series: Option<&'a Series>,
+    pub(crate) value: &'a str,
+    pub(crate) threshold: &'a str,
+    pub(crate) hold: Duration,
+}
+
+impl Template {
+    /// Reads one language's sentence; `attributes` are the names that may stand in braces beside the common ones.
+    pub(crate) fn read(text: &str, attributes: &[&str]) -> Result<Words, String> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(open) = rest.find('{') {
+            if open > 0 {
+                pieces.push(Piece::Words(rest[..open].to_owned()));
+            }
+            let Some((name, after)) = rest[open + 1..].split_once('}') else {
+                return Err("`{` without `}`".to_owned());
+            };
+            rest = after;
+            pieces.push(match name {
+                "host" => Piece::Host,
+                "value" => Piece::Value,
+                "threshold" => Piece::Threshold,
+                "for" => Piece::For,
+                _ if attributes.contains(&name) => Piece::Attribute(name.to_owned()),
+                _ => {
+                    let common = ["host", "value", "threshold", "for"];
+                    let known: Vec<String> = common
+                        .iter()
+                        .chain(attributes)
+                        .map(|name| format!("{{{name}}}"))
+                        .collect();
+                    return Err(format!(
+                        "unknown placeholder `{{{name}}}`; known here: {}",
+                        known.join(" ")
+                    ));
+                }
+            });
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Words(rest.to_owned()));
+        }
+        Ok(Words(pieces))
+    }
+
+    pub(crate) fn new(en: Words, zh: Words) -> Self {
+        Self { en: en.0, zh: zh.0 }
+    }
+
+    /// Fills the placeholders, once: braces in a host's names stay what they are.
+    pub(crate) fn fill(&self, facts: Facts<'_>) -> Text {
+        Text::new(fill(&self.en, facts), fill(&self.zh, facts))
+    }
+}
+
+/// One language of a template.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Words(Vec<Piece>);
+
+fn fill(pieces: &[Piece], facts: Facts<'_>) -> String {
+    let mut out = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Words(words) => out.push_str(words),
+            Piece::Host => out.push_str(facts.host),
+            Piece::Value => out.push_str(facts.value),
+            Piece::Threshold => out.push_str(facts.threshold),
+            Piece::For => out.push_str(&format_duration(facts.hold)),
+            Piece::Attribute(name) => {
+                out.push_str(facts.series.and_then(|series| series.attribute(name)).unwrap_or(""));
+            }
+        }
+    }
+    out
+}
+
+/// A value of `metric` as people read it: ratios in per cent, bytes with a prefix, rates with their time.
+pub(crate) fn figure(value: f64, metric: &Metric, per: Option<Duration>) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    let figure = match metric.unit {
+        "By" => prefixed(value, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB", "PiB"]),
+        "bit/s" => prefixed(value, 1000.0, &["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]),
+        "s" if per.is_none() => format!("{} s", number(value)),
+        "1" if metric.decimals >= 4 => format!("{} %", number(value * 100.0)),
+        _ => number(value),
+    };
+    match per {
+        // Seconds per second are a plain number: a share, or the length of a queue.
+        Some(_) if metric.unit == "s" => figure,
+        Some(per) if per == Duration::from_secs(1) => format!("{figure}/s"),
+        Some(per) => format!("{figure}/{}", format_duration(per)),
+        None => figure,
+    }
+}
+
+fn prefixed(value: f64, step: f64, units: &[&str]) -> String {
+    let mut left = value;
+    let mut at = 0;
+    while left.abs() >= step && at + 1 < units.len() {
+        left /= step;
+        at += 1;
+    }
+    format!("{} {}", number(left), units[at])
+}
+
+/// At most two digits after the point, none that are zero.
+fn number(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tocsin_vocabulary::catalogue::metric;
+
+    #[test]
+    fn figures_read_like_prose() {
+        let figure = |name: &str, value, per| super::figure(value, metric(name).unwrap(), per);
+        assert_eq!(figure("system.cpu.utilization", 0.934_56, None), "93.46 %");
+        assert_eq!(figure("system.memory.limit", 8_589_934_592.0, None), "8 GiB");
+        assert_eq!(figure("tocsin.network.speed", 1e9, None), "1 Gbit/s");
+        assert_eq!(
+            figure("system.network.errors", 2.5, Some(Duration::from_secs(1))),
+            "2.5/s"
+        );
+        assert_eq!(
+            figure("system.network.errors", 3.0, Some(Duration::from_secs(60))),
+            "3/1m"
+        );
+        assert_eq!(figure("tocsin.cpu.load_per_cpu", 2.1, None), "2.1");
+        assert_eq!(figure("system.uptime", 90.0, None), "90 s");
+        assert_eq!(figure("system.uptime", f64::NAN, None), "NaN");
+    }
+
+    #[test]
+    fn a_name_from_a_host_is_not_read_as_a_placeholder() {
+        let words = Template::read("{host}: {system.device}", &["system.device"]).unwrap();
+        let series = metric("system.disk.io")
+            .unwrap()
+            .series(&[("system.device", "{value}")]);
+        let facts = Facts {
+            host: "{host}",
+            series: Some(&series),
+            value: "1",
+            threshold: "2",
+            hold: Duration::ZERO,
+        };
+        assert_eq!(
+            Template::new(words.clone(), words).fill(facts),
+            Text::plain("{host}: {value}")
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(
+            Template::read("{hots}", &["system.device"])
+                .unwrap_err()
+                .contains("{system.device}")
+        );
+        assert!(Template::read("{host", &[]).is_err());
+    }
+}

@@ -1,0 +1,368 @@
+//! What the console asks, answered by ledger, metric store, desk engine and ingest.
+
+use crate::{
+    clock::{self, Clock},
+    engine::EngineHandle,
+    live::Live,
+    supervise::Tasks,
+};
+use async_trait::async_trait;
+use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
+use tocsin_console::backend::{
+    Access, Aggregate, AnswerSeries, Change, Desk, Failure, HealthPart, Host, HostState, LatestTick, LatestValue,
+    Measurements, MetricAnswer, MetricQuery, Processes, Records, RuleView, System,
+};
+use tocsin_desk::{
+    input::{Act, Report},
+    model::{Alert, Entry, Fault, Person, Ticket},
+    record::{
+        AlertFilter, AuditLine, Credentials, FaultFilter, HostRecord, List, PageFilter, PageRecord, Slice, Speaker,
+        TicketFilter,
+    },
+};
+use tocsin_ledger::{Ledger, LedgerError};
+use tocsin_metrics::Store;
+use tocsin_vocabulary::{Code, HostId, PageId, PersonId, Series, TicketId, Timestamp, catalogue};
+use tokio::sync::broadcast;
+
+/// A host whose ticks have been away for this many intervals is silent, and at least this long.
+const SILENT_INTERVALS: u32 = 3;
+const SILENT_LEAST: Duration = Duration::from_secs(10);
+
+/// Everything that pages and API ask.
+pub struct Wired {
+    /// Registers and work.
+    pub ledger: Arc<Ledger>,
+    /// Samples.
+    pub store: Arc<Store>,
+    /// Desk and rules.
+    pub engine: EngineHandle,
+    /// Presence.
+    pub live: Arc<Live>,
+    /// The shell's clock.
+    pub clock: Clock,
+    /// Signs the links of pages.
+    pub link_key: [u8; 32],
+    /// Health of the tasks.
+    pub tasks: Tasks,
+}
+
+fn failed(error: LedgerError) -> Failure {
+    Failure::new(error.code(), error.to_string())
+}
+
+#[async_trait]
+impl Records for Wired {
+    async fn tickets(&self, filter: &TicketFilter) -> Result<List<Ticket>, Failure> {
+        self.ledger.tickets(filter).await.map_err(failed)
+    }
+    async fn ticket(&self, number: u64) -> Result<Option<Ticket>, Failure> {
+        self.ledger.ticket(number).await.map_err(failed)
+    }
+    async fn ticket_by_id(&self, id: TicketId) -> Result<Option<Ticket>, Failure> {
+        self.ledger.ticket_by_id(id).await.map_err(failed)
+    }
+    async fn entries(&self, ticket: TicketId) -> Result<Vec<Entry>, Failure> {
+        self.ledger.entries(ticket).await.map_err(failed)
+    }
+    async fn alerts(&self, filter: &AlertFilter) -> Result<List<Alert>, Failure> {
+        self.ledger.alerts(filter).await.map_err(failed)
+    }
+    async fn alerts_of_ticket(&self, ticket: TicketId) -> Result<Vec<Alert>, Failure> {
+        self.ledger.alerts_of_ticket(ticket).await.map_err(failed)
+    }
+    async fn faults(&self, filter: &FaultFilter) -> Result<List<Fault>, Failure> {
+        self.ledger.faults(filter).await.map_err(failed)
+    }
+    async fn pages(&self, filter: &PageFilter) -> Result<List<PageRecord>, Failure> {
+        self.ledger.pages(filter).await.map_err(failed)
+    }
+    async fn page(&self, id: PageId) -> Result<Option<PageRecord>, Failure> {
+        self.ledger.page(id).await.map_err(failed)
+    }
+    async fn people(&self) -> Result<Vec<Person>, Failure> {
+        self.ledger.people().await.map_err(failed)
+    }
+    async fn audit_lines(&self, slice: &Slice) -> Result<List<AuditLine>, Failure> {
+        self.ledger.audit_lines(slice).await.map_err(failed)
+    }
+}
+
+#[async_trait]
+impl Access for Wired {
+    async fn credentials(&self, login: &str) -> Result<Option<Credentials>, Failure> {
+        self.ledger.credentials(login).await.map_err(failed)
+    }
+    async fn sign_in_failed(&self, person: PersonId, now: Timestamp) -> Result<bool, Failure> {
+        self.ledger.sign_in_failed(person, now).await.map_err(failed)
+    }
+    async fn begin_session(&self, secret_hash: &str, person: PersonId, now: Timestamp) -> Result<(), Failure> {
+        self.ledger
+            .begin_session(secret_hash, person, now)
+            .await
+            .map_err(failed)
+    }
+    async fn session(&self, secret_hash: &str, now: Timestamp) -> Result<Option<Speaker>, Failure> {
+        self.ledger.session(secret_hash, now).await.map_err(failed)
+    }
+    async fn end_session(&self, secret_hash: &str) -> Result<(), Failure> {
+        self.ledger.end_session(secret_hash).await.map_err(failed)
+    }
+    async fn api_token(&self, secret_hash: &str, now: Timestamp) -> Result<Option<Speaker>, Failure> {
+        self.ledger.api_token(secret_hash, now).await.map_err(failed)
+    }
+    async fn redeem_sign_in_link(&self, secret_hash: &str, now: Timestamp) -> Result<Option<Person>, Failure> {
+        self.ledger.redeem_sign_in_link(secret_hash, now).await.map_err(failed)
+    }
+    async fn audit(&self, line: AuditLine) -> Result<(), Failure> {
+        self.ledger.audit(line).await.map_err(failed)
+    }
+    fn link_key(&self) -> [u8; 32] {
+        self.link_key
+    }
+}
+
+#[async_trait]
+impl Desk for Wired {
+    async fn act(&self, act: Act) -> Result<Ticket, Failure> {
+        self.engine.act(act).await
+    }
+    async fn report(&self, report: Report) -> Result<Ticket, Failure> {
+        self.engine.report(report).await
+    }
+}
+
+impl Wired {
+    fn present(&self, record: HostRecord, now: Timestamp) -> Host {
+        let presence = self.live.presence(record.id);
+        let last_seen_at = presence.last_seen_at.or(record.last_seen_at);
+        let interval = Duration::from_millis(presence.interval_ms.max(record.interval_ms).max(1));
+        let deadline = (interval * SILENT_INTERVALS).max(SILENT_LEAST);
+        let state = match last_seen_at {
+            _ if record.revoked_at.is_some() => HostState::Revoked,
+            None => HostState::Never,
+            Some(seen) if now.since(seen) > deadline => HostState::Silent,
+            Some(_) => HostState::Live,
+        };
+        Host {
+            record,
+            state,
+            last_seen_at,
+            clock_offset_ms: presence.clock_offset_ms,
+        }
+    }
+
+    /// Runs a read of the store off the runtime's threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || read(&store))
+            .await
+            .map_err(|error| Failure::new(Code::Internal, error.to_string()))?
+    }
+}
+
+#[async_trait]
+impl Measurements for Wired {
+    async fn hosts(&self) -> Result<Vec<Host>, Failure> {
+        let now = (self.clock)();
+        let records = self.ledger.hosts().await.map_err(failed)?;
+        Ok(records.into_iter().map(|record| self.present(record, now)).collect())
+    }
+
+    async fn host(&self, id: HostId) -> Result<Option<Host>, Failure> {
+        let now = (self.clock)();
+        let record = self.ledger.host(id).await.map_err(failed)?;
+        Ok(record.map(|record| self.present(record, now)))
+    }
+
+    async fn query(&self, query: &MetricQuery) -> Result<MetricAnswer, Failure> {
+        let query = query.clone();
+        self.read(move |store| {
+            let asked = tocsin_metrics::Query {
+                hosts: vec![query.host],
+                metric: query.metric,
+                attributes: query.attributes,
+                from: query.from,
+                to: query.to,
+                step: query.step,
+                aggregate: query.aggregate.map(|aggregate| match aggregate {
+                    Aggregate::Avg => tocsin_metrics::Aggregate::Avg,
+                    Aggregate::Min => tocsin_metrics::Aggregate::Min,
+                    Aggregate::Max => tocsin_metrics::Aggregate::Max,
+                    Aggregate::Last => tocsin_metrics::Aggregate::Last,
+                    Aggregate::Rate => tocsin_metrics::Aggregate::Rate,
+                }),
+            };
+            let answer = store
+                .query(&asked)
+                .map_err(|error| Failure::new(error.code(), error.to_string()))?;
+            let series = answer.series.into_iter().map(|found| AnswerSeries {
+                unit: found.unit.clone(),
+                points: found.points,
+                series: Series {
+                    decimals: catalogue::metric(&found.name).map_or(0, |metric| metric.decimals),
+                    name: found.name,
+                    attributes: found.attributes,
+                    kind: found.kind,
+                    unit: found.unit,
+                },
+            });
+            Ok(MetricAnswer {
+                series: series.collect(),
+                not_observed: answer.not_observed,
+            })
+        })
+        .await
+    }
+
+    async fn latest(&self, host: HostId) -> Result<Option<LatestTick>, Failure> {
+        let Some(latest) = self.store.latest(host) else {
+            return Ok(None);
+        };
+        let values = latest
+            .dictionary
+            .series()
+            .zip(&latest.tick.cells)
+            .map(|(series, cell)| LatestValue {
+                series: series.clone(),
+                value: cell.to_f64(series.decimals),
+            });
+        Ok(Some(LatestTick {
+            time: latest.tick.time,
+            values: values.collect(),
+        }))
+    }
+
+    async fn processes(&self, host: HostId) -> Result<Option<Processes>, Failure> {
+        Ok(self.live.presence(host).processes.map(|processes| (*processes).clone()))
+    }
+}
+
+/// What the journal's health means, in words.
+fn journal_words(health: &tocsin_metrics::Health) -> String {
+    if health.poisoned {
+        return "a sync to disk failed: nothing more is taken; check the disk, then restart the collector".to_owned();
+    }
+    if health.space_low {
+        return format!(
+            "the disk is nearly full: {} old days were dropped to go on",
+            health.days_dropped_for_space
+        );
+    }
+    if health.is_good() {
+        return "writes are safe".to_owned();
+    }
+    format!(
+        "{} damaged records were set aside at the last start, {} blocks are damaged; agents send again what they still have",
+        health.quarantined_records, health.damaged_blocks
+    )
+}
+
+#[async_trait]
+impl System for Wired {
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        // Without randomness no session may begin: all-zero bytes would be a known secret, so this must not go on.
+        #[allow(
+            clippy::expect_used,
+            reason = "the operating system's randomness is there once the collector has started"
+        )]
+        clock::random(bytes).expect("the operating system gives randomness");
+    }
+
+    async fn rules(&self) -> Result<Vec<RuleView>, Failure> {
+        self.engine.rules().await
+    }
+
+    async fn health(&self) -> Vec<HealthPart> {
+        let store = self.store.health();
+        let ledger = self.ledger.hosts().await;
+        vec![
+            self.tasks.health(),
+            HealthPart {
+                name: "journal".to_owned(),
+                healthy: store.is_good(),
+                detail: journal_words(&store),
+            },
+            HealthPart {
+                name: "ledger".to_owned(),
+                healthy: ledger.is_ok(),
+                detail: ledger
+                    .as_ref()
+                    .err()
+                    .map_or_else(|| "answers".to_owned(), ToString::to_string),
+            },
+        ]
+    }
+
+    async fn prometheus(&self) -> String {
+        let mut out = String::new();
+        let mut gauge = |name: &str, help: &str, value: f64| {
+            let _ = writeln!(
+                out,
+                "# HELP tocsin_{name} {help}\n# TYPE tocsin_{name} gauge\ntocsin_{name} {value}"
+            );
+        };
+        let hosts = self.hosts().await.unwrap_or_default();
+        let mut states: HashMap<&str, usize> =
+            HashMap::from([("live", 0), ("silent", 0), ("never", 0), ("revoked", 0)]);
+        for host in &hosts {
+            let word = match host.state {
+                HostState::Live => "live",
+                HostState::Silent => "silent",
+                HostState::Never => "never",
+                HostState::Revoked => "revoked",
+            };
+            *states.entry(word).or_default() += 1;
+        }
+        #[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+        for (state, count) in states {
+            gauge(
+                &format!("hosts_{state}"),
+                &format!("Hosts in state {state}."),
+                count as f64,
+            );
+        }
+        #[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+        gauge(
+            "streams_open",
+            "Agents' streams that are open.",
+            self.live.connected() as f64,
+        );
+        let health = self.health().await;
+        let healthy = health.iter().all(|part| part.healthy);
+        gauge(
+            "healthy",
+            "1 when every part does its work.",
+            f64::from(u8::from(healthy)),
+        );
+        for counter in self.store.counters() {
+            let tocsin_metrics::Counter {
+                name,
+                help,
+                monotonic,
+                value,
+            } = counter;
+            let kind = if monotonic { "counter" } else { "gauge" };
+            let _ = writeln!(
+                out,
+                "# HELP tocsin_{name} {help}\n# TYPE tocsin_{name} {kind}\ntocsin_{name} {value}"
+            );
+        }
+        out
+    }
+
+    fn changes(&self) -> broadcast::Receiver<Change> {
+        self.live.changes()
+    }
+
+    fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+}

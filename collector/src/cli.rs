@@ -1,0 +1,335 @@
+//! The command line beside a running daemon: asks over its socket, prints for people or as JSON.
+
+use crate::{
+    config::{self, Config},
+    control::{self, Answer, Ask as Request},
+};
+use clap::Subcommand;
+use serde_json::Value;
+use std::{
+    io::{IsTerminal as _, Read as _, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+use tocsin_desk::model::Role;
+use tocsin_vocabulary::{Timestamp, time::HumanDuration, time::parse_duration};
+
+/// What can be asked of a running collector.
+#[derive(Debug, Subcommand)]
+pub enum Ask {
+    /// Where the listeners are, and whether every part does its work
+    Status,
+    /// Enrolment tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Hosts
+    #[command(subcommand)]
+    Agent(Agent),
+    /// People and API tokens
+    #[command(subcommand)]
+    User(User),
+    /// Points of a metric as JSON
+    Query {
+        /// Host name or id
+        host: String,
+        /// Metric name, such as system.cpu.utilization
+        metric: String,
+        /// Only series with this attribute, KEY=VALUE; may be given several times
+        #[arg(long = "where", value_name = "KEY=VALUE")]
+        attributes: Vec<String>,
+        /// From: RFC 3339, epoch milliseconds, or -1h for one hour ago
+        #[arg(long, default_value = "-1h", allow_hyphen_values = true)]
+        from: String,
+        /// To: as --from; now without it
+        #[arg(long, allow_hyphen_values = true)]
+        to: Option<String>,
+        /// One point per step, such as 1m
+        #[arg(long)]
+        step: Option<String>,
+    },
+}
+
+/// Enrolment tokens.
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Make a single-use token; prints the install string for `tocsin-agent enrol`
+    Create {
+        /// Name that the host will bear; its hostname without it
+        #[arg(long, default_value = "")]
+        host_name: String,
+        /// How long it is good: at most 7d
+        #[arg(long, default_value = "24h")]
+        expires: String,
+    },
+}
+
+/// Hosts.
+#[derive(Debug, Subcommand)]
+pub enum Agent {
+    /// List hosts and how they are doing
+    List,
+    /// Shut a host out: its stream ends at once, its certificate is no longer accepted
+    Revoke {
+        /// Host name or id
+        host: String,
+    },
+}
+
+/// People.
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a person; prints a one-time sign-in link unless a password comes on standard input
+    Add {
+        /// What they sign in with
+        login: String,
+        /// What others call them; the login without it
+        #[arg(long)]
+        name: Option<String>,
+        /// administrator, operator, supervisor or customer
+        #[arg(long, default_value = "operator")]
+        role: String,
+        /// Mail address for pages
+        #[arg(long, default_value = "")]
+        email: String,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List people
+    List,
+    /// Put a person on or off duty: who is on duty is paged
+    Duty {
+        /// Login
+        login: String,
+        /// on or off
+        state: String,
+    },
+    /// Set a password, read from standard input
+    Password {
+        /// Login
+        login: String,
+    },
+    /// Print a new one-time sign-in link
+    SignInLink {
+        /// Login
+        login: String,
+    },
+    /// Make an API token; it is shown this once
+    ApiToken {
+        /// Login of the person who answers for it
+        login: String,
+        /// What it is for
+        #[arg(long, default_value = "api")]
+        name: String,
+        /// administrator, operator or supervisor
+        #[arg(long, default_value = "supervisor")]
+        role: String,
+    },
+}
+
+/// Asks the collector that `config` describes and prints what it says.
+pub async fn ask(config: &Config, ask: Ask) -> ExitCode {
+    let request = match request(ask) {
+        Ok(request) => request,
+        Err(message) => return fail(&message, 2),
+    };
+    match control::ask(&socket(config), &request).await {
+        Ok(Answer::Done(value)) => print(&render(&request, &value)),
+        Ok(Answer::Failed { code, reason }) => fail(&reason, code.exit_status()),
+        Err(message) => fail(&message, 6),
+    }
+}
+
+/// The configured socket, or the installed one when the state folder is the installed one.
+fn socket(config: &Config) -> PathBuf {
+    let installed = PathBuf::from(config::DEFAULT_SOCKET);
+    if config.socket.is_none() && installed.exists() && !config.socket_path().exists() {
+        return installed;
+    }
+    config.socket_path()
+}
+
+fn request(ask: Ask) -> Result<Request, String> {
+    Ok(match ask {
+        Ask::Status => Request::Status,
+        Ask::Token(Token::Create { host_name, expires }) => Request::CreateToken {
+            host_name,
+            expires: duration(&expires)?,
+        },
+        Ask::Agent(Agent::List) => Request::ListAgents,
+        Ask::Agent(Agent::Revoke { host }) => Request::RevokeAgent { host },
+        Ask::User(User::Add {
+            login,
+            name,
+            role,
+            email,
+            password_stdin,
+        }) => Request::AddUser {
+            name: name.unwrap_or_else(|| login.clone()),
+            login,
+            role: parse_role(&role)?,
+            email,
+            password: if password_stdin { Some(read_password()?) } else { None },
+        },
+        Ask::User(User::List) => Request::ListUsers,
+        Ask::User(User::Duty { login, state }) => Request::SetDuty {
+            login,
+            on_duty: match state.as_str() {
+                "on" => true,
+                "off" => false,
+                other => return Err(format!("`{other}` is neither on nor off")),
+            },
+        },
+        Ask::User(User::Password { login }) => Request::SetPassword {
+            login,
+            password: read_password()?,
+        },
+        Ask::User(User::SignInLink { login }) => Request::SignInLink { login },
+        Ask::User(User::ApiToken { login, name, role }) => Request::CreateApiToken {
+            login,
+            name,
+            role: parse_role(&role)?,
+        },
+        Ask::Query {
+            host,
+            metric,
+            attributes,
+            from,
+            to,
+            step,
+        } => Request::Query {
+            host,
+            metric,
+            attributes: attributes
+                .iter()
+                .map(|pair| attribute(pair))
+                .collect::<Result<_, _>>()?,
+            from: instant(&from)?,
+            to: instant(to.as_deref().unwrap_or("-0s"))?,
+            step: step.as_deref().map(duration).transpose()?,
+        },
+    })
+}
+
+fn duration(text: &str) -> Result<HumanDuration, String> {
+    parse_duration(text)
+        .map(HumanDuration)
+        .map_err(|error| error.to_string())
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    match text.strip_prefix('-') {
+        Some(ago) => {
+            let ago = parse_duration(ago).map_err(|error| error.to_string())?;
+            Ok((crate::clock::system())().minus(ago))
+        }
+        None => text
+            .parse()
+            .map_err(|error: tocsin_vocabulary::time::ParseTimestampError| error.to_string()),
+    }
+}
+
+fn attribute(pair: &str) -> Result<(String, String), String> {
+    pair.split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("`{pair}` is not KEY=VALUE"))
+}
+
+fn parse_role(text: &str) -> Result<Role, String> {
+    Role::parse(text)
+        .ok_or_else(|| format!("`{text}` is not a role: expected administrator, operator, supervisor or customer"))
+}
+
+/// A password from standard input, so that it is in no argument list and no shell history.
+fn read_password() -> Result<String, String> {
+    let mut input = std::io::stdin();
+    if input.is_terminal() {
+        let _ = write!(
+            std::io::stderr(),
+            "password (shown while you type; better pipe it in): "
+        );
+    }
+    let mut text = String::new();
+    let read = if input.is_terminal() {
+        input.read_line(&mut text)
+    } else {
+        input.read_to_string(&mut text)
+    };
+    read.map_err(|error| format!("cannot read the password: {error}"))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// What people read for an answer.
+fn render(request: &Request, value: &Value) -> String {
+    let text = |value: &Value, path: &str| -> String {
+        match value.pointer(path) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Null) | None => "-".to_owned(),
+            Some(other) => other.to_string(),
+        }
+    };
+    match request {
+        Request::CreateToken { .. } => text(value, "/install"),
+        Request::SignInLink { .. } => text(value, "/url"),
+        Request::CreateApiToken { .. } => text(value, "/token"),
+        Request::AddUser { .. } => match value.get("sign_in") {
+            Some(Value::String(url)) => format!("added; first sign-in, once, within an hour: {url}"),
+            _ => "added".to_owned(),
+        },
+        Request::ListAgents => {
+            let rows = value.as_array().into_iter().flatten();
+            let mut lines = vec![format!("{:<38}{:<24}{:<10}LAST SEEN", "ID", "NAME", "STATE")];
+            lines.extend(rows.map(|host| {
+                let seen = host
+                    .get("last_seen_at")
+                    .and_then(Value::as_i64)
+                    .map_or_else(|| "-".to_owned(), |millis| Timestamp::from_millis(millis).to_string());
+                let name = printable(&text(host, "/record/name"));
+                format!(
+                    "{:<38}{name:<24}{:<10}{seen}",
+                    text(host, "/record/id"),
+                    text(host, "/state")
+                )
+            }));
+            lines.join("\n")
+        }
+        Request::ListUsers => {
+            let rows = value.as_array().into_iter().flatten();
+            let mut lines = vec![format!("{:<20}{:<24}{:<16}ON DUTY", "LOGIN", "NAME", "ROLE")];
+            lines.extend(rows.map(|person| {
+                let duty = if person.get("on_duty").and_then(Value::as_bool) == Some(true) {
+                    "yes"
+                } else {
+                    "no"
+                };
+                format!(
+                    "{:<20}{:<24}{:<16}{duty}",
+                    printable(&text(person, "/login")),
+                    printable(&text(person, "/name")),
+                    text(person, "/role")
+                )
+            }));
+            lines.join("\n")
+        }
+        Request::Status | Request::Query { .. } => value.to_string(),
+        Request::RevokeAgent { .. } | Request::SetDuty { .. } | Request::SetPassword { .. } => "done".to_owned(),
+    }
+}
+
+/// A name from a monitored host on a terminal: control characters can't move the cursor.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{FFFD}' } else { c })
+        .collect()
+}
+
+/// Prints on standard output; a closed pipe is no error.
+pub fn print(text: &str) -> ExitCode {
+    let _ = writeln!(std::io::stdout(), "{text}");
+    ExitCode::SUCCESS
+}
+
+fn fail(message: &str, status: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "tocsin-collector: {message}");
+    ExitCode::from(status)
+}

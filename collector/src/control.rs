@@ -1,0 +1,519 @@
+//! What the command line asks of a running collector, over its Unix socket: one JSON request, one JSON answer.
+//!
+//! The socket lies in a folder that only the collector's own user may enter; who may open it may do everything here.
+
+use crate::{
+    clock::{self, Clock},
+    engine::{Command, EngineHandle},
+    live::Live,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tocsin_console::{
+    QueryAnswer,
+    backend::{Backend, Failure, MetricQuery},
+};
+use tocsin_desk::{
+    model::{Person, Role},
+    record::{AuditLine, NewEnrolToken},
+};
+use tocsin_ledger::{Ledger, LedgerError};
+use tocsin_proto::install::InstallString;
+use tocsin_vocabulary::{Code, Hash, HostId, IdSource, Language, PersonId, Timestamp, TokenId, time::HumanDuration};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{UnixListener, UnixStream},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Longest request or answer, in bytes.
+const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// An enrolment token may live this long at most.
+const TOKEN_LIFE_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// A one-time sign-in link lives this long.
+const SIGN_IN_LINK_LIFE: Duration = Duration::from_secs(3_600);
+/// Shortest password, in characters.
+const PASSWORD_CHARS_MIN: usize = 10;
+
+/// A request of the command line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Ask {
+    /// Addresses and health.
+    Status,
+    /// Makes an enrolment token; answers the install string.
+    CreateToken {
+        /// Name that the host will bear; empty: its hostname.
+        host_name: String,
+        /// How long it is good.
+        expires: HumanDuration,
+    },
+    /// Lists hosts.
+    ListAgents,
+    /// Shuts a host out.
+    RevokeAgent {
+        /// Its id or name.
+        host: String,
+    },
+    /// Adds a person; answers a one-time sign-in link when no password is given.
+    AddUser {
+        /// What they sign in with.
+        login: String,
+        /// What others call them.
+        name: String,
+        /// What they may do.
+        role: Role,
+        /// Mail address, or empty.
+        email: String,
+        /// Password, or none.
+        password: Option<String>,
+    },
+    /// Lists people.
+    ListUsers,
+    /// Puts a person on or off duty.
+    SetDuty {
+        /// Who.
+        login: String,
+        /// Whether they are paged from now on.
+        on_duty: bool,
+    },
+    /// Sets a password.
+    SetPassword {
+        /// Whose.
+        login: String,
+        /// The new one.
+        password: String,
+    },
+    /// Makes a one-time sign-in link.
+    SignInLink {
+        /// For whom.
+        login: String,
+    },
+    /// Makes an API token.
+    CreateApiToken {
+        /// Who answers for it.
+        login: String,
+        /// What it is for.
+        name: String,
+        /// What it may do.
+        role: Role,
+    },
+    /// Points of a metric.
+    Query {
+        /// Host id or name.
+        host: String,
+        /// Metric.
+        metric: String,
+        /// Attributes that must match.
+        attributes: Vec<(String, String)>,
+        /// From.
+        from: Timestamp,
+        /// To.
+        to: Timestamp,
+        /// Step.
+        step: Option<HumanDuration>,
+    },
+}
+
+/// What the collector answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done; what to print.
+    Done(serde_json::Value),
+    /// It is not.
+    Failed {
+        /// Which kind.
+        code: Code,
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+/// Answers requests; also used directly by a program that runs the collector in its own process.
+pub struct Control {
+    /// Registers.
+    pub ledger: Arc<Ledger>,
+    /// Desk.
+    pub engine: EngineHandle,
+    /// Open streams.
+    pub live: Arc<Live>,
+    /// Reads.
+    pub backend: Arc<dyn Backend>,
+    /// The shell's clock.
+    pub clock: Clock,
+    /// Names of new things.
+    pub ids: Mutex<IdSource>,
+    /// `host:port` of enrolment for install strings.
+    pub enrolment: Vec<String>,
+    /// The agents' authority.
+    pub ca_pin: Hash,
+    /// Where people reach the console.
+    pub console_url: String,
+    /// Where the listeners are.
+    pub addresses: Addresses,
+}
+
+/// Where a collector's listeners are.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Addresses {
+    /// Agents.
+    pub agents: SocketAddr,
+    /// Enrolment.
+    pub enrolment: SocketAddr,
+    /// Console and API.
+    pub console: SocketAddr,
+}
+
+fn failure(error: LedgerError) -> Failure {
+    Failure::new(error.code(), error.to_string())
+}
+
+fn internal(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Code::Internal, error.to_string())
+}
+
+impl Control {
+    /// Answers one request.
+    pub async fn answer(&self, ask: Ask) -> Answer {
+        match self.try_answer(ask).await {
+            Ok(value) => Answer::Done(value),
+            Err(Failure { code, reason }) => Answer::Failed { code, reason },
+        }
+    }
+
+    async fn try_answer(&self, ask: Ask) -> Result<serde_json::Value, Failure> {
+        match ask {
+            Ask::Status => {
+                Ok(serde_json::json!({ "addresses": self.addresses, "health": self.backend.health().await }))
+            }
+            Ask::CreateToken { host_name, expires } => {
+                Ok(serde_json::json!({ "install": self.create_token(host_name, expires.0).await?.to_string() }))
+            }
+            Ask::ListAgents => Ok(serde_json::to_value(self.backend.hosts().await?).map_err(internal)?),
+            Ask::RevokeAgent { host } => self.revoke(&host).await,
+            Ask::AddUser {
+                login,
+                name,
+                role,
+                email,
+                password,
+            } => self.add_user(login, name, role, email, password).await,
+            Ask::ListUsers => Ok(serde_json::to_value(self.backend.people().await?).map_err(internal)?),
+            Ask::SetDuty { login, on_duty } => {
+                let person = self.person(&login).await?;
+                let line = self.line("person.duty", &login, if on_duty { "on" } else { "off" });
+                self.ledger
+                    .set_duty(person.id, on_duty, &[line])
+                    .await
+                    .map_err(failure)?;
+                self.engine.send(Command::Duty).await;
+                Ok(serde_json::json!({ "login": login, "on_duty": on_duty }))
+            }
+            Ask::SetPassword { login, password } => {
+                let person = self.person(&login).await?;
+                let hash = hash_password(password).await?;
+                let line = self.line("person.password", &login, "");
+                self.ledger
+                    .set_password(person.id, &hash, &[line])
+                    .await
+                    .map_err(failure)?;
+                Ok(serde_json::json!({ "login": login }))
+            }
+            Ask::SignInLink { login } => Ok(serde_json::json!({ "url": self.sign_in_link(&login).await? })),
+            Ask::CreateApiToken { login, name, role } => {
+                Ok(serde_json::json!({ "token": self.create_api_token(&login, &name, role).await? }))
+            }
+            Ask::Query {
+                host,
+                metric,
+                attributes,
+                from,
+                to,
+                step,
+            } => {
+                let host = self.host(&host).await?;
+                let query = MetricQuery {
+                    host,
+                    metric,
+                    attributes,
+                    from,
+                    to,
+                    step: step.map(|step| step.0),
+                    aggregate: None,
+                };
+                let answer = self.backend.query(&query).await?;
+                serde_json::to_value(QueryAnswer::from(answer)).map_err(internal)
+            }
+        }
+    }
+
+    fn next_id<T>(&self, make: impl FnOnce(&mut IdSource, Timestamp) -> T) -> T {
+        let now = (self.clock)();
+        make(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner), now)
+    }
+
+    /// Makes a single-use enrolment token.
+    ///
+    /// # Errors
+    /// When it would live too long or the ledger refuses.
+    pub async fn create_token(&self, host_name: String, expires: Duration) -> Result<InstallString, Failure> {
+        if expires > TOKEN_LIFE_MAX || expires.is_zero() {
+            return Err(Failure::new(
+                Code::InvalidInput,
+                "a token lives for at least 1s and at most 7d",
+            ));
+        }
+        let token = clock::secret().map_err(internal)?;
+        let now = (self.clock)();
+        let new = NewEnrolToken {
+            id: self.next_id(TokenId::next),
+            secret_hash: clock::secret_hash(&token),
+            host_name: host_name.clone(),
+            customer: None,
+            made_by: "cli".to_owned(),
+            made_at: now,
+            expires_at: now.plus(expires),
+        };
+        let line = self.line("token.create", &new.id.to_string(), &host_name);
+        self.ledger.create_enrol_token(&new, &[line]).await.map_err(failure)?;
+        Ok(InstallString {
+            addresses: self.enrolment.clone(),
+            ca_pin: self.ca_pin,
+            token,
+        })
+    }
+
+    async fn host(&self, text: &str) -> Result<HostId, Failure> {
+        let hosts = self.ledger.hosts().await.map_err(failure)?;
+        let id = text.parse().ok();
+        let mut found = hosts.iter().filter(|host| Some(host.id) == id || host.name == text);
+        match (found.next(), found.next()) {
+            (Some(host), None) => Ok(host.id),
+            (Some(_), Some(_)) => Err(Failure::new(
+                Code::InvalidInput,
+                format!("several hosts are called `{text}`: use the id"),
+            )),
+            (None, _) => Err(Failure::new(
+                Code::NotFound,
+                format!("there is no host `{text}`: see `tocsin-collector agent list`"),
+            )),
+        }
+    }
+
+    async fn revoke(&self, host: &str) -> Result<serde_json::Value, Failure> {
+        let host = self.host(host).await?;
+        let line = self.line("host.revoke", &host.to_string(), "");
+        self.ledger
+            .revoke_host(host, (self.clock)(), "cli", &[line])
+            .await
+            .map_err(failure)?;
+        self.live.shut_out(host);
+        self.engine.send(Command::HostGone(host)).await;
+        Ok(serde_json::json!({ "host": host }))
+    }
+
+    async fn person(&self, login: &str) -> Result<Person, Failure> {
+        let found = self.ledger.lookup_person(login).await.map_err(failure)?;
+        found.ok_or_else(|| {
+            Failure::new(
+                Code::NotFound,
+                format!("there is no person `{login}`: see `tocsin-collector user list`"),
+            )
+        })
+    }
+
+    async fn add_user(
+        &self,
+        login: String,
+        name: String,
+        role: Role,
+        email: String,
+        password: Option<String>,
+    ) -> Result<serde_json::Value, Failure> {
+        let hash = match password {
+            Some(password) => hash_password(password).await?,
+            None => String::new(),
+        };
+        let without_password = hash.is_empty();
+        let person = Person {
+            id: self.next_id(PersonId::next),
+            login: login.clone(),
+            name,
+            role,
+            customer: None,
+            language: Language::default(),
+            email,
+            phone: String::new(),
+            on_duty: false,
+        };
+        let line = self.line("person.create", &login, role.as_str());
+        self.ledger
+            .create_person(&person, &hash, &[line])
+            .await
+            .map_err(failure)?;
+        let link = if without_password {
+            Some(self.sign_in_link(&login).await?)
+        } else {
+            None
+        };
+        Ok(serde_json::json!({ "login": login, "sign_in": link }))
+    }
+
+    /// Makes a one-time sign-in link for a person.
+    ///
+    /// # Errors
+    /// When there is no such person or the ledger refuses.
+    pub async fn sign_in_link(&self, login: &str) -> Result<String, Failure> {
+        let person = self.person(login).await?;
+        let secret = clock::secret().map_err(internal)?;
+        let until = (self.clock)().plus(SIGN_IN_LINK_LIFE);
+        let line = self.line("person.sign_in_link", login, "");
+        self.ledger
+            .create_sign_in_link(&clock::secret_hash(&secret), person.id, until, &[line])
+            .await
+            .map_err(failure)?;
+        Ok(format!("{}/sign-in/once/{secret}", self.console_url))
+    }
+
+    /// Makes an API token; the secret is shown this once.
+    ///
+    /// # Errors
+    /// When there is no such person or the ledger refuses.
+    pub async fn create_api_token(&self, login: &str, name: &str, role: Role) -> Result<String, Failure> {
+        let person = self.person(login).await?;
+        let secret = clock::secret().map_err(internal)?;
+        let id = self.next_id(TokenId::next);
+        let line = self.line("api_token.create", name, role.as_str());
+        self.ledger
+            .create_api_token(
+                id,
+                name,
+                role,
+                person.id,
+                &clock::secret_hash(&secret),
+                (self.clock)(),
+                &[line],
+            )
+            .await
+            .map_err(failure)?;
+        Ok(secret)
+    }
+
+    /// What the audit trail says of something that the command line did.
+    fn line(&self, action: &str, subject: &str, detail: &str) -> AuditLine {
+        AuditLine {
+            at: (self.clock)(),
+            actor: "system".to_owned(),
+            via: "cli".to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+/// Hashes a password off the runtime's threads.
+///
+/// # Errors
+/// When it is too short, or hashing fails.
+pub async fn hash_password(password: String) -> Result<String, Failure> {
+    if password.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(Failure::new(
+            Code::InvalidInput,
+            format!("a password has at least {PASSWORD_CHARS_MIN} characters"),
+        ));
+    }
+    let mut salt = [0; 16];
+    clock::random(&mut salt).map_err(internal)?;
+    tokio::task::spawn_blocking(move || tocsin_console::password::hash_password(&password, &salt))
+        .await
+        .map_err(internal)?
+        .map_err(internal)
+}
+
+/// Serves the socket until cancelled. A socket file that nobody listens on any more is replaced.
+///
+/// # Errors
+/// When the socket can't be made, or another collector answers on it.
+pub async fn serve(path: &Path, control: Arc<Control>, cancel: CancellationToken) -> Result<(), String> {
+    if UnixStream::connect(path).await.is_ok() {
+        return Err(format!(
+            "another collector answers on {}: stop it first",
+            path.display()
+        ));
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(format!("cannot replace the socket {}: {error}", path.display()));
+        }
+        _ => {}
+    }
+    let listener =
+        UnixListener::bind(path).map_err(|error| format!("cannot make the socket {}: {error}", path.display()))?;
+    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(path, owner_only)
+        .map_err(|error| format!("cannot protect {}: {error}", path.display()))?;
+    let path = path.to_owned();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                accepted = listener.accept() => if let Ok((stream, _)) = accepted {
+                    let control = control.clone();
+                    tokio::spawn(async move {
+                        if let Err(error) = converse(stream, &control).await {
+                            tracing::debug!(%error, "control connection");
+                        }
+                    });
+                }
+            }
+        }
+        let _ = std::fs::remove_file(path);
+    });
+    Ok(())
+}
+
+async fn converse(stream: UnixStream, control: &Control) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(reader.take(LINE_BYTES_MAX)).read_line(&mut line).await?;
+    let answer = match serde_json::from_str(&line) {
+        Ok(ask) => control.answer(ask).await,
+        Err(error) => Answer::Failed {
+            code: Code::InvalidInput,
+            reason: format!("not a request: {error}"),
+        },
+    };
+    let mut text = serde_json::to_string(&answer)?;
+    text.push('\n');
+    writer.write_all(text.as_bytes()).await
+}
+
+/// Asks a running collector.
+///
+/// # Errors
+/// When none answers on `path`, with the remedy.
+pub async fn ask(path: &Path, ask: &Ask) -> Result<Answer, String> {
+    let talk = async {
+        let mut stream = UnixStream::connect(path).await?;
+        let mut text = serde_json::to_string(ask)?;
+        text.push('\n');
+        stream.write_all(text.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.take(LINE_BYTES_MAX).read_to_string(&mut answer).await?;
+        Ok::<_, io::Error>(serde_json::from_str(&answer)?)
+    };
+    talk.await.map_err(|error| {
+        format!(
+            "no collector answers on {}: is it running, and may you open the socket? ({error})",
+            path.display()
+        )
+    })
+}

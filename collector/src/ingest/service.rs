@@ -1,0 +1,145 @@
+//! The gRPC face of ingest: who may stream, and renewal of certificates.
+
+use super::{
+    status,
+    stream::{self, StreamParts},
+};
+use crate::{
+    clock::Clock,
+    engine::{Command, EngineHandle},
+    listen::Peer,
+    live::Live,
+    pki::Authority,
+};
+use std::sync::Arc;
+use tocsin_desk::record::{AuditLine, HostRecord};
+use tocsin_ledger::Ledger;
+use tocsin_metrics::Store;
+use tocsin_proto::v1::{AgentMessage, CollectorMessage, RenewRequest, RenewResponse, ingest_server::Ingest};
+use tocsin_vocabulary::{Code, Timestamp};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Messages to one agent that wait for its link; a full queue makes that agent's stream wait.
+const OUTGOING_QUEUE: usize = 64;
+
+/// Serves the agents' listener.
+#[derive(Clone)]
+pub struct IngestService {
+    /// Hosts and their certificates.
+    pub ledger: Arc<Ledger>,
+    /// Where ticks go.
+    pub store: Arc<Store>,
+    /// Rules and desk.
+    pub engine: EngineHandle,
+    /// Who is connected.
+    pub live: Arc<Live>,
+    /// Signs renewals.
+    pub authority: Arc<Authority>,
+    /// The shell's clock.
+    pub clock: Clock,
+}
+
+impl IngestService {
+    /// The host behind a call, if it is still welcome. Checked on every call.
+    async fn caller<T>(&self, request: &Request<T>) -> Result<(HostRecord, Timestamp), Status> {
+        let peer = request.extensions().get::<Peer>();
+        let (Some(host), Some(until)) = (
+            peer.and_then(|peer| peer.host),
+            peer.and_then(|peer| peer.certificate_until),
+        ) else {
+            return Err(status(
+                Code::Unauthenticated,
+                "this certificate names no host: enrol this host first",
+            ));
+        };
+        let record = self
+            .ledger
+            .host(host)
+            .await
+            .map_err(|error| status(error.code(), error.to_string()))?
+            .ok_or_else(|| {
+                status(
+                    Code::Unauthenticated,
+                    "this host is not in the register here: enrol it again",
+                )
+            })?;
+        match record.revoked_at {
+            Some(at) => Err(status(
+                Code::Forbidden,
+                format!("this host was shut out at {at}: enrol it again"),
+            )),
+            None => Ok((record, until)),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Ingest for IngestService {
+    type StreamStream = ReceiverStream<Result<CollectorMessage, Status>>;
+
+    async fn stream(&self, request: Request<Streaming<AgentMessage>>) -> Result<Response<Self::StreamStream>, Status> {
+        let (record, certificate_until) = self.caller(&request).await?;
+        let (outgoing, receiver) = mpsc::channel(OUTGOING_QUEUE);
+        let parts = StreamParts {
+            record,
+            certificate_until,
+            ledger: self.ledger.clone(),
+            store: self.store.clone(),
+            engine: self.engine.clone(),
+            live: self.live.clone(),
+            clock: self.clock.clone(),
+            outgoing,
+        };
+        tokio::spawn(stream::run(parts, request.into_inner()));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
+        let (record, _) = self.caller(&request).await?;
+        let request = request.into_inner();
+        let now = (self.clock)();
+        let (chain, until) = self
+            .authority
+            .sign_agent(&request.csr, record.id, now)
+            .map_err(|error| status(Code::InvalidInput, error.to_string()))?;
+        let generation = match self.ledger.renewed(record.id, request.generation, until).await {
+            Ok(generation) => generation,
+            Err(error) if error.code() == Code::Conflict => {
+                self.copied(&record, request.generation, now).await;
+                return Err(status(
+                    Code::Forbidden,
+                    "this key was used elsewhere: the host is shut out, enrol it again",
+                ));
+            }
+            Err(error) => return Err(status(error.code(), error.to_string())),
+        };
+        tracing::info!(host = %record.id, name = record.name, generation, "certificate renewed");
+        Ok(Response::new(RenewResponse {
+            chain: chain.into_iter().map(Into::into).collect(),
+            generation,
+            not_after_ms: until.as_millis(),
+        }))
+    }
+}
+
+impl IngestService {
+    /// Two holders of one key count apart: whoever it is, the host is shut out until an officer looks.
+    async fn copied(&self, record: &HostRecord, generation: u64, now: Timestamp) {
+        tracing::error!(host = %record.id, name = record.name, generation, expected = record.generation, "certificate generation does not match: the key was copied; host shut out");
+        let line = AuditLine {
+            at: now,
+            actor: "system".to_owned(),
+            via: "agent".to_owned(),
+            action: "host.key_copied".to_owned(),
+            subject: record.id.to_string(),
+            detail: format!("generation {generation} where {} was expected", record.generation),
+        };
+        if let Err(error) = self.ledger.revoke_host(record.id, now, "system", &[line]).await {
+            tracing::error!(%error, "cannot shut out a host in the ledger");
+        }
+        self.live.shut_out(record.id);
+        self.engine.send(Command::HostGone(record.id)).await;
+    }
+}

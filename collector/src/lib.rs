@@ -1,0 +1,30 @@
+//! The collector: takes the agents' ticks, notices faults, opens tickets, pages people until somebody answers.
+//!
+//! Here is only wiring, ingest and the desk's engine; the parts are crates of their own below this folder.
+//!
+//! ```text
+//! agents ─▶ listen ─▶ ingest ─▶ metrics (journal, fsync) ─▶ ack
+//!                       └─────▶ engine: rules ─▶ desk.step ─▶ ledger (one commit) ─▶ outbox ─▶ channels ─▶ phones
+//! people ─▶ listen ─▶ console ─▶ backend ─▶ ledger, metrics, live, engine
+//! command line ─▶ control (Unix socket)
+//! ```
+//!
+//! [`app`] wires it all; [`supervise`] owns the tasks; [`clock`] is the only reader of time and randomness.
+
+pub mod app;
+pub mod backend;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod engine;
+pub mod enrolment;
+pub mod files;
+pub mod ingest;
+pub mod listen;
+pub mod live;
+pub mod outbox;
+pub mod pki;
+pub mod rules_files;
+pub mod supervise;
+pub mod toml_table;

@@ -1,0 +1,190 @@
+//! What is known right now of each host: connection, last tick, clock offset, processes.
+//!
+//! Kept in RAM only; the ledger's `last_seen_at` and the metric store outlive it. One registry, shared by ingest
+//! (writes), engine and console (read). Locks are held for a few instructions and never across an await.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tocsin_console::backend::{Change, Processes};
+use tocsin_vocabulary::{HostId, Timestamp};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+/// Changes that a slow browser may lag behind before it is told to reload everything.
+const CHANGES_QUEUE: usize = 1_024;
+
+/// One host's present.
+#[derive(Debug, Clone, Default)]
+pub struct Presence {
+    /// The stream that is open; cancelled to close it.
+    stream: Option<(u64, CancellationToken)>,
+    /// When its last tick or message arrived, by our clock.
+    pub last_seen_at: Option<Timestamp>,
+    /// Its clock minus ours.
+    pub clock_offset_ms: Option<i64>,
+    /// Its tick interval.
+    pub interval_ms: u64,
+    /// Newest process snapshot.
+    pub processes: Option<Arc<Processes>>,
+}
+
+impl Presence {
+    /// Whether a stream is open.
+    #[must_use]
+    pub const fn connected(&self) -> bool {
+        self.stream.is_some()
+    }
+}
+
+/// All hosts' present, and the bell that rings when anything changes.
+#[derive(Debug)]
+pub struct Live {
+    hosts: Mutex<Inner>,
+    changes: broadcast::Sender<Change>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    hosts: HashMap<HostId, Presence>,
+    streams: u64,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            hosts: Mutex::default(),
+            changes: broadcast::channel(CHANGES_QUEUE).0,
+        }
+    }
+}
+
+impl Live {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that something changed. Nobody listening is fine.
+    pub fn ring(&self, change: Change) {
+        let _ = self.changes.send(change);
+    }
+
+    /// Hears what changes from now on.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// A stream of `host` opens. An older one of the same host is closed: its agent was restarted or its link is dead.
+    pub fn open(&self, host: HostId, interval_ms: u64, clock_offset_ms: i64, now: Timestamp) -> Opened {
+        let cancel = CancellationToken::new();
+        let mut inner = self.lock();
+        inner.streams += 1;
+        let number = inner.streams;
+        let presence = inner.hosts.entry(host).or_default();
+        if let Some((_, older)) = presence.stream.replace((number, cancel.clone())) {
+            older.cancel();
+        }
+        presence.interval_ms = interval_ms;
+        presence.clock_offset_ms = Some(clock_offset_ms);
+        presence.last_seen_at = Some(now);
+        drop(inner);
+        self.ring(Change::Hosts);
+        Opened { number, cancel }
+    }
+
+    /// A stream ended.
+    pub fn close(&self, host: HostId, number: u64) {
+        let mut inner = self.lock();
+        if let Some(presence) = inner.hosts.get_mut(&host)
+            && presence.stream.as_ref().is_some_and(|(open, _)| *open == number)
+        {
+            presence.stream = None;
+        }
+        drop(inner);
+        self.ring(Change::Hosts);
+    }
+
+    /// Closes the stream of a host that is no longer welcome.
+    pub fn shut_out(&self, host: HostId) {
+        if let Some((_, cancel)) = self
+            .lock()
+            .hosts
+            .get(&host)
+            .and_then(|presence| presence.stream.clone())
+        {
+            cancel.cancel();
+        }
+        self.ring(Change::Hosts);
+    }
+
+    /// Something of `host` arrived.
+    pub fn heard(&self, host: HostId, now: Timestamp) {
+        if let Some(presence) = self.lock().hosts.get_mut(&host) {
+            presence.last_seen_at = Some(now);
+        }
+    }
+
+    /// A process snapshot of `host` arrived.
+    pub fn set_processes(&self, host: HostId, processes: Processes) {
+        self.lock().hosts.entry(host).or_default().processes = Some(Arc::new(processes));
+    }
+
+    /// One host's present.
+    #[must_use]
+    pub fn presence(&self, host: HostId) -> Presence {
+        self.lock().hosts.get(&host).cloned().unwrap_or_default()
+    }
+
+    /// When each host was last heard.
+    #[must_use]
+    pub fn last_seen(&self) -> Vec<(HostId, Timestamp)> {
+        self.lock()
+            .hosts
+            .iter()
+            .filter_map(|(host, presence)| Some((*host, presence.last_seen_at?)))
+            .collect()
+    }
+
+    /// How many streams are open.
+    #[must_use]
+    pub fn connected(&self) -> usize {
+        self.lock()
+            .hosts
+            .values()
+            .filter(|presence| presence.connected())
+            .count()
+    }
+}
+
+/// A stream that was let in.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its number, for [`Live::close`].
+    pub number: u64,
+    /// Cancelled when the stream must end.
+    pub cancel: CancellationToken,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tocsin_vocabulary::IdSource;
+
+    #[test]
+    fn a_second_stream_of_a_host_closes_the_first_and_outlives_its_end() {
+        let live = Live::default();
+        let now = Timestamp::from_millis(1);
+        let host = HostId::next(&mut IdSource::new(1), now);
+        let first = live.open(host, 10_000, 0, now);
+        let second = live.open(host, 10_000, 0, now);
+        assert!(first.cancel.is_cancelled() && !second.cancel.is_cancelled());
+        live.close(host, first.number);
+        assert!(live.presence(host).connected());
+        live.shut_out(host);
+        assert!(second.cancel.is_cancelled());
+        live.close(host, second.number);
+        assert_eq!(live.connected(), 0);
+    }
+}

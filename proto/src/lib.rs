@@ -1,0 +1,31 @@
+//! The wire between agent and collector: messages generated from `tocsin/v1/agent.proto`, and the names that both
+//! sides must agree on.
+//!
+//! Wire types stop here: whoever receives a message turns it into the types of `tocsin-vocabulary` at once.
+
+/// Generated from `tocsin/v1/agent.proto`.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    clippy::restriction
+)]
+pub mod v1 {
+    tonic::include_proto!("tocsin.v1");
+}
+
+pub mod identity;
+pub mod install;
+
+/// The version of the stream's rules that this build speaks.
+pub const PROTOCOL: u32 = 1;
+/// Default port of the agents' listener (mTLS).
+pub const AGENT_PORT: u16 = 7443;
+/// Default port of enrolment (server authentication only).
+pub const ENROL_PORT: u16 = 7444;
+/// Largest message either side accepts, in bytes: a chunk of 60 key-frames of 20 000 series stays below it.
+pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most ticks in one backlog chunk.
+pub const CHUNK_TICKS_MAX: usize = 60;

@@ -1,0 +1,165 @@
+//! Bytes to ticks. Reads what comes from outside: no input panics, and none allocates beyond its dictionary.
+
+use super::{BatchError, ESCAPE, ESCAPE_ABSENT, ESCAPE_RAW, Tick, cell::Cell, state::State};
+use crate::{
+    series::{Dictionary, Hash},
+    time::Timestamp,
+    varint::{self, Reader},
+};
+
+/// Turns bytes into ticks; keeps what the next delta refers to. After an error it wants a key-frame.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    state: State,
+    tick: Tick,
+    changed: Vec<u64>,
+    ready: bool,
+}
+
+/// What one batch said.
+#[derive(Debug, Clone, Copy)]
+pub struct Decoded<'a> {
+    /// The whole tick, unchanged cells included.
+    pub tick: &'a Tick,
+    /// The dictionary that gives the cells their meaning.
+    pub dictionary: &'a Dictionary,
+    /// Bit *i* of word *i* / 64 is set when cell *i* differs from the tick before (all set on a key-frame).
+    pub changed: &'a [u64],
+    /// Whether the batch stands alone.
+    pub key_frame: bool,
+}
+
+impl Decoder {
+    /// A decoder that wants a key-frame.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets the chain: the next batch must be a key-frame.
+    pub fn reset(&mut self) {
+        self.ready = false;
+    }
+
+    /// Decodes one batch; `dictionaries` answers the hash that a key-frame names, and is not asked for the one in use.
+    ///
+    /// # Errors
+    /// When the bytes are not a batch that may come here. The decoder then wants a key-frame.
+    pub fn decode(
+        &mut self,
+        bytes: &[u8],
+        dictionaries: impl FnOnce(Hash) -> Option<Dictionary>,
+    ) -> Result<Decoded<'_>, BatchError> {
+        let ready = std::mem::take(&mut self.ready);
+        let mut reader = Reader::new(bytes);
+        let key_frame = super::head(&mut reader)?;
+        if key_frame {
+            self.start(&mut reader, dictionaries)?;
+        } else if ready {
+            self.proceed(&mut reader)?;
+        } else {
+            return Err(BatchError::NoKeyFrame);
+        }
+        self.cells(&mut reader).ok_or(BatchError::Malformed)?;
+        if !reader.is_empty() {
+            return Err(BatchError::Malformed);
+        }
+        if key_frame {
+            mark_all(&mut self.changed, self.tick.cells.len());
+        }
+        self.ready = true;
+        Ok(Decoded {
+            tick: &self.tick,
+            dictionary: &self.state.dictionary,
+            changed: &self.changed,
+            key_frame,
+        })
+    }
+
+    fn start(
+        &mut self,
+        reader: &mut Reader<'_>,
+        dictionaries: impl FnOnce(Hash) -> Option<Dictionary>,
+    ) -> Result<(), BatchError> {
+        let (hash, time) = super::key_frame(reader).ok_or(BatchError::Malformed)?;
+        let other = if hash == self.state.dictionary.hash() {
+            None
+        } else {
+            Some(dictionaries(hash).ok_or(BatchError::UnknownDictionary(hash))?)
+        };
+        self.state.restart(time.as_millis(), other, &mut self.tick.cells);
+        self.tick.time = time;
+        Ok(())
+    }
+
+    fn proceed(&mut self, reader: &mut Reader<'_>) -> Result<(), BatchError> {
+        let found = reader.varint().ok_or(BatchError::Malformed)?;
+        let expected = self.tick.cells.len();
+        if found != expected as u64 {
+            return Err(BatchError::CellCount { expected, found });
+        }
+        let entry = reader.varint().ok_or(BatchError::Malformed)?;
+        self.tick.time = Timestamp::from_millis(self.state.tick_backward(varint::unzigzag(entry)));
+        Ok(())
+    }
+
+    fn cells(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        let count = self.tick.cells.len();
+        let bitmap = reader.take(count.div_ceil(8))?;
+        self.changed.clear();
+        self.changed.extend(bitmap.chunks(8).map(word));
+        for (index, &word) in self.changed.iter().enumerate() {
+            let mut left = word;
+            while left != 0 {
+                let at = index * 64 + left.trailing_zeros() as usize;
+                left &= left - 1;
+                // A bit beyond the last cell finds none, and the batch is refused.
+                let cell = self.tick.cells.get_mut(at)?;
+                *cell = match entry(reader)? {
+                    Entry::Integer(entry) => Cell::Scaled(self.state.backward(at, entry)),
+                    Entry::Other(cell) => cell,
+                };
+            }
+        }
+        Some(())
+    }
+}
+
+enum Entry {
+    Integer(i64),
+    Other(Cell),
+}
+
+#[inline]
+fn entry(reader: &mut Reader<'_>) -> Option<Entry> {
+    let start = reader.clone();
+    let first = reader.byte()?;
+    if first < 0x80 {
+        return Some(Entry::Integer(varint::unzigzag(u64::from(first))));
+    }
+    if first == ESCAPE[0] && reader.byte()? == ESCAPE[1] {
+        return match reader.byte()? {
+            ESCAPE_ABSENT => Some(Entry::Other(Cell::Absent)),
+            ESCAPE_RAW => {
+                let bits = reader.take(8)?.try_into().ok()?;
+                Some(Entry::Other(Cell::Raw(f64::from_bits(u64::from_le_bytes(bits)))))
+            }
+            _ => None,
+        };
+    }
+    *reader = start;
+    reader.varint().map(|value| Entry::Integer(varint::unzigzag(value)))
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
+}
+
+fn mark_all(words: &mut [u64], count: usize) {
+    words.fill(u64::MAX);
+    if let (Some(last), rest @ 1..) = (words.last_mut(), count % 64) {
+        *last = (1 << rest) - 1;
+    }
+}

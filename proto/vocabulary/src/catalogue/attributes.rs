@@ -1,0 +1,129 @@
+//! The attributes that distinguish the series of one metric.
+
+use super::Attribute;
+
+const fn attribute(
+    name: &'static str,
+    values: &'static str,
+    description: &'static str,
+    description_zh: &'static str,
+) -> Attribute {
+    Attribute {
+        name,
+        values,
+        description,
+        description_zh,
+    }
+}
+
+/// Every attribute of every metric, sorted by name.
+pub static ATTRIBUTES: &[Attribute] = &[
+    attribute(
+        "cpu.logical_number",
+        "`0`, `1`, …",
+        "one logical CPU; left out for the whole host",
+        "单个逻辑 CPU 的编号;整机汇总时没有此属性",
+    ),
+    attribute(
+        "cpu.mode",
+        "`user` `nice` `system` `idle` `iowait` `interrupt` `steal`",
+        "what the CPU did; `interrupt` includes soft interrupts",
+        "CPU 所处的模式;`interrupt` 含软中断",
+    ),
+    attribute(
+        "disk.io.direction",
+        "`read` `write`",
+        "the direction of a transfer",
+        "读写方向",
+    ),
+    attribute(
+        "network.interface.name",
+        "`eth0`, …",
+        "a network interface",
+        "网络接口名称",
+    ),
+    attribute(
+        "network.io.direction",
+        "`receive` `transmit`",
+        "the direction of a transfer",
+        "收发方向",
+    ),
+    attribute(
+        "process.state",
+        "`running` `sleeping` `blocked` `stopped` `defunct` `idle`",
+        "what processes are doing; `blocked` waits for the disk and cannot be killed, `defunct` is a zombie",
+        "进程状态;`blocked` 为不可中断等待,`defunct` 为僵尸进程",
+    ),
+    attribute(
+        "system.device",
+        "`/dev/sda1`, `sda`, …",
+        "what a file system is mounted from, or a block device",
+        "文件系统所在设备,或块设备名称",
+    ),
+    attribute(
+        "system.filesystem.mountpoint",
+        "`/var`, …",
+        "where a file system is mounted",
+        "文件系统挂载点",
+    ),
+    attribute(
+        "system.filesystem.state",
+        "`used` `free` `reserved`",
+        "share of a file system; `reserved` is what only root may use",
+        "文件系统空间的归属;`reserved` 仅 root 可用",
+    ),
+    attribute(
+        "system.filesystem.type",
+        "`ext4`, `xfs`, `nfs4`, …",
+        "type of a file system",
+        "文件系统类型",
+    ),
+    attribute(
+        "system.memory.state",
+        "`used` `free` `buffers` `cached`",
+        "what memory is used for; `used` is total − available",
+        "内存用途;`used` 为总量减去可用量",
+    ),
+    attribute(
+        "system.paging.direction",
+        "`in` `out`",
+        "from or to the swap space",
+        "换入或换出",
+    ),
+    attribute(
+        "system.paging.fault.type",
+        "`major` `minor`",
+        "`major` had to read from a disk",
+        "缺页类型;`major` 需读盘",
+    ),
+    attribute(
+        "system.paging.state",
+        "`used` `free`",
+        "share of the swap space",
+        "交换空间的归属",
+    ),
+    attribute(
+        "tocsin.pressure.resource",
+        "`cpu` `memory` `io`",
+        "what tasks had to wait for",
+        "任务等待的资源",
+    ),
+    attribute(
+        "tocsin.pressure.stall",
+        "`some` `full`",
+        "`some`: at least one task waited; `full`: all of them did",
+        "`some` 为至少一个任务在等待,`full` 为全部任务都在等待",
+    ),
+    attribute(
+        "tocsin.pressure.window",
+        "`10s` `60s` `300s`",
+        "time over which the kernel averages",
+        "内核求平均的时间窗",
+    ),
+    attribute(
+        "tocsin.process.group",
+        "as configured",
+        "name of a set of processes that the agent's configuration watches",
+        "代理配置中要求看护的一组进程的名称",
+    ),
+];
