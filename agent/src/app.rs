@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 use tocsin_proto::v1::HostFacts;
-use tocsin_vocabulary::{IdSource, SpoolId};
+use tocsin_vocabulary::{IdSource, SpoolId, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -34,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The spool below the state directory.
 pub const SPOOL_DIR: &str = "spool";
+/// Held by the agent that runs, below the state directory.
+pub(crate) const LOCK_FILE: &str = "lock";
 /// Who the host says it is is looked up this often.
 const FACTS_EVERY: Duration = Duration::from_secs(600);
 /// At the end the spool gets this long to sync.
@@ -89,11 +91,18 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Resul
     let stop = shutdown.child_token();
     let mut tasks = JoinSet::new();
     let reporter = spawn(options, &spool, &mut tasks, &stop);
-    reporter.tell(&[NotifyState::Ready]);
-    let ended = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => Ok(()),
-        Some(ended) = tasks.join_next() => Err(anyhow::anyhow!("a task of the agent ended: {ended:?}")),
+    let mut ready = false;
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break Ok(()),
+            Some(ended) = tasks.join_next() => break Err(anyhow::anyhow!("a task of the agent ended: {ended:?}")),
+            // Ready means that this host is sampled: not before the first tick.
+            () = reporter.pulse.ticked.notified(), if !ready => {
+                ready = true;
+                reporter.tell(&[NotifyState::Ready]);
+            }
+        }
     };
     stop.cancel();
     reporter.tell(&[NotifyState::Stopping]);
@@ -126,6 +135,7 @@ fn spawn(options: Options, spool: &SpoolHandle, tasks: &mut JoinSet<()>, stop: &
         clock: Arc::clone(&options.clock),
         boot_id: facts::boot_id(&options.root),
         chance: Chance::from_system(),
+        renew_earliest: Timestamp::default(),
     };
     let ticking = Ticking {
         root: options.root.clone(),
@@ -174,7 +184,7 @@ fn spawn(options: Options, spool: &SpoolHandle, tasks: &mut JoinSet<()>, stop: &
 
 /// One agent per state directory: two would give the same numbers to different ticks.
 fn lock(state_dir: &Path) -> anyhow::Result<File> {
-    let path = state_dir.join("lock");
+    let path = state_dir.join(LOCK_FILE);
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -196,6 +206,9 @@ fn open_spool(options: &Options) -> anyhow::Result<SpoolHandle> {
     getrandom::fill(&mut seed).context("the system has no randomness")?;
     let new_id = SpoolId::next(&mut IdSource::new(u64::from_le_bytes(seed)), now);
     let dir = options.state_dir.join(SPOOL_DIR);
+    if let Ok(identity) = Identity::load(&options.state_dir) {
+        Spool::forget_other_host(&dir, identity.host)?;
+    }
     let spool = Spool::open(&dir, options.config.spool_bytes, new_id, now)?;
     worker::start(spool, Arc::clone(&options.clock)).context("cannot start the spool's thread")
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
     name = "tocsin-agent",
     version,
     after_help = "First look, without a collector:   tocsin-agent sample\n\
-                  Join a site:                       tocsin-agent enrol 'tocsin1@…'   (from `tocsin-collector token`)\n\
+                  Join a site:                       tocsin-agent enrol 'tocsin1@…'   (from `tocsin-collector token create`)\n\
                   Is it well?                        tocsin-agent status"
 )]
 pub struct Cli {
@@ -40,13 +40,13 @@ pub enum Command {
     /// sent only to a collector that proves to hold that CA. The private key is made here and never leaves the host.
     #[command(after_help = "Examples:\n  tocsin-agent enrol 'tocsin1@10.0.0.5:7444@…@…'\n  \
                             tocsin-agent enrol --install-file /root/install.txt\n  \
-                            ssh duty tocsin-collector token | tocsin-agent enrol --install-file -\n\n\
+                            ssh duty tocsin-collector token create | tocsin-agent enrol --install-file -\n\n\
                             With --install-file the token does not show in the list of processes.")]
     Enrol(EnrolArgs),
     /// Tell whether configuration, state directory and identity are in order.
     ///
     /// Changes nothing. Exits with 0 when all is well, else with 5.
-    #[command(after_help = "Example:\n  tocsin-agent check --config ./agent.toml && systemctl reload tocsin-agent")]
+    #[command(after_help = "Example:\n  tocsin-agent check --config ./agent.toml")]
     Check(CheckArgs),
     /// Print ticks of this machine, without a collector.
     Sample(SampleArgs),
@@ -102,7 +102,7 @@ pub struct RunArgs {
 /// Of `enrol`.
 #[derive(Debug, Args)]
 pub struct EnrolArgs {
-    /// The install string, as `tocsin-collector token` prints it
+    /// The install string, as `tocsin-collector token create` prints it
     #[arg(value_name = "INSTALL_STRING", required_unless_present = "install_file")]
     pub install: Option<String>,
     /// Read the install string from this file; `-` is stdin

@@ -16,11 +16,16 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 use tocsin_vocabulary::Code;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt, reload, util::SubscriberInitExt};
 
+/// Threads that look names up.
+const BLOCKING_THREADS_MAX: usize = 4;
+/// An idle one ends after this.
+const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// An install string is shorter.
 const INSTALL_BYTES_MAX: u64 = 16 * 1024;
 
@@ -60,11 +65,17 @@ fn exit(good: bool, otherwise: Code) -> ExitCode {
     }
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
+/// Does `work` on this thread. Names are looked up on others, few and not waited for at the end: a resolver may hang.
+fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_keep_alive(BLOCKING_KEEP_ALIVE)
         .build()
-        .context("cannot start the runtime")
+        .context("cannot start the runtime")?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(result)
 }
 
 fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
@@ -99,11 +110,11 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             drop(level.modify(|filter: &mut LevelFilter| *filter = wanted.filter()));
         })),
     };
-    runtime()?.block_on(async {
+    block_on(async {
         let shutdown = CancellationToken::new();
         tokio::spawn(stop_on_signal(shutdown.clone()));
         app::run(options, shutdown).await
-    })?;
+    })??;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -138,7 +149,7 @@ fn enrol(args: &EnrolArgs) -> anyhow::Result<ExitCode> {
     let state_dir = args.state.resolve(environment());
     let facts = app::wire_facts(Path::new("/"));
     let enrolled = enrol::enrol(&install, &state_dir, args.again, facts, &SystemClock);
-    let identity = match runtime()?.block_on(enrolled) {
+    let identity = match block_on(enrolled)? {
         Ok(identity) => identity,
         Err(error) => {
             let code = error.code();

@@ -4,12 +4,18 @@
 //! host (see [`tls::pinned`]).
 
 use crate::{
+    app::LOCK_FILE,
     clock::Clock,
     identity::{self, Identity, IdentityError, KeyRequest, NewIdentity},
     tls::{self, ConnectError},
 };
 use rustls::ClientConfig;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::{File, OpenOptions},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 use tocsin_proto::{
     AGENT_PORT,
     install::InstallString,
@@ -28,6 +34,9 @@ pub enum EnrolError {
         "this host is already enrolled as {0}: use --again to replace its identity, which needs a new install string"
     )]
     Already(String),
+    /// It has one, and an agent works with it.
+    #[error("an agent runs with the identity that is to be replaced: stop it first (`systemctl stop tocsin-agent`)")]
+    Running,
     /// No collector could be reached; the last reason.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -68,7 +77,7 @@ impl EnrolError {
     pub const fn code(&self) -> tocsin_vocabulary::Code {
         use tocsin_vocabulary::Code;
         match self {
-            Self::Already(_) => Code::Conflict,
+            Self::Already(_) | Self::Running => Code::Conflict,
             Self::Connect(ConnectError::WrongPin { .. }) | Self::Token { .. } => Code::Unauthenticated,
             Self::Connect(_) => Code::Unavailable,
             Self::Refused { .. } | Self::ClockOff { .. } => Code::FailedPrecondition,
@@ -93,6 +102,7 @@ pub async fn enrol(
             Identity::load(state_dir).map_or_else(|_| "an unreadable identity".into(), |own| own.host.to_string());
         return Err(EnrolError::Already(name));
     }
+    let _stopped = if again { agent_stopped(state_dir)? } else { None };
     let request = KeyRequest::new()?;
     let (peer, response) = ask(install, &request, facts).await?;
     let mut collectors = response.collectors;
@@ -111,6 +121,15 @@ pub async fn enrol(
         return Err(EnrolError::ClockOff { peer });
     }
     Ok(identity)
+}
+
+/// Keeps an agent from starting while its identity is replaced: what it stores belongs to the old one.
+fn agent_stopped(state_dir: &Path) -> Result<Option<File>, EnrolError> {
+    let Ok(lock) = OpenOptions::new().write(true).open(state_dir.join(LOCK_FILE)) else {
+        return Ok(None); // none has run here
+    };
+    lock.try_lock().map_err(|_| EnrolError::Running)?;
+    Ok(Some(lock))
 }
 
 async fn ask(
@@ -238,6 +257,20 @@ mod tests {
             try_enrol(&string, dir.path(), false).await,
             Err(EnrolError::Already(_))
         ));
+        try_enrol(&string, dir.path(), true).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_identity_is_not_replaced_while_an_agent_works_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (address, pin) = desk().await;
+        let string = install(&[&address], pin, "good");
+        try_enrol(&string, dir.path(), false).await.unwrap();
+        let agent = File::create(dir.path().join(LOCK_FILE)).unwrap();
+        agent.try_lock().unwrap();
+        let error = try_enrol(&string, dir.path(), true).await.unwrap_err();
+        assert!(matches!(error, EnrolError::Running), "{error}");
+        drop(agent);
         try_enrol(&string, dir.path(), true).await.unwrap();
     }
 

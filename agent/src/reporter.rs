@@ -3,7 +3,6 @@
 use crate::{
     clock::SharedClock,
     config::Config,
-    identity::Identity,
     spool::worker::SpoolHandle,
     status::{SpoolStatus, Status, WRITE_EVERY},
     ticking::Pulse,
@@ -38,10 +37,17 @@ pub(crate) struct Reporter {
 impl Reporter {
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut every = tokio::time::interval(WRITE_EVERY);
+        let mut last = None;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = every.tick() => self.report(),
+                _ = every.tick() => {
+                    let status = self.status();
+                    if status.is_news(last.as_ref()) {
+                        self.publish(&status);
+                        last = Some(status);
+                    }
+                }
             }
         }
     }
@@ -54,7 +60,10 @@ impl Reporter {
     }
 
     pub(crate) fn report(&self) {
-        let status = self.status();
+        self.publish(&self.status());
+    }
+
+    fn publish(&self, status: &Status) {
         if let Err(error) = status.write(&self.state_dir) {
             tracing::debug!(error = &error as &dyn std::error::Error, "cannot write the status");
         }
@@ -67,23 +76,21 @@ impl Reporter {
     }
 
     fn status(&self) -> Status {
-        let config = self.configs.borrow().clone();
+        let (config, link) = (self.configs.borrow().clone(), self.outlook.status());
         let view = self.spool.view().borrow().clone();
         let interval = self.outlook.interval(config.interval);
         let tick_ms = i64::try_from(self.pulse.wall_ms.load(Ordering::Acquire)).unwrap_or(i64::MAX);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            host: Identity::load(&self.state_dir)
-                .ok()
-                .map(|identity| identity.host.to_string()),
+            host: link.host.clone(),
             written_at: self.clock.wall(),
             started_at: self.started_at,
             interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
             tick_seq: self.pulse.seq.load(Ordering::Acquire),
             tick_at: Timestamp::from_millis(tick_ms),
             ticks_skipped: self.pulse.skipped.load(Ordering::Relaxed),
-            link: self.outlook.status(),
+            link,
             spool: SpoolStatus {
                 bytes: view.bytes,
                 bytes_max: config.spool_bytes,

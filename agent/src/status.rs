@@ -15,8 +15,10 @@ use tocsin_vocabulary::{Timestamp, time::format_duration};
 
 /// The file below the state directory.
 pub const STATUS_FILE: &str = "status.json";
-/// How often it is written.
+/// How often it is written when something changed …
 pub const WRITE_EVERY: Duration = Duration::from_secs(3);
+/// … and when nothing did, to show that the agent runs.
+const WRITE_AT_LEAST_EVERY: Duration = Duration::from_secs(9);
 /// A file older than this was left by an agent that no longer runs.
 const STALE_AFTER: Duration = Duration::from_secs(20);
 
@@ -24,6 +26,9 @@ const STALE_AFTER: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LinkStatus {
+    /// The host of the identity in use; [`Status::host`] shows it.
+    #[serde(skip)]
+    pub host: Option<String>,
     /// Whether a stream is open.
     pub connected: bool,
     /// The address that is, or was last, called.
@@ -141,6 +146,19 @@ pub enum StatusError {
 }
 
 impl Status {
+    /// Whether it is worth writing after `last` was written.
+    #[must_use]
+    pub fn is_news(&self, last: Option<&Self>) -> bool {
+        last.is_none_or(|last| {
+            let age = self.written_at.since(last.written_at);
+            let same = Self {
+                written_at: last.written_at,
+                ..self.clone()
+            };
+            self.written_at < last.written_at || age >= WRITE_AT_LEAST_EVERY || same != *last
+        })
+    }
+
     /// Replaces the file.
     ///
     /// # Errors
@@ -283,6 +301,24 @@ mod tests {
                 .to_string()
                 .starts_with("healthy\n")
         );
+    }
+
+    #[test]
+    fn a_status_is_written_when_it_changed_and_now_and_then() {
+        let first = healthy();
+        let after = |seconds| Status {
+            written_at: first.written_at.plus(Duration::from_secs(seconds)),
+            ..first.clone()
+        };
+        assert!(first.is_news(None));
+        assert!(!after(3).is_news(Some(&first)));
+        assert!(after(9).is_news(Some(&first)));
+        assert!(first.is_news(Some(&after(3))), "the clock was set back");
+        let ticked = Status {
+            tick_seq: 1,
+            ..after(3)
+        };
+        assert!(ticked.is_news(Some(&first)));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub(crate) struct Site {
     pub(crate) ca_der: Vec<u8>,
     issuer: Issuer<'static, KeyPair>,
     pub(crate) host: HostId,
+    /// Whether certificates that it issues are past their half-life at once, as for a clock that is ahead.
+    pub(crate) issues_old: bool,
 }
 
 impl Site {
@@ -30,6 +32,7 @@ impl Site {
             ca_der,
             issuer: Issuer::new(params, key),
             host,
+            issues_old: false,
         }
     }
 
@@ -40,7 +43,11 @@ impl Site {
     /// What a collector would answer to a CSR.
     pub(crate) fn chain_for(&self, csr: &[u8]) -> Vec<Vec<u8>> {
         let request = rcgen::CertificateSigningRequestParams::from_der(&csr.to_vec().into()).unwrap();
-        let mut params = self.host_params();
+        let mut params = if self.issues_old {
+            self.ageing_params()
+        } else {
+            self.host_params()
+        };
         params.distinguished_name = rcgen::DistinguishedName::new();
         let own = params
             .signed_by(&request.public_key, &self.issuer)
@@ -59,10 +66,14 @@ impl Site {
 
     /// An identity whose certificate is past its half-life.
     pub(crate) fn ageing_identity(&self) -> NewIdentity {
+        self.identity_of(&self.ageing_params(), 1)
+    }
+
+    fn ageing_params(&self) -> CertificateParams {
         let mut params = self.host_params();
         params.not_before = rcgen::date_time_ymd(1990, 1, 1);
         params.not_after = rcgen::date_time_ymd(2050, 1, 1);
-        self.identity_of(&params, 1)
+        params
     }
 
     pub(crate) fn identity(&self, generation: u64) -> NewIdentity {
@@ -85,12 +96,32 @@ impl Site {
         self.server_of(expired, &self.ca_der)
     }
 
+    /// TLS of a collector of this site that lets in only hosts of the site `hosts`.
+    pub(crate) fn server_for(&self, hosts: &Self) -> Arc<ServerConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from(hosts.ca_der.clone())).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
+            .build()
+            .unwrap();
+        self.server_with(false, &self.ca_der, verifier)
+    }
+
     /// TLS of a server of this site that shows a CA which did not sign it.
     pub(crate) fn server_showing(&self, ca_der: &[u8]) -> Arc<ServerConfig> {
         self.server_of(false, ca_der)
     }
 
     fn server_of(&self, expired: bool, ca_der: &[u8]) -> Arc<ServerConfig> {
+        self.server_with(expired, ca_der, rustls::server::WebPkiClientVerifier::no_client_auth())
+    }
+
+    fn server_with(
+        &self,
+        expired: bool,
+        ca_der: &[u8],
+        hosts: Arc<dyn rustls::server::danger::ClientCertVerifier>,
+    ) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new(vec![crate::tls::SERVER_NAME.to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         if expired {
@@ -103,7 +134,7 @@ impl Site {
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(hosts)
             .with_single_cert(chain, key)
             .unwrap();
         config.alpn_protocols = vec![b"h2".to_vec()];

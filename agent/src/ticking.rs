@@ -23,13 +23,16 @@ use tocsin_proto::{
     v1::{Process, ProcessSnapshot},
 };
 use tocsin_vocabulary::{Hash, Severity, Timestamp, batch::Encoder, time::format_duration};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// A key-frame comes at least this often.
 const KEY_FRAME_EVERY: Duration = Duration::from_secs(300);
 /// Between two ticks wall and monotonic clock may drift apart by this before it is an event.
 const CLOCK_JUMP: Duration = Duration::from_secs(5);
+/// The loop never sleeps longer than this in one piece: timers stand still while a machine is suspended, and after that
+/// a tick that became due meanwhile is taken soon.
+const NAP_MAX: Duration = Duration::from_secs(10);
 /// Events that wait for the spool to take them; beyond it the oldest is dropped.
 const PENDING_EVENTS_MAX: usize = 1_024;
 
@@ -44,6 +47,8 @@ pub struct Pulse {
     pub mono_ms: AtomicU64,
     /// Ticks left out because their time had passed.
     pub skipped: AtomicU64,
+    /// Told after every tick.
+    pub ticked: Notify,
 }
 
 /// The tick loop's parts.
@@ -81,51 +86,60 @@ struct Course {
     figures: OwnFigures,
 }
 
-impl Ticking {
-    /// Ticks until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let config = self.config.borrow_and_update().clone();
-        let mut sampling = config.sampler(&self.root);
-        let mut course = Course {
-            sampler: Sampler::new(sampling.clone()),
+impl Course {
+    fn new(sampler: Sampler, next_seq: u64) -> Self {
+        Self {
+            sampler,
             encoder: Encoder::new(),
-            next_seq: self.spool.view().borrow().next_seq,
+            next_seq,
             dictionary: None,
             key_at: Duration::ZERO,
             since_key: 0,
             before: None,
             pending: VecDeque::new(),
             figures: OwnFigures::default(),
-        };
+        }
+    }
+}
+
+impl Ticking {
+    /// Ticks until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let config = self.config.borrow_and_update().clone();
+        let mut course = Course::new(
+            Sampler::new(config.sampler(&self.root)),
+            self.spool.view().borrow().next_seq,
+        );
         course.pending.push_back(started(self.clock.wall()));
         let mut own_interval = config.interval;
         let mut schedule = self.schedule(own_interval);
         self.tick(&mut course);
+        let mut due = schedule.next(self.clock.mono());
         while !stop.is_cancelled() {
-            let now = self.clock.mono();
-            let due = schedule.next(now);
-            self.pulse.skipped.fetch_add(due.skipped, Ordering::Relaxed);
+            let left = due.at.saturating_sub(self.clock.mono());
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 Ok(()) = self.config.changed() => {
                     let config = self.config.borrow_and_update().clone();
                     own_interval = config.interval;
-                    if config.sampler(&self.root) != sampling {
-                        sampling = config.sampler(&self.root);
-                        course.sampler = Sampler::new(sampling.clone());
-                    }
+                    course.sampler.reconfigure(config.sampler(&self.root));
                     schedule = self.schedule(own_interval);
                 }
                 () = self.outlook.interval_changed() => schedule = self.schedule(own_interval),
-                () = tokio::time::sleep(due.at.saturating_sub(now)) => {
-                    let late = schedule.is_late(due.at, self.clock.mono());
+                () = tokio::time::sleep(left.min(NAP_MAX)) => {
+                    let now = self.clock.mono();
+                    if now < due.at {
+                        continue;
+                    }
                     let figures = &mut course.figures;
-                    figures.ticks_late = Some(figures.ticks_late.unwrap_or(0) + u64::from(late));
+                    figures.ticks_late = Some(figures.ticks_late.unwrap_or(0) + u64::from(schedule.is_late(due.at, now)));
                     figures.ticks_skipped = Some(self.pulse.skipped.load(Ordering::Relaxed));
                     self.tick(&mut course);
                 }
             }
+            due = schedule.next(self.clock.mono());
+            self.pulse.skipped.fetch_add(due.skipped, Ordering::Relaxed);
         }
     }
 
@@ -148,8 +162,10 @@ impl Ticking {
         let stale = course.since_key >= CHUNK_TICKS_MAX || mono >= course.key_at + KEY_FRAME_EVERY;
         let live_open = self.outlook.live_open.load(Ordering::Acquire);
         let stream_wants = live_open && self.outlook.key_wanted.swap(false, Ordering::AcqRel);
-        let key_frame =
-            stream_wants || stale || self.spool.key_wanted() || course.dictionary.replace(hash) != Some(hash);
+        // A tick of another dictionary is a key-frame whatever else is wanted: the encoder sees to that, and the spool
+        // and the stream must know it.
+        let other = course.dictionary.replace(hash) != Some(hash);
+        let key_frame = other || stream_wants || stale || self.spool.key_wanted();
         if key_frame {
             (course.key_at, course.since_key) = (mono, 0);
         }
@@ -193,6 +209,7 @@ impl Ticking {
         self.pulse
             .mono_ms
             .store(u64::try_from(mono.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
+        self.pulse.ticked.notify_one();
     }
 
     fn figure(&self, course: &mut Course) {
@@ -291,6 +308,62 @@ fn snapshot(table: ProcessTable) -> ProcessSnapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        clock::SystemClock,
+        sources::SamplerConfig,
+        spool::{Spool, worker},
+    };
+    use std::fs;
+    use tocsin_vocabulary::{SpoolId, batch::peek};
+
+    #[test]
+    fn a_tick_is_told_to_be_a_key_frame_exactly_when_it_is_one() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("proc")).unwrap();
+        let spool = Spool::open(
+            &root.path().join("spool"),
+            1 << 26,
+            SpoolId::from_bytes([1; 16]),
+            Timestamp::from_millis(0),
+        )
+        .unwrap();
+        let (live, mut lives) = mpsc::channel(16);
+        let ticking = Ticking {
+            root: root.path().to_owned(),
+            config: watch::channel(Config::default()).1,
+            spool: worker::start(spool, Arc::new(SystemClock)).unwrap(),
+            live,
+            processes: watch::channel(None).0,
+            outlook: Outlook::new(),
+            pulse: Arc::default(),
+            clock: Arc::new(SystemClock),
+            phase_seed: Vec::new(),
+        };
+        let config = SamplerConfig {
+            root: root.path().to_owned(),
+            ..SamplerConfig::default()
+        };
+        let mut course = Course::new(Sampler::new(config), 1);
+        ticking.outlook.live_open.store(true, Ordering::Release);
+        let disk = "8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n";
+        // Whatever else wants a key-frame on the tick on which a disk comes or goes.
+        for (disks, wanted) in [
+            ("", true),
+            ("", false),
+            (disk, true),
+            ("", false),
+            (disk, false),
+            (disk, false),
+        ] {
+            fs::write(root.path().join("proc/diskstats"), disks).unwrap();
+            ticking.outlook.key_wanted.store(wanted, Ordering::Release);
+            ticking.tick(&mut course);
+            let tick = lives.try_recv().unwrap();
+            let named = peek(&tick.payload).unwrap().key_frame;
+            assert_eq!(tick.key_frame, named.is_some());
+            assert!(named.is_none_or(|hash| hash == tick.dictionary.hash()));
+        }
+    }
 
     #[test]
     fn a_clock_that_is_set_is_an_event_and_a_slow_tick_is_not() {

@@ -32,6 +32,9 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 /// … and given up when none comes within this.
 const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// What a collector may send before it is read: its messages are small.
+const WINDOW_BYTES: u32 = 64 * 1024;
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -215,6 +218,8 @@ pub async fn connect(peer: &str, config: Arc<ClientConfig>) -> Result<Channel, C
     });
     // Plain http to tonic: TLS is already done.
     Endpoint::from_static("http://tocsin-collector")
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
         .http2_keep_alive_interval(KEEPALIVE_EVERY)
         .keep_alive_timeout(KEEPALIVE_PATIENCE)
         .keep_alive_while_idle(true)
@@ -239,6 +244,18 @@ async fn handshake(peer: &str, config: Arc<ClientConfig>) -> Result<TlsStream<Tc
         .map_err(|source| explain(peer, source))
 }
 
+/// The alert with which the peer ended the connection, when that is what lies behind `error`. A server says so what it
+/// thinks of our certificate, after the handshake as we see it (RFC 8446, 4.4.2.4 and 6.2). h2 hands on no more than
+/// the text of what rustls said.
+pub(crate) fn alert_behind(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    const WORDS: &str = "received fatal alert: ";
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
+        let text = error.to_string();
+        let (_, alert) = text.split_once(WORDS)?;
+        Some(alert.to_owned())
+    })
+}
+
 #[allow(
     clippy::expect_used,
     reason = "a constant that is a valid DNS name, as the tests below connect to"
@@ -251,7 +268,10 @@ fn explain(peer: &str, source: io::Error) -> ConnectError {
     let peer = peer.to_owned();
     let reason = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match reason {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => ConnectError::WrongPin { peer },
+        // Authorities of different sites bear the same name, so another site's shows as a signature that is not theirs.
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
+            ConnectError::WrongPin { peer }
+        }
         Some(rustls::Error::InvalidCertificate(
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }

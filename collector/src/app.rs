@@ -1,52 +1,39 @@
 //! The one place that wires the collector.
 
 use crate::{
-    backend::Wired,
+    backend::{LedgerWrites, Wired},
     clock::{self, Clock},
     config::Config,
     control::{self, Addresses, Control},
     engine::{Engine, EngineHandle, Parts},
-    enrolment::EnrolmentService,
-    files,
-    ingest::service::IngestService,
-    listen::{self, Connection, SharedConfig},
+    files, listen,
     live::Live,
-    outbox::LedgerOutbox,
-    pki::{self, Authority, SERVER_NAME},
-    rules_files,
+    outbox::{Failing, LedgerOutbox},
+    pki::{self, Authority},
+    rules_files, serve,
     supervise::Supervisor,
 };
 use anyhow::{Context as _, anyhow};
-use arc_swap::ArcSwap;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
 use std::{
-    net::IpAddr,
+    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tocsin_console::{ConsoleOptions, backend::Backend};
+use tocsin_console::backend::Backend;
 use tocsin_desk::policy::Policy;
 use tocsin_ledger::Ledger;
 use tocsin_metrics::{Store, StoreConfig, disk::RealDisk};
-use tocsin_proto::{
-    MESSAGE_BYTES_MAX,
-    v1::{enrolment_server::EnrolmentServer, ingest_server::IngestServer},
-};
-use tocsin_vocabulary::time::HumanDuration;
-use tokio::{net::TcpListener, sync::Notify};
-use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tocsin_rules::RuleSet;
+use tocsin_vocabulary::{Timestamp, time::HumanDuration};
+use tokio::{net::TcpListener, sync::Notify, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 /// How often blocks are sealed and retention is looked after.
 const MAINTAIN_PERIOD: Duration = Duration::from_secs(5);
 /// How often `last seen` is written to the ledger.
 const TOUCH_PERIOD: Duration = Duration::from_secs(60);
-/// Streams that one agent's connection may have open.
-const AGENT_STREAMS_MAX: u32 = 4;
+/// How long closing the stores may take.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A running collector.
 pub struct Collector {
@@ -59,9 +46,15 @@ pub struct Collector {
     /// PEM of the authority behind the console's certificate; none when the administrator brought one.
     pub console_ca: Option<String>,
     supervisor: Supervisor,
+    stores: Stores,
 }
 
 impl Collector {
+    /// Whether the engine takes commands and comes to their end; see [`EngineHandle::answers`].
+    pub async fn answers(&self) -> bool {
+        self.control.engine.answers().await
+    }
+
     /// Waits until everything has ended after cancellation; an error names the tasks that died.
     ///
     /// # Errors
@@ -69,6 +62,7 @@ impl Collector {
     pub async fn ended(&self) -> anyhow::Result<()> {
         self.supervisor.cancel().cancelled().await;
         let late = self.supervisor.farewell().await;
+        self.stores.close().await;
         if late.is_empty() {
             Ok(())
         } else {
@@ -80,11 +74,25 @@ impl Collector {
     }
 }
 
-struct Stores {
-    ledger: Arc<Ledger>,
-    store: Arc<Store>,
-    agents_ca: Arc<Authority>,
-    link_key: [u8; 32],
+/// Everything that lives in the state folder.
+pub(crate) struct Stores {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) agents_ca: Arc<Authority>,
+    pub(crate) link_key: [u8; 32],
+}
+
+impl Stores {
+    /// Writes what waits and lets go of the files, so that another collector may open them. Bounded: a disk that hangs
+    /// must not keep a collector from stopping.
+    async fn close(&self) {
+        let store = self.store.clone();
+        let journal = tokio::task::spawn_blocking(move || store.close());
+        let all = async { tokio::join!(journal, self.ledger.close()) };
+        if tokio::time::timeout(CLOSE_DEADLINE, all).await.is_err() {
+            tracing::warn!("the stores were not closed in time; what was acknowledged is safe");
+        }
+    }
 }
 
 /// Opens everything that lives in the state folder.
@@ -113,6 +121,16 @@ struct Listeners {
     console: TcpListener,
 }
 
+impl Listeners {
+    fn addresses(&self) -> std::io::Result<Addresses> {
+        Ok(Addresses {
+            agents: self.agents.local_addr()?,
+            enrolment: self.enrolment.local_addr()?,
+            console: self.console.local_addr()?,
+        })
+    }
+}
+
 async fn bind(config: &Config) -> anyhow::Result<Listeners> {
     Ok(Listeners {
         agents: listen::bind("agents", config.agents)
@@ -127,51 +145,79 @@ async fn bind(config: &Config) -> anyhow::Result<Listeners> {
     })
 }
 
+/// What every part is wired with.
+pub(crate) struct Common<'a> {
+    pub(crate) supervisor: &'a Supervisor,
+    pub(crate) stores: &'a Stores,
+    pub(crate) engine: &'a EngineHandle,
+    pub(crate) live: &'a Arc<Live>,
+    pub(crate) clock: &'a Clock,
+    pub(crate) config: &'a Config,
+}
+
 /// Starts a collector; it runs until `cancel` is cancelled or a critical task dies.
 ///
 /// # Errors
-/// With everything that hinders a start: ports, folders, damaged or newer data, mistakes in rules.
+/// With everything that hinders a start: ports, folders, damaged or newer data, mistakes in rules. Nothing is left
+/// running then.
 pub async fn start(config: Config, clock: Clock, cancel: CancellationToken) -> anyhow::Result<Collector> {
     let rules = rules_files::load(config.rules_dir.as_deref()).map_err(anyhow::Error::msg)?;
     let listeners = bind(&config).await?;
     let stores = open_stores(&config, &clock).await?;
-    let addresses = Addresses {
-        agents: listeners.agents.local_addr()?,
-        enrolment: listeners.enrolment.local_addr()?,
-        console: listeners.console.local_addr()?,
-    };
-    let Addresses {
-        agents,
-        enrolment,
-        console,
-    } = addresses;
-    let names = reachable_names(&config);
-    let console_url = config.public_url.clone().unwrap_or_else(|| {
-        let name = if console.ip().is_loopback() {
-            "localhost"
-        } else {
-            names.first().map_or("localhost", String::as_str)
-        };
-        format!("https://{name}:{}", console.port())
-    });
-
     let supervisor = Supervisor::new(cancel);
+    match wire(&config, rules, listeners, &stores, &clock, &supervisor).await {
+        Ok(wired) => Ok(Collector {
+            addresses: wired.control.addresses,
+            control: wired.control,
+            backend: wired.backend,
+            console_ca: wired.console_ca,
+            supervisor,
+            stores,
+        }),
+        Err(error) => {
+            supervisor.cancel().cancel();
+            supervisor.farewell().await;
+            stores.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// What came of wiring.
+struct Wiring {
+    control: Arc<Control>,
+    backend: Arc<dyn Backend>,
+    console_ca: Option<String>,
+}
+
+async fn wire(
+    config: &Config,
+    rules: RuleSet,
+    listeners: Listeners,
+    stores: &Stores,
+    clock: &Clock,
+    supervisor: &Supervisor,
+) -> anyhow::Result<Wiring> {
+    let addresses = listeners.addresses()?;
+    let names = reachable_names(config);
+    let console_url = console_url(config, addresses.console, &names);
     let live = Arc::new(Live::default());
     let outbox = Arc::new(Notify::new());
+    let failing = Arc::new(Failing::default());
     let (engine, commands) = EngineHandle::queue();
-    let worked = Engine::open(Parts {
+    let parts = Parts {
         ledger: stores.ledger.clone(),
         rules,
-        policy: policy(&config),
+        policy: policy(config),
         destinations: config.destinations.clone(),
         clock: clock.clone(),
         live: live.clone(),
         outbox: outbox.clone(),
-    })
-    .await?;
-    supervisor.critical("desk", worked.run(commands, supervisor.cancel()));
-
-    let wired = Arc::new(Wired {
+    };
+    let desk = Engine::open(parts, &engine).await?;
+    supervisor.critical("desk", desk.run(commands, supervisor.cancel()));
+    let ledger_writes = look_after(supervisor, stores, &live, clock);
+    let backend: Arc<dyn Backend> = Arc::new(Wired {
         ledger: stores.ledger.clone(),
         store: stores.store.clone(),
         engine: engine.clone(),
@@ -179,60 +225,74 @@ pub async fn start(config: Config, clock: Clock, cancel: CancellationToken) -> a
         clock: clock.clone(),
         link_key: stores.link_key,
         tasks: supervisor.tasks(),
+        failing: failing.clone(),
+        ledger_writes,
     });
-    let backend: Arc<dyn Backend> = wired;
-
-    serve_agents(
-        &supervisor,
-        &stores,
-        &engine,
-        &live,
-        &clock,
-        &config,
-        listeners.agents,
-        listeners.enrolment,
-    )?;
-    let console_ca = serve_console(&supervisor, &config, &names, &clock, backend.clone(), listeners.console)?;
-    deliver(&supervisor, &config, &stores, &live, &clock, outbox, &console_url)?;
-    look_after(&supervisor, &stores, &live, &clock);
-    if let Some(folder) = &config.rules_dir {
-        supervisor.critical(
-            "rules",
-            rules_files::watch(folder.clone(), engine.clone(), supervisor.cancel()),
-        );
-    }
-
-    let enrolment_names = if enrolment.ip().is_loopback() {
-        vec!["127.0.0.1".to_owned()]
-    } else {
-        names
+    let common = Common {
+        supervisor,
+        stores,
+        engine: &engine,
+        live: &live,
+        clock,
+        config,
     };
+    serve::agents(&common, listeners.agents, listeners.enrolment)?;
+    let console_ca = serve::console(&common, &names, backend.clone(), listeners.console)?;
+    deliver(&common, outbox, failing, &console_url)?;
+    if let Some(folder) = &config.rules_dir {
+        let watch = rules_files::watch(folder.clone(), engine.clone(), supervisor.cancel());
+        supervisor.critical("rules", watch);
+    }
     let control = Arc::new(Control {
         ledger: stores.ledger.clone(),
-        engine,
+        engine: engine.clone(),
         live,
         backend: backend.clone(),
-        clock,
+        clock: clock.clone(),
         ids: Mutex::new(clock::ids()?),
-        enrolment: enrolment_names
-            .iter()
-            .map(|name| format!("{name}:{}", enrolment.port()))
-            .collect(),
+        enrolment: enrolment_addresses(addresses.enrolment, names),
         ca_pin: stores.agents_ca.pin(),
         console_url: console_url.clone(),
         addresses,
     });
-    control::serve(&config.socket_path(), control.clone(), supervisor.cancel())
-        .await
-        .map_err(anyhow::Error::msg)?;
+    let socket = control::bind(&config.socket_path()).await.map_err(anyhow::Error::msg)?;
+    supervisor.critical("control", socket.serve(control.clone(), supervisor.cancel()));
+    let Addresses {
+        agents,
+        enrolment,
+        console,
+    } = addresses;
     tracing::info!(%agents, %enrolment, %console, console_url, "collector is ready");
-    Ok(Collector {
-        addresses,
+    Ok(Wiring {
         control,
         backend,
         console_ca,
-        supervisor,
     })
+}
+
+/// Where people reach the console.
+fn console_url(config: &Config, console: SocketAddr, names: &[String]) -> String {
+    config.public_url.clone().unwrap_or_else(|| {
+        let name = if console.ip().is_loopback() {
+            "localhost"
+        } else {
+            names.first().map_or("localhost", String::as_str)
+        };
+        format!("https://{name}:{}", console.port())
+    })
+}
+
+/// `host:port` list for install strings.
+fn enrolment_addresses(enrolment: SocketAddr, names: Vec<String>) -> Vec<String> {
+    let names = if enrolment.ip().is_loopback() {
+        vec!["127.0.0.1".to_owned()]
+    } else {
+        names
+    };
+    names
+        .iter()
+        .map(|name| format!("{name}:{}", enrolment.port()))
+        .collect()
 }
 
 /// The shipped policy with the administrator's page rounds.
@@ -261,170 +321,28 @@ fn reachable_names(config: &Config) -> Vec<String> {
     names
 }
 
-fn shared(config: rustls::ServerConfig) -> SharedConfig {
-    Arc::new(ArcSwap::from_pointee(config))
-}
-
-#[allow(clippy::too_many_arguments, reason = "wiring: each argument is one part, used once")]
-fn serve_agents(
-    supervisor: &Supervisor,
-    stores: &Stores,
-    engine: &EngineHandle,
-    live: &Arc<Live>,
-    clock: &Clock,
-    config: &Config,
-    agents: TcpListener,
-    enrolment: TcpListener,
-) -> anyhow::Result<()> {
-    let agents_port = agents.local_addr()?.port();
-    let identity = |now| stores.agents_ca.server(&[SERVER_NAME.to_owned()], &[], now);
-    let mutual = listen::server_config(identity(clock())?, Some(stores.agents_ca.certificate()), &[b"h2"])?;
-    let open = listen::server_config(identity(clock())?, None, &[b"h2"])?;
-
-    let ingest = IngestService {
-        ledger: stores.ledger.clone(),
-        store: stores.store.clone(),
-        engine: engine.clone(),
-        live: live.clone(),
-        authority: stores.agents_ca.clone(),
-        clock: clock.clone(),
-    };
-    let ingest = IngestServer::new(ingest)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    let router = grpc_server().add_service(ingest);
-    serve_grpc(supervisor, "agents", router, agents, shared(mutual));
-
-    let enrolment_service = EnrolmentService {
-        ledger: stores.ledger.clone(),
-        authority: stores.agents_ca.clone(),
-        engine: engine.clone(),
-        clock: clock.clone(),
-        ids: Mutex::new(clock::ids()?),
-        advertised: config.advertised.clone(),
-        agents_port,
-    };
-    let router =
-        grpc_server().add_service(EnrolmentServer::new(enrolment_service).max_decoding_message_size(64 * 1024));
-    serve_grpc(supervisor, "enrolment", router, enrolment, shared(open));
-    Ok(())
-}
-
-fn grpc_server() -> tonic::transport::Server {
-    tonic::transport::Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(10)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(5)))
-        .max_concurrent_streams(AGENT_STREAMS_MAX)
-        .http2_max_pending_accept_reset_streams(Some(16))
-}
-
-fn serve_grpc(
-    supervisor: &Supervisor,
-    name: &'static str,
-    router: tonic::transport::server::Router,
-    listener: TcpListener,
-    config: SharedConfig,
-) {
-    let cancel = supervisor.cancel();
-    let (sender, receiver) = listen::accepted_queue();
-    supervisor.critical(name, listen::accept(listener, config, sender, cancel.clone()));
-    supervisor.critical(name, async move {
-        let incoming = ReceiverStream::new(receiver).map(Ok::<Connection, std::io::Error>);
-        // On cancellation streams are dropped, not drained: an agent keeps what was not acknowledged.
-        tokio::select! {
-            served = router.serve_with_incoming(incoming) => if let Err(error) = served {
-                tracing::error!(listener = name, %error, "listener ended");
-            },
-            () = cancel.cancelled() => {}
-        }
-    });
-}
-
-/// HTTPS for people and API clients; answers the PEM of the authority that they must trust.
-fn serve_console(
-    supervisor: &Supervisor,
-    config: &Config,
-    names: &[String],
-    clock: &Clock,
-    backend: Arc<dyn Backend>,
-    listener: TcpListener,
-) -> anyhow::Result<Option<String>> {
-    let (identity, authority) = match &config.console_certificate {
-        Some((certificate, key)) => (pki::read_identity(certificate, key).map_err(anyhow::Error::msg)?, None),
-        None => {
-            let authority = Authority::open(&config.state_dir.join("pki"), "console", "Tocsin console", clock())?;
-            let mut all = vec!["localhost".to_owned()];
-            all.extend(names.iter().filter(|name| name.is_ascii()).cloned());
-            let mut addresses: Vec<IpAddr> = vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
-            all.retain(|name| match name.parse() {
-                Ok(address) => {
-                    addresses.push(address);
-                    false
-                }
-                Err(_) => true,
-            });
-            (
-                authority.server(&all, &addresses, clock())?,
-                Some(authority.pem().to_owned()),
-            )
-        }
-    };
-    let tls = listen::server_config(identity, None, &[b"h2", b"http/1.1"])?;
-    let router = tocsin_console::router(backend, ConsoleOptions::default());
-    let cancel = supervisor.cancel();
-    let (sender, mut receiver) = listen::accepted_queue();
-    supervisor.critical("console", listen::accept(listener, shared(tls), sender, cancel.clone()));
-    supervisor.critical("console", async move {
-        loop {
-            let connection = tokio::select! {
-                connection = receiver.recv() => connection,
-                () = cancel.cancelled() => return,
-            };
-            let Some(connection) = connection else { return };
-            let service = TowerToHyperService::new(router.clone());
-            let cancel = cancel.clone();
-            tokio::spawn(async move {
-                let mut server = auto::Builder::new(TokioExecutor::new());
-                server.http2().max_concurrent_streams(64);
-                let served = server.serve_connection(TokioIo::new(connection), service);
-                tokio::select! {
-                    served = served => if let Err(error) = served {
-                        tracing::debug!(%error, "console connection ended");
-                    },
-                    () = cancel.cancelled() => {}
-                }
-            });
-        }
-    });
-    Ok(authority)
-}
-
-fn deliver(
-    supervisor: &Supervisor,
-    config: &Config,
-    stores: &Stores,
-    live: &Arc<Live>,
-    clock: &Clock,
-    kick: Arc<Notify>,
-    console_url: &str,
-) -> anyhow::Result<()> {
+fn deliver(common: &Common<'_>, kick: Arc<Notify>, failing: Arc<Failing>, console_url: &str) -> anyhow::Result<()> {
     let outbox = LedgerOutbox {
-        ledger: stores.ledger.clone(),
-        live: live.clone(),
-        link_key: stores.link_key,
+        ledger: common.stores.ledger.clone(),
+        live: common.live.clone(),
+        clock: common.clock.clone(),
+        link_key: common.stores.link_key,
         console_url: console_url.to_owned(),
+        failing,
     };
-    let channels = tocsin_channels::build(&config.channels).map_err(anyhow::Error::msg)?;
-    let worker = tocsin_channels::Worker::new(Arc::new(outbox), channels, clock.clone());
+    let channels = tocsin_channels::build(&common.config.channels).map_err(anyhow::Error::msg)?;
+    let worker = tocsin_channels::Worker::new(Arc::new(outbox), channels, common.clock.clone());
+    let supervisor = common.supervisor;
     supervisor.critical("channels", worker.run(supervisor.cancel(), kick));
     Ok(())
 }
 
-/// Sealing, retention, and when hosts were last heard.
-fn look_after(supervisor: &Supervisor, stores: &Stores, live: &Arc<Live>, clock: &Clock) {
+/// Sealing, retention, and when hosts were last heard; answers whether the ledger took that.
+fn look_after(supervisor: &Supervisor, stores: &Stores, live: &Arc<Live>, clock: &Clock) -> LedgerWrites {
     let (store, time, cancel) = (stores.store.clone(), clock.clone(), supervisor.cancel());
     supervisor.critical("sealing", async move {
         let mut period = tokio::time::interval(MAINTAIN_PERIOD);
+        period.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = period.tick() => {}
@@ -438,19 +356,36 @@ fn look_after(supervisor: &Supervisor, stores: &Stores, live: &Arc<Live>, clock:
             }
         }
     });
-    let (ledger, live, cancel) = (stores.ledger.clone(), live.clone(), supervisor.cancel());
+    let writes = LedgerWrites::default();
+    let (ledger, live, time) = (stores.ledger.clone(), live.clone(), clock.clone());
+    let (cancel, outcome) = (supervisor.cancel(), writes.clone());
     supervisor.critical("presence", async move {
         let mut period = tokio::time::interval(TOUCH_PERIOD);
-        loop {
+        period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = Timestamp::from_millis(0);
+        while !cancel.is_cancelled() {
+            // The last time at the end, so that a restart knows.
             tokio::select! {
                 _ = period.tick() => {}
-                () = cancel.cancelled() => return,
+                () = cancel.cancelled() => {}
             }
-            if let Err(error) = ledger.touch_hosts(&live.last_seen()).await {
-                tracing::warn!(%error, "cannot note when hosts were last heard");
+            let (now, seen) = (time(), live.last_seen(told));
+            if seen.is_empty() {
+                continue;
+            }
+            match ledger.touch_hosts(&seen).await {
+                Ok(()) => {
+                    told = now.minus(Duration::from_millis(1));
+                    outcome.well();
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot note when hosts were last heard");
+                    outcome.failed(&error);
+                }
             }
         }
     });
+    writes
 }
 
 /// Checks a configuration without starting: files, rules, channels, state folder.
@@ -463,11 +398,17 @@ pub fn check(config: &Config) -> anyhow::Result<String> {
     if let Some((certificate, key)) = &config.console_certificate {
         pki::read_identity(certificate, key).map_err(anyhow::Error::msg)?;
     }
-    files::create_private_dir(&config.state_dir)?;
-    files::write_private(&config.state_dir.join("check"), b"")?;
-    let _ = std::fs::remove_file(config.state_dir.join("check"));
+    // What `run` would make is not made here: this may run as another user, who would then own it.
+    let state = if config.state_dir.exists() {
+        files::write_private(&config.state_dir.join("check"), b"")
+            .context("the state folder must belong to the user that runs the collector")?;
+        let _ = std::fs::remove_file(config.state_dir.join("check"));
+        ""
+    } else {
+        " (will be made)"
+    };
     Ok(format!(
-        "configuration is good: {} rules, {} channels, state in {}",
+        "configuration is good: {} rules, {} channels, state in {}{state}",
         rules.rules().count(),
         config.channels.len(),
         config.state_dir.display()
@@ -489,35 +430,42 @@ pub fn init_logs() {
 /// When it can't start, or a critical part failed.
 pub async fn run_until_signal(config: Config) -> anyhow::Result<()> {
     let cancel = CancellationToken::new();
-    let collector = start(config, clock::system(), cancel.clone()).await?;
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let (beat, mut watchdog) = watchdog();
-    tokio::spawn({
-        let cancel = cancel.clone();
-        async move {
-            loop {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => break,
-                    _ = terminate.recv() => break,
-                    () = cancel.cancelled() => break,
-                    _ = watchdog.tick() => if beat {
-                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
-                    }
-                }
-            }
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-            cancel.cancel();
+    let starting = start(config, clock::system(), cancel.clone());
+    let collector = tokio::select! {
+        started = starting => started?,
+        _ = tokio::signal::ctrl_c() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let stopped = async {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+            () = cancel.cancelled() => {}
+            () = watchdog(&collector) => {}
         }
-    });
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        cancel.cancel();
+    };
+    stopped.await;
     collector.ended().await
 }
 
-/// Whether systemd wants a sign of life, and a timer at half its deadline.
-fn watchdog() -> (bool, tokio::time::Interval) {
-    let deadline = sd_notify::watchdog_enabled();
-    let period = deadline.map_or(Duration::from_secs(3_600), |deadline| {
-        (deadline / 2).max(Duration::from_millis(100))
-    });
-    (deadline.is_some(), tokio::time::interval(period))
+/// Gives systemd a sign of life at half its deadline, as long as the engine answers: one that hangs is restarted. Never
+/// ends.
+async fn watchdog(collector: &Collector) {
+    let Some(deadline) = sd_notify::watchdog_enabled() else {
+        return std::future::pending().await;
+    };
+    let mut period = tokio::time::interval((deadline / 2).max(Duration::from_millis(100)));
+    period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        period.tick().await;
+        if tokio::time::timeout(deadline, collector.answers()).await == Ok(true) {
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+        } else {
+            tracing::error!("the engine does not answer: no sign of life is given");
+        }
+    }
 }

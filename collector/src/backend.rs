@@ -4,8 +4,10 @@ use crate::{
     clock::{self, Clock},
     engine::EngineHandle,
     live::Live,
+    outbox::Failing,
     supervise::Tasks,
 };
+use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
 use tocsin_console::backend::{
@@ -16,8 +18,8 @@ use tocsin_desk::{
     input::{Act, Report},
     model::{Alert, Entry, Fault, Person, Ticket},
     record::{
-        AlertFilter, AuditLine, Credentials, FaultFilter, HostRecord, List, PageFilter, PageRecord, Slice, Speaker,
-        TicketFilter,
+        AlertFilter, AuditLine, Credentials, EventRecord, FaultFilter, HostRecord, List, PageFilter, PageRecord, Slice,
+        Speaker, TicketFilter,
     },
 };
 use tocsin_ledger::{Ledger, LedgerError};
@@ -45,8 +47,29 @@ pub struct Wired {
     pub link_key: [u8; 32],
     /// Health of the tasks.
     pub tasks: Tasks,
+    /// Pages that could not be sent.
+    pub failing: Arc<Failing>,
+    /// Whether the ledger takes what is written every minute.
+    pub ledger_writes: LedgerWrites,
 }
 
+/// Whether the ledger took the last thing that is written regularly.
+#[derive(Debug, Clone, Default)]
+pub struct LedgerWrites(Arc<ArcSwapOption<String>>);
+
+impl LedgerWrites {
+    /// It did.
+    pub fn well(&self) {
+        self.0.store(None);
+    }
+
+    /// It did not.
+    pub fn failed(&self, error: &LedgerError) {
+        self.0.store(Some(Arc::new(error.to_string())));
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 fn failed(error: LedgerError) -> Failure {
     Failure::new(error.code(), error.to_string())
 }
@@ -80,6 +103,9 @@ impl Records for Wired {
     async fn page(&self, id: PageId) -> Result<Option<PageRecord>, Failure> {
         self.ledger.page(id).await.map_err(failed)
     }
+    async fn events(&self, host: HostId, from: Timestamp) -> Result<Vec<EventRecord>, Failure> {
+        self.ledger.events(host, from).await.map_err(failed)
+    }
     async fn people(&self) -> Result<Vec<Person>, Failure> {
         self.ledger.people().await.map_err(failed)
     }
@@ -104,6 +130,9 @@ impl Access for Wired {
     }
     async fn session(&self, secret_hash: &str, now: Timestamp) -> Result<Option<Speaker>, Failure> {
         self.ledger.session(secret_hash, now).await.map_err(failed)
+    }
+    async fn peek_session(&self, secret_hash: &str, now: Timestamp) -> Result<Option<Speaker>, Failure> {
+        self.ledger.peek_session(secret_hash, now).await.map_err(failed)
     }
     async fn end_session(&self, secret_hash: &str) -> Result<(), Failure> {
         self.ledger.end_session(secret_hash).await.map_err(failed)
@@ -282,9 +311,12 @@ impl System for Wired {
 
     async fn health(&self) -> Vec<HealthPart> {
         let store = self.store.health();
-        let ledger = self.ledger.hosts().await;
+        let unreadable = self.ledger.people().await.err().map(|error| error.to_string());
+        let trouble = unreadable.or_else(|| self.ledger_writes.0.load().as_deref().cloned());
         vec![
             self.tasks.health(),
+            self.engine.health(),
+            self.failing.health((self.clock)()),
             HealthPart {
                 name: "journal".to_owned(),
                 healthy: store.is_good(),
@@ -292,11 +324,8 @@ impl System for Wired {
             },
             HealthPart {
                 name: "ledger".to_owned(),
-                healthy: ledger.is_ok(),
-                detail: ledger
-                    .as_ref()
-                    .err()
-                    .map_or_else(|| "answers".to_owned(), ToString::to_string),
+                healthy: trouble.is_none(),
+                detail: trouble.unwrap_or_else(|| "reads and writes".to_owned()),
             },
         ]
     }
@@ -309,10 +338,11 @@ impl System for Wired {
                 "# HELP tocsin_{name} {help}\n# TYPE tocsin_{name} gauge\ntocsin_{name} {value}"
             );
         };
-        let hosts = self.hosts().await.unwrap_or_default();
+        // Without the ledger the hosts are left out: none would be a lie.
+        let hosts = self.hosts().await.ok();
         let mut states: HashMap<&str, usize> =
             HashMap::from([("live", 0), ("silent", 0), ("never", 0), ("revoked", 0)]);
-        for host in &hosts {
+        for host in hosts.iter().flatten() {
             let word = match host.state {
                 HostState::Live => "live",
                 HostState::Silent => "silent",
@@ -322,7 +352,7 @@ impl System for Wired {
             *states.entry(word).or_default() += 1;
         }
         #[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-        for (state, count) in states {
+        for (state, count) in states.into_iter().filter(|_| hosts.is_some()) {
             gauge(
                 &format!("hosts_{state}"),
                 &format!("Hosts in state {state}."),
@@ -342,6 +372,14 @@ impl System for Wired {
             "1 when every part does its work.",
             f64::from(u8::from(healthy)),
         );
+        let _ = writeln!(
+            out,
+            "# HELP tocsin_part_healthy 1 when this part does its work.\n# TYPE tocsin_part_healthy gauge"
+        );
+        for part in &health {
+            let value = u8::from(part.healthy);
+            let _ = writeln!(out, "tocsin_part_healthy{{part=\"{}\"}} {value}", part.name);
+        }
         for counter in self.store.counters() {
             let tocsin_metrics::Counter {
                 name,

@@ -2,9 +2,10 @@
 //!
 //! Reading a configuration opens no port and no file but itself.
 
-use crate::toml_table::{Mistakes, Reader};
+use crate::toml_table::{Mistakes, Reader, Table};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,6 +18,11 @@ pub const DEFAULT_PATH: &str = "/etc/tocsin/collector.toml";
 pub const DEFAULT_STATE_DIR: &str = "/var/lib/tocsin/collector";
 /// The control socket of an installed collector.
 pub const DEFAULT_SOCKET: &str = "/run/tocsin/collector.sock";
+
+/// Shortest time for which samples are kept: what is sealed and folded works in days.
+const RETENTION_MIN: Duration = Duration::from_secs(86_400);
+/// Shortest time between two rounds of pages.
+const REPAGE_MIN: Duration = Duration::from_secs(10);
 
 /// A collector's configuration with its defaults filled in.
 #[derive(Debug, Clone)]
@@ -113,84 +119,116 @@ impl Config {
     pub fn parse(file: &str, text: &str) -> Result<Self, Mistakes> {
         let mut config = Self::default();
         let (mut reader, mut top) = Reader::parse(text);
-        let set = |slot: &mut Duration, value: Option<HumanDuration>| {
-            if let Some(HumanDuration(duration)) = value {
-                *slot = duration;
-            }
-        };
-
         if let Some(folder) = top.take("state_dir", &mut reader) {
             config.state_dir = folder;
         }
         config.socket = top.take("socket", &mut reader);
         config.rules_dir = top.take("rules_dir", &mut reader);
+        config.take_listen(&mut top, &mut reader);
+        config.take_site(&mut top, &mut reader);
+        config.take_ledger(&mut top, &mut reader);
+        config.take_metrics(&mut top, &mut reader);
+        let destinations = config.take_paging(&mut top, &mut reader);
+        config.take_channels(&mut top, &mut reader);
+        config.page_over(destinations, &mut reader);
+        top.finish(&mut reader);
+        reader.finish(file, config)
+    }
 
-        let mut listen = top.table("listen", &mut reader);
+    fn take_listen<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
+        let mut listen = top.table("listen", reader);
+        let mut taken: Vec<SocketAddr> = Vec::new();
         for (key, slot) in [
-            ("agents", &mut config.agents),
-            ("enrolment", &mut config.enrolment),
-            ("console", &mut config.console),
+            ("agents", &mut self.agents),
+            ("enrolment", &mut self.enrolment),
+            ("console", &mut self.console),
         ] {
-            if let Some(address) = listen.take(key, &mut reader) {
+            let given = listen.take_spanned::<SocketAddr>(key, reader);
+            if let Some((address, span)) = given {
+                if address.port() != 0 && taken.contains(&address) {
+                    reader.mistake(span, format!("listen.{key} `{address}` is taken by another listener"));
+                }
                 *slot = address;
             }
+            taken.push(*slot);
         }
-        listen.finish(&mut reader);
+        listen.finish(reader);
+    }
 
-        let mut site = top.table("site", &mut reader);
-        config.advertised = site.take("agents_connect_to", &mut reader).unwrap_or_default();
-        if let Some((url, span)) = site.take_spanned::<String>("public_url", &mut reader) {
+    fn take_site<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
+        let mut site = top.table("site", reader);
+        if let Some((addresses, span)) = site.take_spanned::<Vec<String>>("agents_connect_to", reader) {
+            for address in &addresses {
+                let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+                if port.is_none() {
+                    reader.mistake(
+                        span.clone(),
+                        format!("site.agents_connect_to `{address}` is not host:port"),
+                    );
+                }
+            }
+            self.advertised = addresses;
+        }
+        if let Some((url, span)) = site.take_spanned::<String>("public_url", reader) {
             if !url.starts_with("https://") {
                 reader.mistake(span, format!("site.public_url `{url}` must begin with https://"));
             }
-            config.public_url = Some(url.trim_end_matches('/').to_owned());
+            self.public_url = Some(url.trim_end_matches('/').to_owned());
         }
-        config.console_names = site.take("console_names", &mut reader).unwrap_or_default();
-        let certificate = site.take_spanned::<PathBuf>("console_certificate", &mut reader);
-        let key = site.take_spanned::<PathBuf>("console_key", &mut reader);
+        self.console_names = site.take("console_names", reader).unwrap_or_default();
+        let certificate = site.take_spanned::<PathBuf>("console_certificate", reader);
+        let key = site.take_spanned::<PathBuf>("console_key", reader);
         match (certificate, key) {
-            (Some((certificate, _)), Some((key, _))) => config.console_certificate = Some((certificate, key)),
+            (Some((certificate, _)), Some((key, _))) => self.console_certificate = Some((certificate, key)),
             (None, None) => {}
             (Some((_, span)), None) => {
-                reader.mistake(span, "site.console_certificate needs site.console_key".to_owned())
+                reader.mistake(span, "site.console_certificate needs site.console_key".to_owned());
             }
             (None, Some((_, span))) => {
-                reader.mistake(span, "site.console_key needs site.console_certificate".to_owned())
+                reader.mistake(span, "site.console_key needs site.console_certificate".to_owned());
             }
         }
-        site.finish(&mut reader);
+        site.finish(reader);
+    }
 
-        let mut ledger = top.table("ledger", &mut reader);
-        if let Some((url, span)) = ledger.take_spanned::<String>("url", &mut reader) {
+    fn take_ledger<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
+        let mut ledger = top.table("ledger", reader);
+        if let Some((url, span)) = ledger.take_spanned::<String>("url", reader) {
             if url != "sqlite" && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
                 reader.mistake(span, "ledger.url is `sqlite` or begins with postgres://".to_owned());
             }
-            config.ledger = url;
+            self.ledger = url;
         }
-        ledger.finish(&mut reader);
+        ledger.finish(reader);
+    }
 
-        let mut metrics = top.table("metrics", &mut reader);
-        let retention = metrics.take_spanned::<HumanDuration>("retention", &mut reader);
-        if let Some((HumanDuration(retention), span)) = &retention
-            && *retention < Duration::from_secs(86_400)
-        {
-            reader.mistake(span.clone(), "metrics.retention must be at least 1d".to_owned());
+    fn take_metrics<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
+        let mut metrics = top.table("metrics", reader);
+        if let Some((HumanDuration(retention), span)) = metrics.take_spanned("retention", reader) {
+            if retention < RETENTION_MIN {
+                reader.mistake(span, "metrics.retention must be at least 1d".to_owned());
+            }
+            self.retention = retention;
         }
-        set(&mut config.retention, retention.map(|(retention, _)| retention));
-        metrics.finish(&mut reader);
+        metrics.finish(reader);
+    }
 
-        let mut paging = top.table("paging", &mut reader);
-        let destinations = paging.take_spanned::<Vec<String>>("destinations", &mut reader);
-        let repage = paging.take_spanned::<HumanDuration>("repage_after", &mut reader);
-        if let Some((HumanDuration(repage), span)) = &repage
-            && *repage < Duration::from_secs(10)
-        {
-            reader.mistake(span.clone(), "paging.repage_after must be at least 10s".to_owned());
+    /// Answers the destinations: whether they exist is known once the channels are read.
+    fn take_paging<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) -> Option<(Vec<String>, Range<usize>)> {
+        let mut paging = top.table("paging", reader);
+        let destinations = paging.take_spanned("destinations", reader);
+        if let Some((HumanDuration(repage), span)) = paging.take_spanned("repage_after", reader) {
+            if repage < REPAGE_MIN {
+                reader.mistake(span, "paging.repage_after must be at least 10s".to_owned());
+            }
+            self.repage_after = repage;
         }
-        set(&mut config.repage_after, repage.map(|(repage, _)| repage));
-        paging.finish(&mut reader);
+        paging.finish(reader);
+        destinations
+    }
 
-        let channels = top.list::<ChannelConfig>("channel", &mut reader);
+    fn take_channels<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
+        let channels = top.list::<ChannelConfig>("channel", reader);
         for (i, (channel, span)) in channels.iter().enumerate() {
             for mistake in channel.mistakes() {
                 reader.mistake(span.clone(), mistake);
@@ -202,24 +240,33 @@ impl Config {
                 );
             }
         }
-        config.channels = channels.into_iter().map(|(channel, _)| channel).collect();
-        if let Some((destinations, span)) = destinations {
-            for name in &destinations {
-                if name != "inbox" && !config.channels.iter().any(|channel| channel.name() == name) {
-                    reader.mistake(
-                        span.clone(),
-                        format!("paging.destinations names `{name}`, which is neither `inbox` nor a [[channel]]"),
-                    );
-                }
-            }
-            config.destinations = destinations;
-        } else {
-            config
-                .destinations
-                .extend(config.channels.iter().map(|channel| channel.name().to_owned()));
+        self.channels = channels.into_iter().map(|(channel, _)| channel).collect();
+    }
+
+    /// Over the given destinations, or over the inbox and every channel.
+    fn page_over(&mut self, destinations: Option<(Vec<String>, Range<usize>)>, reader: &mut Reader<'_>) {
+        let names = self.channels.iter().map(|channel| channel.name().to_owned());
+        let Some((destinations, span)) = destinations else {
+            self.destinations.extend(names);
+            return;
+        };
+        let known: Vec<String> = names.collect();
+        for name in destinations
+            .iter()
+            .filter(|name| *name != "inbox" && !known.contains(name))
+        {
+            reader.mistake(
+                span.clone(),
+                format!("paging.destinations names `{name}`, which is neither `inbox` nor a [[channel]]"),
+            );
         }
-        top.finish(&mut reader);
-        reader.finish(file, config)
+        if destinations.is_empty() {
+            reader.mistake(
+                span,
+                "paging.destinations is empty: nobody would ever be paged; name at least `inbox`".to_owned(),
+            );
+        }
+        self.destinations = destinations;
     }
 
     /// The ledger's URL with the default spelled out.
@@ -261,5 +308,34 @@ mod tests {
         let mistakes = Config::parse("collector.toml", text).unwrap_err();
         let lines: Vec<usize> = mistakes.mistakes.iter().map(|mistake| mistake.line).collect();
         assert_eq!(lines, [1, 3, 5, 6, 8, 10, 12, 13], "{mistakes}");
+    }
+
+    #[test]
+    fn the_file_that_is_shipped_is_good_as_it_is_and_with_every_setting_uncommented() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/etc/collector.toml");
+        let shipped = std::fs::read_to_string(path).unwrap();
+        let config = Config::parse("collector.toml", &shipped).unwrap();
+        assert_eq!(config.socket_path(), Path::new(DEFAULT_SOCKET));
+        let is_setting = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
+        let all: String = shipped
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(setting) if is_setting(setting) => format!("{setting}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let config = Config::parse("collector.toml", &all).unwrap();
+        assert_eq!(config.state_dir, Path::new(DEFAULT_STATE_DIR));
+        assert_eq!(config.agents.port(), 7443);
+        assert!(config.console_certificate.is_some());
+        assert_eq!(config.channels.len(), 2);
+    }
+
+    #[test]
+    fn listeners_on_one_port_and_pages_to_nobody_are_mistakes() {
+        let text = "[listen]\nagents = \"0.0.0.0:8443\"\nconsole = \"0.0.0.0:8443\"\n[paging]\ndestinations = []\n";
+        let mistakes = Config::parse("collector.toml", text).unwrap_err();
+        let lines: Vec<usize> = mistakes.mistakes.iter().map(|mistake| mistake.line).collect();
+        assert_eq!(lines, [3, 5], "{mistakes}");
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! The socket lies in a folder that only the collector's own user may enter; who may open it may do everything here.
 
+mod socket;
+
+pub use socket::{Socket, ask, bind};
+
 use crate::{
     clock::{self, Clock},
     engine::{Command, EngineHandle},
@@ -9,9 +13,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    io,
     net::SocketAddr,
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -26,14 +28,7 @@ use tocsin_desk::{
 use tocsin_ledger::{Ledger, LedgerError};
 use tocsin_proto::install::InstallString;
 use tocsin_vocabulary::{Code, Hash, HostId, IdSource, Language, PersonId, Timestamp, TokenId, time::HumanDuration};
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{UnixListener, UnixStream},
-};
-use tokio_util::sync::CancellationToken;
 
-/// Longest request or answer, in bytes.
-const LINE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// An enrolment token may live this long at most.
 const TOKEN_LIFE_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// A one-time sign-in link lives this long.
@@ -42,7 +37,7 @@ const SIGN_IN_LINK_LIFE: Duration = Duration::from_secs(3_600);
 const PASSWORD_CHARS_MIN: usize = 10;
 
 /// A request of the command line.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Ask {
     /// Addresses and health.
@@ -121,6 +116,25 @@ pub enum Ask {
     },
 }
 
+/// Says which request it is and nothing of what is in it: it may hold a password.
+impl std::fmt::Debug for Ask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Status => "Status",
+            Self::CreateToken { .. } => "CreateToken",
+            Self::ListAgents => "ListAgents",
+            Self::RevokeAgent { .. } => "RevokeAgent",
+            Self::AddUser { .. } => "AddUser",
+            Self::ListUsers => "ListUsers",
+            Self::SetDuty { .. } => "SetDuty",
+            Self::SetPassword { .. } => "SetPassword",
+            Self::SignInLink { .. } => "SignInLink",
+            Self::CreateApiToken { .. } => "CreateApiToken",
+            Self::Query { .. } => "Query",
+        })
+    }
+}
+
 /// What the collector answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -171,6 +185,7 @@ pub struct Addresses {
     pub console: SocketAddr,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 fn failure(error: LedgerError) -> Failure {
     Failure::new(error.code(), error.to_string())
 }
@@ -436,84 +451,4 @@ pub async fn hash_password(password: String) -> Result<String, Failure> {
         .await
         .map_err(internal)?
         .map_err(internal)
-}
-
-/// Serves the socket until cancelled. A socket file that nobody listens on any more is replaced.
-///
-/// # Errors
-/// When the socket can't be made, or another collector answers on it.
-pub async fn serve(path: &Path, control: Arc<Control>, cancel: CancellationToken) -> Result<(), String> {
-    if UnixStream::connect(path).await.is_ok() {
-        return Err(format!(
-            "another collector answers on {}: stop it first",
-            path.display()
-        ));
-    }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(format!("cannot replace the socket {}: {error}", path.display()));
-        }
-        _ => {}
-    }
-    let listener =
-        UnixListener::bind(path).map_err(|error| format!("cannot make the socket {}: {error}", path.display()))?;
-    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(path, owner_only)
-        .map_err(|error| format!("cannot protect {}: {error}", path.display()))?;
-    let path = path.to_owned();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = cancel.cancelled() => break,
-                accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                    let control = control.clone();
-                    tokio::spawn(async move {
-                        if let Err(error) = converse(stream, &control).await {
-                            tracing::debug!(%error, "control connection");
-                        }
-                    });
-                }
-            }
-        }
-        let _ = std::fs::remove_file(path);
-    });
-    Ok(())
-}
-
-async fn converse(stream: UnixStream, control: &Control) -> io::Result<()> {
-    let (reader, mut writer) = stream.into_split();
-    let mut line = String::new();
-    BufReader::new(reader.take(LINE_BYTES_MAX)).read_line(&mut line).await?;
-    let answer = match serde_json::from_str(&line) {
-        Ok(ask) => control.answer(ask).await,
-        Err(error) => Answer::Failed {
-            code: Code::InvalidInput,
-            reason: format!("not a request: {error}"),
-        },
-    };
-    let mut text = serde_json::to_string(&answer)?;
-    text.push('\n');
-    writer.write_all(text.as_bytes()).await
-}
-
-/// Asks a running collector.
-///
-/// # Errors
-/// When none answers on `path`, with the remedy.
-pub async fn ask(path: &Path, ask: &Ask) -> Result<Answer, String> {
-    let talk = async {
-        let mut stream = UnixStream::connect(path).await?;
-        let mut text = serde_json::to_string(ask)?;
-        text.push('\n');
-        stream.write_all(text.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.take(LINE_BYTES_MAX).read_to_string(&mut answer).await?;
-        Ok::<_, io::Error>(serde_json::from_str(&answer)?)
-    };
-    talk.await.map_err(|error| {
-        format!(
-            "no collector answers on {}: is it running, and may you open the socket? ({error})",
-            path.display()
-        )
-    })
 }

@@ -9,7 +9,10 @@ use std::{
 
 /// A file operation failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}", path.display())]
+#[error(
+    "cannot {operation} {}; check that the collector's user may read and write there and that there is room",
+    path.display()
+)]
 pub struct FileError {
     operation: &'static str,
     path: PathBuf,

@@ -9,7 +9,7 @@
 //! command line ─▶ control (Unix socket)
 //! ```
 //!
-//! [`app`] wires it all; [`supervise`] owns the tasks; [`clock`] is the only reader of time and randomness.
+//! [`app`] wires it all; `serve` runs the listeners; [`supervise`] owns the tasks; [`clock`] is the only reader of time and randomness.
 
 pub mod app;
 pub mod backend;
@@ -26,5 +26,6 @@ pub mod live;
 pub mod outbox;
 pub mod pki;
 pub mod rules_files;
+mod serve;
 pub mod supervise;
 pub mod toml_table;

@@ -1,7 +1,7 @@
 //! TLS listeners: one accept loop for agents, enrolment and console.
 //!
-//! Handshakes run beside each other, each with a deadline; at most [`HANDSHAKES_MAX`] at once, so that half-open
-//! clients cost a bounded amount and never stop the loop. A bad client is logged at debug and forgotten.
+//! Handshakes run beside each other, each with a deadline; at most `HANDSHAKES_MAX` at once, so that half-open
+//! clients cost a bounded amount and never stop the loop. So is the number of connections: further ones wait unaccepted. A bad client is logged at debug and forgotten.
 
 use crate::pki::Identity;
 use arc_swap::ArcSwap;
@@ -22,7 +22,7 @@ use tocsin_vocabulary::{HostId, Timestamp};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
@@ -113,6 +113,8 @@ fn host_of(certificate: &X509Certificate<'_>) -> Option<HostId> {
 pub struct Connection {
     stream: TlsStream<TcpStream>,
     peer: Peer,
+    /// Its place among those that may be open.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
@@ -148,22 +150,28 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// Accepts until cancelled; connections come out of the returned queue once their handshake is done.
+/// Accepts until cancelled, at most `connections_max` at a time; connections go to `sender` once their handshake is
+/// done.
 pub async fn accept(
     listener: TcpListener,
+    connections_max: usize,
     config: SharedConfig,
     sender: mpsc::Sender<Connection>,
     cancel: CancellationToken,
 ) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let places = Arc::new(Semaphore::new(connections_max));
     loop {
-        let Ok(permit) = handshakes.clone().acquire_owned().await else {
-            return;
+        let next = async {
+            let permit = handshakes.clone().acquire_owned().await.ok()?;
+            let place = places.clone().acquire_owned().await.ok()?;
+            Some((permit, place, listener.accept().await))
         };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let next = tokio::select! {
+            next = next => next,
             () = cancel.cancelled() => return,
         };
+        let Some((permit, place, accepted)) = next else { return };
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -181,7 +189,12 @@ pub async fn accept(
             match tokio::time::timeout(HANDSHAKE_DEADLINE, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
                     let peer = Peer::of(address, stream.get_ref().1.peer_certificates());
-                    let _ = sender.send(Connection { stream, peer }).await;
+                    let connection = Connection {
+                        stream,
+                        peer,
+                        _place: place,
+                    };
+                    let _ = sender.send(connection).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%address, %error, "TLS handshake failed"),
                 Err(_) => tracing::debug!(%address, "TLS handshake took too long"),
@@ -215,4 +228,53 @@ pub async fn bind(what: &str, address: SocketAddr) -> Result<TcpListener, String
         }
         _ => format!("cannot listen for {what} on {address}: {error}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::Authority;
+    use arc_swap::ArcSwap;
+    use tokio::io::AsyncReadExt as _;
+
+    #[tokio::test]
+    async fn garbage_and_silence_do_not_stop_the_loop_and_a_full_house_lets_the_next_one_in_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_millis(1_790_000_000_000);
+        let authority = Authority::open(folder.path(), "agents", "Tocsin agents", now).unwrap();
+        let identity = authority.server(&["localhost".to_owned()], &[], now).unwrap();
+        let config = Arc::new(ArcSwap::from_pointee(server_config(identity, None, &[]).unwrap()));
+        let listener = bind("tests", "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, mut receiver) = accepted_queue();
+        let cancel = CancellationToken::new();
+        let accepting = tokio::spawn(accept(listener, 1, config, sender, cancel.clone()));
+
+        let mut garbage = TcpStream::connect(address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut garbage, b"GET / HTTP/1.1\r\n\r\n")
+            .await
+            .unwrap();
+        let mut rest = Vec::new();
+        let _ = garbage.read_to_end(&mut rest).await;
+
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+        for _ in 0..3 {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let name = "localhost".try_into().unwrap();
+            let open = connector.connect(name, stream).await.unwrap();
+            let connection = receiver.recv().await.unwrap();
+            assert_eq!(connection.peer().host, None);
+            drop((open, connection));
+        }
+        cancel.cancel();
+        accepting.await.unwrap();
+    }
 }

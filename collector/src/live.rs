@@ -137,13 +137,14 @@ impl Live {
         self.lock().hosts.get(&host).cloned().unwrap_or_default()
     }
 
-    /// When each host was last heard.
+    /// When each host was last heard that was heard after `since`.
     #[must_use]
-    pub fn last_seen(&self) -> Vec<(HostId, Timestamp)> {
+    pub fn last_seen(&self, since: Timestamp) -> Vec<(HostId, Timestamp)> {
         self.lock()
             .hosts
             .iter()
             .filter_map(|(host, presence)| Some((*host, presence.last_seen_at?)))
+            .filter(|(_, seen)| *seen > since)
             .collect()
     }
 

@@ -198,7 +198,10 @@ fn common_name(name: &str) -> DistinguishedName {
 
 /// Sets `not_before` and `not_after` (rcgen's own are the years 1975 and 4096); answers the end.
 fn validity(params: &mut CertificateParams, now: Timestamp, days: u64) -> Timestamp {
-    let until = now.plus(DAY * u32::try_from(days).unwrap_or(u32::MAX));
+    // Whole seconds, as the certificate has them: what it says and what the ledger keeps must compare.
+    let until = now
+        .floor_to(Duration::from_secs(1))
+        .plus(DAY * u32::try_from(days).unwrap_or(u32::MAX));
     let seconds = |instant: Timestamp| Duration::from_millis(u64::try_from(instant.as_millis()).unwrap_or(0));
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     params.not_before = epoch + seconds(now.minus(BACKDATE));

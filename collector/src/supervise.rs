@@ -9,7 +9,7 @@ use tocsin_console::backend::HealthPart;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How long tasks may take to end after they are asked to.
+/// How long all tasks together may take to end after they are asked to.
 const FAREWELL: Duration = Duration::from_millis(1_500);
 
 /// Tells whether every critical task lives.
@@ -91,15 +91,18 @@ impl Supervisor {
     pub async fn farewell(&self) -> Vec<&'static str> {
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         let mut late: Vec<&'static str> = self.dead.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let all = async {
-            for (name, handle) in tasks {
-                if tokio::time::timeout(FAREWELL, handle).await.is_err() {
+        let together = tokio::time::sleep(FAREWELL);
+        tokio::pin!(together);
+        for (name, mut handle) in tasks {
+            tokio::select! {
+                biased;
+                _ = &mut handle => {}
+                () = &mut together => {
                     tracing::warn!(task = name, "did not end in time");
                     late.push(name);
                 }
             }
-        };
-        all.await;
+        }
         late
     }
 }

@@ -23,7 +23,7 @@ pub struct InstallString {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseInstallError {
     /// Not of this scheme.
-    #[error("not an install string: expected tocsin1@ADDRESSES@PIN@TOKEN as `tocsin-collector token` prints it")]
+    #[error("not an install string: expected tocsin1@ADDRESSES@PIN@TOKEN as `tocsin-collector token create` prints it")]
     Shape,
     /// An address lacks its port.
     #[error("address `{0}` in the install string lacks a port: expected host:port")]

@@ -18,13 +18,11 @@ pub fn table(sampled: &Sampled) -> String {
             rows.push((topic(&series.name), [harmless(&series.name), attributes(series), value]));
         }
     }
-    let width = |column: usize| {
-        rows.iter()
-            .map(|(_, row)| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
+    // Each topic by itself: a long name in one does not push the others beyond a terminal's edge.
+    let width = |topic: &str, column: usize| {
+        let of_topic = rows.iter().filter(|(of, _)| *of == topic);
+        of_topic.map(|(_, row)| row[column].chars().count()).max().unwrap_or(0)
     };
-    let (names, values) = (width(0), width(2));
     let mut topics: Vec<&str> = Vec::new();
     for (topic, _) in &rows {
         if !topics.contains(topic) {
@@ -33,6 +31,7 @@ pub fn table(sampled: &Sampled) -> String {
     }
     let mut out = format!("{}\n", sampled.tick.time);
     for topic in topics {
+        let (names, values) = (width(topic, 0), width(topic, 2));
         let _ = writeln!(out, "\n{topic}");
         for (_, [name, attributes, value]) in rows.iter().filter(|(of, _)| *of == topic) {
             let line = format!("  {name:<names$}  {value:>values$}  {attributes}");

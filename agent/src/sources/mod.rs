@@ -121,6 +121,7 @@ pub struct Sampled {
 /// nothing.
 #[derive(Debug)]
 pub struct Sampler {
+    config: SamplerConfig,
     core: core::Core,
     cores: cpu::Cores,
     disks: disks::Disks,
@@ -143,15 +144,43 @@ impl Sampler {
         Self {
             core: core::Core::new(root),
             cores: cpu::Cores::new(config.per_core),
-            disks: disks::Disks::new(root, config.exclude_disks),
-            mounts: mounts::Mounts::new(root, config.exclude_mounts, ask),
-            network: network::Network::new(root, config.exclude_interfaces),
-            processes: processes::Processes::new(root, config.process_groups, config.top),
+            disks: disks::Disks::new(root, config.exclude_disks.clone()),
+            mounts: mounts::Mounts::new(root, config.exclude_mounts.clone(), ask),
+            network: network::Network::new(root, config.exclude_interfaces.clone()),
+            processes: processes::Processes::new(root, config.process_groups.clone(), config.top),
             own: own::Own::new(live),
+            config,
             buffer: Vec::new(),
             dictionary: Dictionary::new(Vec::new()),
             first: true,
         }
+    }
+
+    /// Another configuration from the next tick on, of the same root. What it does not concern goes on as it was, so
+    /// that nothing is missed meanwhile and no file system that hangs is asked a second time.
+    pub fn reconfigure(&mut self, config: SamplerConfig) {
+        let config = SamplerConfig {
+            root: std::mem::take(&mut self.config.root),
+            ..config
+        };
+        let (old, root) = (&self.config, config.root.as_path());
+        if config.per_core != old.per_core {
+            self.cores = cpu::Cores::new(config.per_core);
+        }
+        if config.exclude_disks != old.exclude_disks {
+            self.disks = disks::Disks::new(root, config.exclude_disks.clone());
+        }
+        if config.exclude_mounts != old.exclude_mounts {
+            self.mounts.exclude(config.exclude_mounts.clone());
+        }
+        if config.exclude_interfaces != old.exclude_interfaces {
+            self.network = network::Network::new(root, config.exclude_interfaces.clone());
+        }
+        if (&config.process_groups, config.top) != (&old.process_groups, old.top) {
+            self.processes = processes::Processes::new(root, config.process_groups.clone(), config.top);
+        }
+        self.config = config;
+        self.first = true;
     }
 
     /// What the agent says about itself from the next tick on.
@@ -172,6 +201,7 @@ impl Sampler {
             buffer,
             dictionary,
             first,
+            ..
         } = self;
         let mut cells: Vec<Cell> = Vec::with_capacity(dictionary.len());
         let mut events = Vec::new();

@@ -65,6 +65,16 @@ const REMOTE_TYPES: [&[u8]; 12] = [
     b"smbfs",
 ];
 
+/// Whose mount table it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    /// Of process 1: as the host sees it.
+    Host,
+    /// Of the agent: its service manager may have made mounts read-only for it alone, so only what the file system
+    /// itself says counts.
+    Own,
+}
+
 /// One line of the mount table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mount {
@@ -100,7 +110,7 @@ fn is_below(path: &[u8], folder: &[u8]) -> bool {
 }
 
 /// One line: `36 35 98:0 /root /point rw,noatime [optional fields] - type source rw,errors=continue`.
-pub(crate) fn parse_line(line: &[u8]) -> Option<Mount> {
+pub(crate) fn parse_line(line: &[u8], table: Table) -> Option<Mount> {
     let mut fields = fields(line);
     let device = fields.nth(2)?;
     let point = fields.nth(1)?;
@@ -118,7 +128,7 @@ pub(crate) fn parse_line(line: &[u8]) -> Option<Mount> {
         source: unescaped(source),
         kind: kind.to_vec(),
         device: device.to_vec(),
-        read_only: read_only(options) || read_only(super_options),
+        read_only: read_only(super_options) || (table == Table::Host && read_only(options)),
     })
 }
 
@@ -144,9 +154,9 @@ fn unescaped(mut bytes: &[u8]) -> Vec<u8> {
 /// The file systems worth watching, sorted by mount point: no pseudo file systems, none whose mount point fits an
 /// `excluded` pattern, only the uppermost of several mounts on one point, and of several mounts of one file system
 /// (bind mounts) the one with the shortest path.
-pub(crate) fn parse(bytes: &[u8], excluded: &[String]) -> Vec<Mount> {
+pub(crate) fn parse(bytes: &[u8], table: Table, excluded: &[String]) -> Vec<Mount> {
     let mut by_point: BTreeMap<Vec<u8>, Mount> = BTreeMap::new();
-    for mount in lines(bytes).filter_map(parse_line) {
+    for mount in lines(bytes).filter_map(|line| parse_line(line, table)) {
         by_point.insert(mount.point.clone(), mount);
     }
     let mut by_device: BTreeMap<Vec<u8>, Mount> = BTreeMap::new();
@@ -174,7 +184,7 @@ mod tests {
 
     fn points(text: &str, excluded: &[&str]) -> Vec<String> {
         let excluded: Vec<_> = excluded.iter().map(|pattern| (*pattern).to_owned()).collect();
-        parse(text.as_bytes(), &excluded)
+        parse(text.as_bytes(), Table::Host, &excluded)
             .into_iter()
             .map(|mount| String::from_utf8(mount.point).unwrap())
             .collect()
@@ -186,7 +196,7 @@ mod tests {
             let line = format!(
                 "36 35 8:1 / /mnt\\040point\\134x rw,noatime {optional}- ext4 /dev/sd\\011a rw,errors=remount-ro"
             );
-            let mount = parse_line(line.as_bytes()).unwrap();
+            let mount = parse_line(line.as_bytes(), Table::Host).unwrap();
             assert_eq!(mount.point, b"/mnt point\\x");
             assert_eq!(mount.source, b"/dev/sd\ta");
             assert_eq!((mount.kind.as_slice(), mount.read_only), (&b"ext4"[..], false));
@@ -202,13 +212,13 @@ mod tests {
             ("rw,erro", "rw", false),
         ] {
             let line = format!("1 0 8:1 / / {mount} - ext4 /dev/sda1 {sup}");
-            assert_eq!(parse_line(line.as_bytes()).unwrap().read_only, expected);
+            assert_eq!(parse_line(line.as_bytes(), Table::Host).unwrap().read_only, expected);
         }
     }
 
     #[test]
     fn an_empty_source_is_none() {
-        let mount = parse_line(b"1 0 0:5 / /x rw - tmpfs  rw").unwrap();
+        let mount = parse_line(b"1 0 0:5 / /x rw - tmpfs  rw", Table::Host).unwrap();
         assert_eq!(mount.source, b"none");
     }
 
@@ -236,7 +246,7 @@ mod tests {
     #[test]
     fn only_the_uppermost_mount_of_a_point_is_seen() {
         let text = "1 0 8:1 / /mnt rw - ext4 /dev/sda1 rw\n2 1 8:2 / /mnt rw - xfs /dev/sdb1 rw\n";
-        let mounts = parse(text.as_bytes(), &[]);
+        let mounts = parse(text.as_bytes(), Table::Host, &[]);
         assert_eq!(mounts.len(), 1);
         assert_eq!(mounts[0].kind, b"xfs");
     }
@@ -248,7 +258,7 @@ mod tests {
         for i in 0..10_000 {
             writeln!(text, "{i} 0 0:{i} / /m/{i:05} rw - tmpfs tmpfs rw").unwrap();
         }
-        let mounts = parse(text.as_bytes(), &[]);
+        let mounts = parse(text.as_bytes(), Table::Host, &[]);
         assert_eq!(mounts.len(), MOUNTS_MAX);
         assert_eq!(mounts[MOUNTS_MAX - 1].point, b"/m/00999");
     }
@@ -261,7 +271,7 @@ mod tests {
     #[test]
     fn any_bytes_are_read() {
         bolero::check!().for_each(|bytes: &[u8]| {
-            let mounts = parse(bytes, &[]);
+            let mounts = parse(bytes, Table::Host, &[]);
             assert!(mounts.is_sorted_by(|a, b| a.point < b.point));
         });
     }

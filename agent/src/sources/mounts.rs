@@ -1,14 +1,15 @@
 //! Mounted file systems: which there are ([`mountinfo`]) and how full they are ([`space`]).
 //!
 //! The table is that of process 1 where it may be read, for a hardened service sees its own mounts as read-only; else
-//! the agent's own. In a recorded tree nobody can be asked for space: it is absent.
+//! the agent's own, of which only the file systems' own options count. In a recorded tree nobody can be asked for
+//! space: it is absent.
 
 use super::{
     bytes::{text, trimmed},
     columns::{CachedSection, Columns},
     cpu::share,
     file::KeptFile,
-    mountinfo::{self, Mount},
+    mountinfo::{self, Mount, Table},
     space::{Ask, Known, Spaces},
 };
 use std::{path::Path, time::Duration};
@@ -36,6 +37,8 @@ pub(crate) struct Mounts {
     excluded: Vec<String>,
     /// The table as last read: most ticks bring the same bytes.
     table: Vec<u8>,
+    /// Which of the tables that was; `None` when it is to be learned anew.
+    learned: Option<Table>,
     watched: Vec<Watched>,
     spaces: Option<Spaces>,
     section: CachedSection,
@@ -49,6 +52,7 @@ impl Mounts {
             own_table: KeptFile::new(root.join("proc/self/mountinfo")),
             excluded,
             table: Vec::new(),
+            learned: None,
             watched: Vec::new(),
             spaces: ask.map(Spaces::new),
             section: CachedSection::default(),
@@ -59,19 +63,26 @@ impl Mounts {
         &self.section
     }
 
+    /// Leaves out other mount points from the next tick on; what is known of the rest stays.
+    pub(crate) fn exclude(&mut self, excluded: Vec<String>) {
+        self.excluded = excluded;
+        self.learned = None;
+    }
+
     /// Appends this tick's values; says whether the section changed.
     pub(crate) fn sample(&mut self, buffer: &mut Vec<u8>, cells: &mut Vec<Cell>, mono: Duration) -> bool {
-        let found = self
+        let host = self
             .host_table
             .read(buffer)
-            .is_some_and(|table| !trimmed(table).is_empty())
-            || self.own_table.read(buffer).is_some();
-        if !found {
+            .is_some_and(|table| !trimmed(table).is_empty());
+        let kind = if host { Table::Host } else { Table::Own };
+        if !host && self.own_table.read(buffer).is_none() {
             buffer.clear();
         }
-        if *buffer != self.table {
-            self.learn(buffer);
+        if self.learned != Some(kind) || *buffer != self.table {
+            self.learn(buffer, kind);
             self.table.clone_from(buffer);
+            self.learned = Some(kind);
         }
         if let Some(spaces) = &mut self.spaces {
             spaces.refresh(mono);
@@ -87,8 +98,8 @@ impl Mounts {
         })
     }
 
-    fn learn(&mut self, table: &[u8]) {
-        let mounts = mountinfo::parse(table, &self.excluded);
+    fn learn(&mut self, table: &[u8], kind: Table) {
+        let mounts = mountinfo::parse(table, kind, &self.excluded);
         let mut before = std::mem::take(&mut self.watched);
         let same = |a: &Mount, b: &Mount| {
             (&a.point, &a.source, &a.kind, &a.device) == (&b.point, &b.source, &b.kind, &b.device)
@@ -234,6 +245,40 @@ mod tests {
         let (mut mounts, mut cells) = (Mounts::new(root.path(), Vec::new(), None), Vec::new());
         mounts.sample(&mut Vec::new(), &mut cells, Duration::ZERO);
         assert_eq!(cells[8], Cell::Scaled(0));
+    }
+
+    #[test]
+    fn in_the_agents_own_table_a_mount_that_hardening_made_read_only_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        table(root.path(), "self", "1 0 8:1 / / ro - ext4 /dev/sda1 rw\n");
+        let mut mounts = Mounts::new(root.path(), Vec::new(), None);
+        let mut sample = || {
+            let mut cells = Vec::new();
+            mounts.sample(&mut Vec::new(), &mut cells, Duration::ZERO);
+            cells[8]
+        };
+        assert_eq!(sample(), Cell::Scaled(0));
+        table(root.path(), "1", "1 0 8:1 / / ro - ext4 /dev/sda1 rw\n");
+        assert_eq!(sample(), Cell::Scaled(1), "the same bytes from process 1 mean it");
+    }
+
+    #[test]
+    fn another_selection_of_mounts_asks_none_anew() {
+        let root = tempfile::tempdir().unwrap();
+        table(
+            root.path(),
+            "1",
+            "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /b rw - ext4 /dev/sdb rw\n",
+        );
+        let mut mounts = Mounts::new(root.path(), Vec::new(), Some(Arc::new(|_: &Path| None)));
+        let sample = |mounts: &mut Mounts| {
+            mounts.sample(&mut Vec::new(), &mut Vec::new(), Duration::ZERO);
+            let number = |watched: &Watched| (watched.point.clone(), watched.number.unwrap());
+            mounts.watched.iter().map(number).collect::<Vec<_>>()
+        };
+        let before = sample(&mut mounts);
+        mounts.exclude(vec!["/b".to_owned()]);
+        assert_eq!(sample(&mut mounts), before[..1]);
     }
 
     #[test]

@@ -120,8 +120,11 @@ impl TableMaker {
             let user = user.map_or_else(String::new, |user| {
                 names.entry(user).or_insert_with(|| name_of(user)).clone()
             });
-            let command = folder
-                .read(process.pid, "cmdline", buffer)
+            // The command line lies in the process's own memory: while it is caught in a call that does not return, so
+            // might be whoever reads it.
+            let command = Some(process)
+                .filter(|process| process.state != b'D')
+                .and_then(|process| folder.read(process.pid, "cmdline", buffer))
                 .map(command_line)
                 .unwrap_or_default();
             self.row(process, ratios[at], user, command, moment)

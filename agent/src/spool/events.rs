@@ -97,14 +97,25 @@ impl EventQueue {
     /// # Errors
     /// When the disk refuses; the events are then in memory only.
     pub(crate) fn append(&mut self, events: Vec<StoredEvent>) -> Result<(), FileError> {
+        self.unsaved.extend(events);
+        let result = self.save();
+        while self.unsaved.len() > UNSAVED_MAX {
+            self.unsaved.pop_front();
+            self.dropped += 1;
+        }
+        result
+    }
+
+    /// Stores what is in memory alone, if anything is.
+    ///
+    /// # Errors
+    /// When the disk still refuses.
+    pub(crate) fn save(&mut self) -> Result<(), FileError> {
+        let events: Vec<StoredEvent> = std::mem::take(&mut self.unsaved).into();
         let result = self.write(&events);
         if result.is_err() {
             self.open = None;
-            self.unsaved.extend(events);
-            while self.unsaved.len() > UNSAVED_MAX {
-                self.unsaved.pop_front();
-                self.dropped += 1;
-            }
+            self.unsaved = events.into();
         }
         result
     }

@@ -3,7 +3,7 @@
 //! Ticks go to segments of about 1 MiB, each beginning with the dictionary and a key-frame, so that each stands alone.
 //! They stay until the collector has *sealed* them; then whole segments are unlinked, after the state that says so is
 //! durable. The spool is bounded: beyond its bound the oldest ticks go first and are remembered as a [`Gap`]; events go
-//! only when no tick is left to drop. It stops growing when less than 5 % of the file system is free.
+//! only when no tick is left to drop. It stops growing when less than 5 % of the file system, and less than 4 GiB, are free.
 //!
 //! **What can be lost.** Events and state are synced as they are written. Ticks are written at once and synced every
 //! ten seconds: when the agent dies nothing is lost, when its *host* dies the ticks of the last ten seconds are, unless
@@ -22,12 +22,14 @@ mod record;
 mod recover;
 mod state;
 mod ticks;
+mod view;
 pub mod worker;
 mod write;
 
 pub use events::StoredEvent;
 pub use state::{GAPS_MAX, Gap, GapReason};
 pub use ticks::StoredTick;
+pub use view::SpoolView;
 
 use crate::{files::FileError, ranges::Ranges};
 use events::EventQueue;
@@ -36,10 +38,9 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     fs::File,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 use ticks::{Run, Segment};
-use tocsin_vocabulary::{Dictionary, Hash, SpoolId, Timestamp};
+use tocsin_vocabulary::{Dictionary, Hash, HostId, SpoolId, Timestamp};
 
 /// A segment of ticks is closed at this size, at its next key-frame.
 pub const SEGMENT_BYTES: u64 = 1024 * 1024;
@@ -49,9 +50,6 @@ const RESERVED_TICKS: u64 = 1_024;
 const RESERVED_EVENTS: u64 = 256;
 /// A chunk ends at this size, to stay well below the largest message.
 const CHUNK_BYTES_MAX: usize = 1024 * 1024;
-/// The spool stops growing when less than 1/20 (5 %) of its file system is free.
-const FREE_FRACTION: u64 = 20;
-
 /// Older ticks for the collector: consecutive, beginning with a key-frame, all of one dictionary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredChunk {
@@ -59,35 +57,6 @@ pub struct StoredChunk {
     pub dictionary: Dictionary,
     /// At least one, at most 60.
     pub ticks: Vec<StoredTick>,
-}
-
-/// What others may know of the spool at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpoolView {
-    /// This spool's life.
-    pub id: SpoolId,
-    /// Ticks that can be read back.
-    pub stored: Arc<Ranges>,
-    /// Ticks that are missing.
-    pub gaps: Arc<[Gap]>,
-    /// The number of the next tick.
-    pub next_seq: u64,
-    /// Newest event, 0 when there is none.
-    pub last_event: u64,
-    /// All ticks up to here are sealed at the collector.
-    pub sealed: u64,
-    /// All events up to here are stored at the collector.
-    pub events_acked: u64,
-    /// Bytes on disk.
-    pub bytes: u64,
-    /// Ticks dropped since the agent started, for whatever reason.
-    pub ticks_dropped: u64,
-    /// Events dropped since the agent started.
-    pub events_dropped: u64,
-    /// Why the spool does not store at present.
-    pub problem: Option<String>,
-    /// The dictionary of the newest tick.
-    pub dictionary: Option<Dictionary>,
 }
 
 struct OpenSegment {
@@ -152,6 +121,22 @@ impl Spool {
         spool.check_disk();
         spool.reserve(spool.next_seq, spool.next_event);
         Ok(spool)
+    }
+
+    /// Removes the spool in `dir` if its ticks were taken under another identity than `host`. Before [`Spool::open`].
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn forget_other_host(dir: &Path, host: HostId) -> Result<(), FileError> {
+        recover::forget_other_host(dir, host)
+    }
+
+    /// As whom the host is enrolled: whatever is stored here is that host's.
+    pub fn belongs_to(&mut self, host: HostId) {
+        if self.state.host != Some(host) {
+            self.state.host = Some(host);
+            self.save();
+        }
     }
 
     /// What lies between the stored ticks, and after them, is a gap.
@@ -278,14 +263,25 @@ impl Spool {
             self.next_event += 1;
         }
         self.reserve(self.next_seq, self.next_event);
-        if let Err(error) = self.events.append(events) {
+        let stored = self.events.append(events);
+        self.tell_events(stored);
+        self.enforce_bound();
+    }
+
+    /// Events that the disk refused when they came may be stored now.
+    fn save_events(&mut self) {
+        let stored = self.events.save();
+        self.tell_events(stored);
+    }
+
+    fn tell_events(&mut self, stored: Result<(), FileError>) {
+        if let Err(error) = stored {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the spool cannot store events"
             );
             self.problem = Some(format!("{error}: {}", error.source));
         }
-        self.enforce_bound();
     }
 
     /// The collector knows numbers up to here that this spool has not given out: go on behind them.
@@ -338,6 +334,7 @@ impl Spool {
     /// Makes durable what was written, and looks how full the disk is. Called every ten seconds and at the end.
     pub fn sync(&mut self) {
         self.check_disk();
+        self.save_events();
         let (Some(open), Some(segment)) = (&self.open, self.segments.back()) else {
             return;
         };
@@ -358,60 +355,31 @@ impl Spool {
         self.save();
     }
 
-    fn check_disk(&mut self) {
-        let Ok(disk) = rustix::fs::statvfs(&self.dir) else {
-            return;
-        };
-        let low = disk.f_bavail < disk.f_blocks / FREE_FRACTION;
-        if low && !self.disk_low {
-            tracing::warn!("less than 5 % of the spool's disk is free: ticks are sent but not stored");
-        }
-        if low {
-            self.problem = Some("less than 5 % of the disk is free: free some space".to_owned());
-        }
-        self.disk_low = low;
-    }
-
     fn reserve(&mut self, next_seq: u64, next_event: u64) {
         if next_seq < self.state.next_seq && next_event < self.state.next_event {
             return;
         }
+        let before = (self.state.next_seq, self.state.next_event);
         self.state.next_seq = next_seq + RESERVED_TICKS;
         self.state.next_event = next_event + RESERVED_EVENTS;
-        self.save();
+        if !self.save() {
+            // Nothing is reserved that the disk does not know: tried again with the next tick.
+            (self.state.next_seq, self.state.next_event) = before;
+        }
     }
 
-    fn save(&mut self) {
-        if let Err(error) = self.state.save(&self.dir.join(recover::STATE_FILE)) {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "cannot save the spool's state"
-            );
+    /// Whether the state is durable now.
+    fn save(&mut self) -> bool {
+        let saved = self.state.save(&self.dir.join(recover::STATE_FILE));
+        if let Err(error) = &saved {
+            tracing::warn!(error = error as &dyn std::error::Error, "cannot save the spool's state");
             self.problem = Some(format!("{error}: {}", error.source));
         }
+        saved.is_ok()
     }
 
     fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum::<u64>() + self.events.bytes()
-    }
-
-    /// What others may know.
-    #[must_use]
-    pub fn view(&self) -> SpoolView {
-        SpoolView {
-            id: self.state.spool_id,
-            stored: Arc::new(self.stored.clone()),
-            gaps: self.state.gaps.clone().into(),
-            next_seq: self.next_seq,
-            last_event: self.events.last(),
-            sealed: self.state.sealed,
-            events_acked: self.state.events_acked,
-            bytes: self.bytes(),
-            ticks_dropped: self.ticks_dropped,
-            events_dropped: self.events.dropped,
-            problem: self.problem.clone(),
-            dictionary: self.newest.and_then(|hash| self.dictionaries.get(&hash).cloned()),
-        }
     }
 
     /// Up to `count` events after `seq`, in order.

@@ -2,16 +2,17 @@
 
 use super::{
     events::{self, EventQueue},
-    state::State,
+    state::{Loaded, State},
     ticks::{self, Segment},
 };
 use crate::files::{self, FileError};
 use std::{
     collections::{HashMap, VecDeque},
     fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
-use tocsin_vocabulary::{Dictionary, Hash, SpoolId};
+use tocsin_vocabulary::{Dictionary, Hash, HostId, SpoolId};
 
 pub(super) const STATE_FILE: &str = "state.json";
 const QUARANTINE: &str = "quarantine";
@@ -27,14 +28,20 @@ pub(super) struct Recovered {
 
 pub(super) fn recover(dir: &Path, new_id: SpoolId) -> Result<Recovered, FileError> {
     files::private_dir(dir)?;
-    let (state, unreadable) = State::load(&dir.join(STATE_FILE));
-    if let Some(reason) = unreadable {
-        tracing::warn!(
-            reason,
-            "the spool's state is unreadable: finding it again from the segments"
-        );
-        quarantine(dir, STATE_FILE, &fs::read(dir.join(STATE_FILE)).unwrap_or_default());
-    }
+    let path = dir.join(STATE_FILE);
+    let state = match State::load(&path) {
+        Loaded::State(state) => Some(state),
+        Loaded::Absent => None,
+        Loaded::Unreadable(reason) => {
+            tracing::warn!(
+                reason,
+                "the spool's state is unreadable: finding it again from the segments"
+            );
+            quarantine(dir, STATE_FILE, &fs::read(&path).unwrap_or_default());
+            None
+        }
+        Loaded::Newer(version) => return Err(newer(&path, version)),
+    };
     let paths = segments_of(dir)?;
     let lost = state.is_none();
     let id = match &state {
@@ -54,6 +61,26 @@ pub(super) fn recover(dir: &Path, new_id: SpoolId) -> Result<Recovered, FileErro
         recovered.forget_numbers();
     }
     Ok(recovered)
+}
+
+fn newer(path: &Path, version: u32) -> FileError {
+    FileError {
+        operation: "use",
+        path: path.to_owned(),
+        remedy: "a newer agent wrote it; install that one again, or move the spool's directory away and lose what it holds",
+        source: io::Error::other(format!("it has version {version}, this agent knows 1")),
+    }
+}
+
+/// Removes a spool whose ticks were taken under another identity than `host`: they are that host's, not this one's.
+pub(super) fn forget_other_host(dir: &Path, host: HostId) -> Result<(), FileError> {
+    match State::load(&dir.join(STATE_FILE)) {
+        Loaded::State(State { host: Some(owner), .. }) if owner != host => {
+            tracing::warn!(%owner, %host, "this host was enrolled anew: what was stored under its old identity is removed");
+            fs::remove_dir_all(dir).map_err(|error| FileError::new("remove", dir, error))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Recovered {
@@ -124,7 +151,9 @@ fn segments_of(dir: &Path) -> Result<Vec<PathBuf>, FileError> {
 }
 
 fn id_of(path: &Path) -> Option<SpoolId> {
-    super::record::read_header(&fs::read(path).ok()?)
+    let mut header = [0; super::record::HEADER_BYTES];
+    fs::File::open(path).ok()?.read_exact(&mut header).ok()?;
+    super::record::read_header(&header)
 }
 
 fn quarantine(dir: &Path, name: &str, bytes: &[u8]) {

@@ -5,7 +5,7 @@
 use crate::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 use std::{fmt, fs, io, path::Path};
-use tocsin_vocabulary::{SpoolId, Timestamp};
+use tocsin_vocabulary::{HostId, SpoolId, Timestamp};
 
 /// Most gaps that are remembered; beyond it the oldest is forgotten (the collector still sees the numbers missing).
 pub const GAPS_MAX: usize = 256;
@@ -68,6 +68,9 @@ pub struct Gap {
 pub(crate) struct State {
     version: u32,
     pub(crate) spool_id: SpoolId,
+    /// As whom the host was enrolled; `None` before it ever was.
+    #[serde(default)]
+    pub(crate) host: Option<HostId>,
     /// Ticks below this number may have been sent; a new run begins here.
     pub(crate) next_seq: u64,
     /// Events below this number may have been sent.
@@ -79,11 +82,23 @@ pub(crate) struct State {
     pub(crate) gaps: Vec<Gap>,
 }
 
+/// What `state.json` turned out to be.
+#[derive(Debug)]
+pub(crate) enum Loaded {
+    State(State),
+    Absent,
+    /// Why.
+    Unreadable(String),
+    /// Written by a newer agent: its version.
+    Newer(u32),
+}
+
 impl State {
     pub(crate) const fn new(spool_id: SpoolId) -> Self {
         Self {
             version: VERSION,
             spool_id,
+            host: None,
             next_seq: 1,
             next_event: 1,
             sealed: 0,
@@ -92,21 +107,24 @@ impl State {
         }
     }
 
-    /// Reads the file; `None` when it is absent or unreadable, with the reason when it is unreadable.
-    pub(crate) fn load(path: &Path) -> (Option<Self>, Option<String>) {
+    /// Reads the file.
+    pub(crate) fn load(path: &Path) -> Loaded {
+        /// All that is read of what another version wrote.
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return (None, None),
-            Err(error) => return (None, Some(error.to_string())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Loaded::Absent,
+            Err(error) => return Loaded::Unreadable(error.to_string()),
         };
-        match serde_json::from_slice::<Self>(&bytes) {
-            Ok(state) if state.version == VERSION => (Some(state), None),
-            Ok(state) => (
-                None,
-                Some(format!("version {} is not known to this build", state.version)),
-            ),
-            Err(error) => (None, Some(error.to_string())),
+        match serde_json::from_slice::<Version>(&bytes) {
+            Ok(Version { version }) if version > VERSION => return Loaded::Newer(version),
+            Ok(_) => {}
+            Err(error) => return Loaded::Unreadable(error.to_string()),
         }
+        serde_json::from_slice(&bytes).map_or_else(|error| Loaded::Unreadable(error.to_string()), Loaded::State)
     }
 
     pub(crate) fn save(&self, path: &Path) -> Result<(), FileError> {

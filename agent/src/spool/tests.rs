@@ -2,7 +2,10 @@
 
 use super::*;
 use proptest::prelude::*;
-use std::fs::{self, OpenOptions};
+use std::{
+    fs::{self, OpenOptions},
+    sync::Arc,
+};
 use tocsin_proto::CHUNK_TICKS_MAX;
 use tocsin_vocabulary::{
     Kind as SeriesKind, Section, Series, Severity,
@@ -464,4 +467,76 @@ proptest! {
             assert_readable(&mut spool);
         }
     }
+}
+
+#[test]
+fn ticks_of_another_identity_are_not_handed_to_the_new_one() {
+    let host = |seed| HostId::from_bytes([seed; 16]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path(), PLENTY);
+    Writer::new().ticks(&mut spool, 5);
+    spool.belongs_to(host(1));
+    spool.close();
+    Spool::forget_other_host(dir.path(), host(1)).unwrap();
+    assert_eq!(open(dir.path(), PLENTY).view().stored.count(), 5);
+
+    Spool::forget_other_host(dir.path(), host(2)).unwrap();
+    let anew = Spool::open(dir.path(), PLENTY, SpoolId::from_bytes([8; 16]), at(1)).unwrap();
+    assert_eq!(anew.view().stored.count(), 0);
+    assert_eq!(anew.view().id, SpoolId::from_bytes([8; 16]));
+}
+
+#[test]
+fn ticks_from_before_the_first_enrolment_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path(), PLENTY);
+    Writer::new().ticks(&mut spool, 5);
+    spool.close();
+    Spool::forget_other_host(dir.path(), HostId::from_bytes([1; 16])).unwrap();
+    assert_eq!(open(dir.path(), PLENTY).view().stored.count(), 5);
+}
+
+#[test]
+fn a_spool_of_a_newer_agent_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path(), PLENTY).close();
+    let newer = r#"{"version":2,"shape":"unknown"}"#;
+    fs::write(dir.path().join("state.json"), newer).unwrap();
+    let error = Spool::open(dir.path(), PLENTY, SpoolId::from_bytes([8; 16]), at(1))
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("newer agent"), "{error}");
+    assert_eq!(fs::read_to_string(dir.path().join("state.json")).unwrap(), newer);
+}
+
+#[test]
+fn a_disk_is_low_by_its_share_and_by_its_bytes() {
+    const BLOCK: u64 = 4_096;
+    let gib = |gib: u64| gib * 1024 * 1024 * 1024 / BLOCK;
+    assert!(bound::is_low(4, 100, BLOCK), "a small disk");
+    assert!(!bound::is_low(5, 100, BLOCK));
+    assert!(bound::is_low(gib(3), gib(1_000), BLOCK));
+    assert!(
+        !bound::is_low(gib(5), gib(1_000), BLOCK),
+        "5 GiB are enough on any disk"
+    );
+}
+
+#[test]
+fn events_that_the_disk_refused_are_stored_once_it_takes_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool_dir, away) = (dir.path().join("spool"), dir.path().join("away"));
+    let mut spool = open(&spool_dir, PLENTY);
+    fs::rename(&spool_dir, &away).unwrap();
+    spool.append_events(vec![event("first")]);
+    assert!(spool.view().problem.is_some());
+    fs::rename(&away, &spool_dir).unwrap();
+    spool.sync();
+    drop(spool);
+    let names: Vec<String> = open(&spool_dir, PLENTY)
+        .events_after(0, 9)
+        .into_iter()
+        .map(|event| event.name)
+        .collect();
+    assert_eq!(names, ["first"]);
 }

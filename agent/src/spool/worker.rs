@@ -11,7 +11,7 @@ use std::{
     thread,
     time::Duration,
 };
-use tocsin_vocabulary::{Dictionary, Timestamp};
+use tocsin_vocabulary::{Dictionary, HostId, Timestamp};
 use tokio::sync::{oneshot, watch};
 
 /// Orders that may wait for the disk. When it is full, ticks become a gap of reason `disk_slow`, events stay with their
@@ -27,6 +27,7 @@ enum Order {
     EventsAcked(u64),
     SkipTo(u64, u64, Timestamp),
     Bound(u64),
+    BelongsTo(HostId),
     Chunk(u64, u64, oneshot::Sender<Option<StoredChunk>>),
     EventsAfter(u64, usize, oneshot::Sender<Vec<StoredEvent>>),
     Close(oneshot::Sender<()>),
@@ -99,6 +100,7 @@ fn obey(spool: &mut Spool, order: Order) {
         Order::EventsAcked(seq) => spool.events_acked(seq),
         Order::SkipTo(next_seq, next_event, now) => spool.skip_to(next_seq, next_event, now),
         Order::Bound(bytes_max) => spool.set_bytes_max(bytes_max),
+        Order::BelongsTo(host) => spool.belongs_to(host),
         // Who asked may have gone meanwhile.
         Order::Chunk(first, last, reply) => drop(reply.send(spool.chunk(first, last))),
         Order::EventsAfter(seq, count, reply) => drop(reply.send(spool.events_after(seq, count))),
@@ -156,6 +158,11 @@ impl SpoolHandle {
     /// Another bound in bytes.
     pub fn set_bytes_max(&self, bytes_max: u64) {
         let _ = self.orders.try_send(Order::Bound(bytes_max));
+    }
+
+    /// As whom the host is enrolled. Lost when the queue is full; to be told again while the view does not show it.
+    pub fn belongs_to(&self, host: HostId) {
+        let _ = self.orders.try_send(Order::BelongsTo(host));
     }
 
     /// Asks for consecutive ticks; see [`Spool::chunk`]. The receiver fails when the queue is full.

@@ -3,9 +3,10 @@
 //! Nothing here slows sampling down. A live tick comes by a bounded queue; when that is full the tick is left to the
 //! backlog. Everything else is read from the spool.
 //!
-//! [`plan`] decides what to send next, `stream` is one stream, this file is when and where to open one.
+//! [`plan`] decides what to send next, `opening` and `stream` are one stream, this file is when and where to open one.
 
 mod message;
+mod opening;
 pub mod plan;
 mod renewal;
 mod stream;
@@ -19,6 +20,7 @@ use crate::{
     status::LinkStatus,
     tls,
 };
+use opening::Ended;
 use std::{
     path::PathBuf,
     sync::{
@@ -27,9 +29,9 @@ use std::{
     },
     time::Duration,
 };
-use stream::{Ended, Resources};
+use stream::{RENEW_AGAIN, Resources};
 use tocsin_proto::v1::{HostFacts, ProcessSnapshot};
-use tocsin_vocabulary::Dictionary;
+use tocsin_vocabulary::{Dictionary, Timestamp};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -145,6 +147,8 @@ pub struct Uplink {
     pub boot_id: String,
     /// Chance for jitter.
     pub chance: Chance,
+    /// No certificate is asked for before this.
+    pub renew_earliest: Timestamp,
 }
 
 impl Uplink {
@@ -173,6 +177,8 @@ impl Uplink {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(delay) => {}
+                // Whoever mends the list of collectors does not wait for what the old one earned.
+                Ok(()) = self.collectors.changed() => backoff.reset(),
             }
         }
         self.outlook
@@ -184,10 +190,27 @@ impl Uplink {
             IdentityError::Absent(_) => error.to_string(),
             error => format!("{:#}", anyhow::Error::from(error)),
         })?;
-        let until = identity.not_after;
-        self.outlook.update(|status| status.certificate_until = Some(until));
-        if self.clock.wall() >= identity.not_after {
-            return Err(format!("certificate expired at {until}: enrol again"));
+        let (host, until) = (identity.host, identity.not_after);
+        self.outlook.update(|status| {
+            status.host = Some(host.to_string());
+            status.certificate_until = Some(until);
+        });
+        let now = self.clock.wall();
+        if now >= until {
+            return Err(format!(
+                "certificate expired at {until}, and it is {now} by this host's clock: set the clock if it is wrong, \
+                 else enrol again with --again and a new install string"
+            ));
+        }
+        let owner = self.spool.view().borrow().host;
+        match owner {
+            None => self.spool.belongs_to(host),
+            Some(owner) if owner == host => {}
+            Some(owner) => {
+                return Err(format!(
+                    "enrolled anew as {host}, and what is stored is of {owner}: restart the agent to begin anew"
+                ));
+            }
         }
         Ok(identity)
     }
@@ -225,7 +248,7 @@ impl Uplink {
             Ok(channel) => channel,
             Err(error) => return Ended::Broken(format!("{:#}", anyhow::Error::from(error))),
         };
-        let renewal_due = identity.renewal_due(self.chance.share());
+        let renewal_due = identity.renewal_due(self.chance.share()).max(self.renew_earliest);
         self.own_interval.mark_unchanged();
         let resources = Resources {
             spool: &self.spool,
@@ -249,7 +272,7 @@ impl Uplink {
         };
         tokio::select! {
             ended = stream::serve(channel, &peer, identity, resources) => ended,
-            () = collectors_changed => Ended::Renewed,
+            () = collectors_changed => Ended::Reopened,
         }
     }
 
@@ -257,8 +280,14 @@ impl Uplink {
     fn after(&mut self, ended: Ended, backoff: &mut Backoff) -> Duration {
         match ended {
             Ended::Stopped => Duration::ZERO,
+            Ended::Reopened => {
+                backoff.reset();
+                Duration::ZERO
+            }
             Ended::Renewed => {
                 backoff.reset();
+                // A clock that is wrong makes even a new certificate look old: once in a while is enough.
+                self.renew_earliest = self.clock.wall().plus(RENEW_AGAIN);
                 Duration::ZERO
             }
             Ended::RetryAfter(delay, reason) => {

@@ -3,6 +3,7 @@
 use super::{
     LiveTick, Outlook,
     message::{self, message},
+    opening::{self, Ended, ended_by},
     plan::{Live, Plan, Step},
     renewal::{self, Renewing},
 };
@@ -19,7 +20,7 @@ use std::{
     time::Duration,
 };
 use tocsin_proto::{
-    MESSAGE_BYTES_MAX, PROTOCOL,
+    PROTOCOL,
     v1::{
         AgentMessage, CollectorMessage, Hello, HostFacts, Settings, Welcome, agent_message::Body as Own,
         collector_message::Body, ingest_client::IngestClient,
@@ -27,39 +28,24 @@ use tocsin_proto::{
 };
 use tocsin_vocabulary::{Dictionary, Hash, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Streaming, transport::Channel};
 
-/// Messages handed to the transport and not yet taken by it: few, so that a live tick never queues behind backlog.
-const OUTBOUND_MAX: usize = 4;
 /// Most events in one message.
 const EVENTS_MAX: usize = 200;
 /// Sections in one message stay below this.
 const SECTIONS_BYTES_MAX: usize = 1024 * 1024;
 /// Dictionaries kept at hand; beyond it those that the collector has are let go.
 const DICTIONARIES_MAX: usize = 32;
-/// A collector that has not welcomed after this long is left.
-const WELCOME_PATIENCE: Duration = Duration::from_secs(20);
 /// How often a stream looks at what is due by time.
 const BEAT: Duration = Duration::from_secs(1);
-/// After a failed renewal the next is tried after this.
-const RENEW_AGAIN: Duration = Duration::from_secs(300);
-
-/// Why a stream ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    /// The agent stops.
-    Stopped,
-    /// It is opened again at once: a new certificate, another interval.
-    Renewed,
-    /// The collector asked to come back after a while.
-    RetryAfter(Duration, String),
-    /// The collector does not want this agent.
-    Refused(String),
-    /// The connection broke or the collector closed it.
-    Broken(String),
-}
+/// After a renewal, or a failed one, the next is tried after this at the earliest.
+pub(super) const RENEW_AGAIN: Duration = Duration::from_secs(300);
+/// A collector that takes ticks and does not acknowledge any for this long is left: another may do better, and what it
+/// did not acknowledge is sent again.
+const ACK_PATIENCE: Duration = Duration::from_secs(120);
+/// Messages that may wait to go before whatever the plan says; beyond it, questions of the collector are not answered.
+const URGENT_MAX: usize = 64;
 
 /// What a stream needs from the agent.
 pub(super) struct Resources<'a> {
@@ -96,68 +82,32 @@ struct Stream<'a> {
     dictionaries: HashMap<Hash, Dictionary>,
     renewing: Option<Renewing>,
     renew_at: Timestamp,
+    /// Since when, by the monotonic clock, something waits to be acknowledged and nothing was.
+    unacked_since: Option<Duration>,
 }
 
 /// Opens the stream over `channel` and serves it to its end.
 pub(super) async fn serve(channel: Channel, peer: &str, identity: &Identity, resources: Resources<'_>) -> Ended {
-    let mut client = IngestClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    let (outbound, queue) = mpsc::channel(OUTBOUND_MAX);
     let view = resources.spool.view();
-    // Sending the first message into an empty queue does not fail.
-    let _ = outbound.try_send(hello(&view.borrow(), &resources));
-    let open = async {
-        let mut inbound = client.stream(ReceiverStream::new(queue)).await?.into_inner();
-        let first = inbound.message().await?;
-        Ok::<_, tonic::Status>((inbound, first))
-    };
+    let hello = hello(&view.borrow(), &resources);
     let opened = tokio::select! {
         () = resources.stop.cancelled() => return Ended::Stopped,
-        opened = tokio::time::timeout(WELCOME_PATIENCE, open) => opened,
+        opened = opening::open(channel, peer, hello) => opened,
     };
-    let (inbound, welcome) = match opened {
-        Err(_) => {
-            return Ended::Broken(format!(
-                "{peer} did not welcome within {} s",
-                WELCOME_PATIENCE.as_secs()
-            ));
-        }
-        Ok(Err(status)) => return ended_by(&status),
-        Ok(Ok((
-            inbound,
-            Some(CollectorMessage {
-                body: Some(Body::Welcome(welcome)),
-            }),
-        ))) => (inbound, welcome),
-        Ok(Ok((
-            _,
-            Some(CollectorMessage {
-                body: Some(Body::Retry(retry)),
-            }),
-        ))) => {
-            return Ended::RetryAfter(Duration::from_millis(retry.delay_ms), retry.reason);
-        }
-        Ok(Ok((
-            _,
-            Some(CollectorMessage {
-                body: Some(Body::Refused(refused)),
-            }),
-        ))) => {
-            return Ended::Refused(refused.reason);
-        }
-        Ok(Ok(_)) => {
-            return Ended::Broken(format!("{peer} answered the hello with something else"));
-        }
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(ended) => return ended,
     };
     let renew_at = resources.renewal_due;
-    let plan = first_plan(&view.borrow(), &welcome, &resources);
+    let plan = first_plan(&view.borrow(), &opened.welcome, &resources);
     let mut stream = Stream {
         plan,
         resources,
         peer: peer.to_owned(),
-        client,
+        client: opened.client,
         identity,
         view,
-        outbound,
+        outbound: opened.outbound,
         urgent: VecDeque::new(),
         live: None,
         chunk: None,
@@ -166,9 +116,10 @@ pub(super) async fn serve(channel: Channel, peer: &str, identity: &Identity, res
         dictionaries: HashMap::new(),
         renewing: None,
         renew_at,
+        unacked_since: None,
     };
-    stream.welcomed(welcome);
-    stream.run(inbound).await
+    stream.welcomed(opened.welcome);
+    stream.run(opened.inbound).await
 }
 
 fn hello(view: &SpoolView, resources: &Resources<'_>) -> AgentMessage {
@@ -191,14 +142,6 @@ fn first_plan(view: &SpoolView, welcome: &Welcome, resources: &Resources<'_>) ->
     let hour_ticks = u64::try_from(3_600_000 / interval.as_millis().max(1)).unwrap_or(1);
     let newest = view.next_seq.saturating_sub(1);
     Plan::new(received, welcome.event_seq, welcome.backlog_credit, newest, hour_ticks)
-}
-
-fn ended_by(status: &tonic::Status) -> Ended {
-    let reason = format!("{} ({:?})", status.message(), status.code());
-    match status.code() {
-        tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => Ended::Refused(reason),
-        _ => Ended::Broken(reason),
-    }
 }
 
 impl Stream<'_> {
@@ -286,13 +229,14 @@ impl Stream<'_> {
                         return Ended::Stopped;
                     }
                 }
-                Ok(()) = self.resources.processes.changed() => self.processes_changed(),
-                Ok(()) = self.resources.facts.changed() => {
+                // The newest waits in its channel: older ones do not pile up behind a slow collector.
+                Ok(()) = self.resources.processes.changed(), if self.urgent.is_empty() => self.processes_changed(),
+                Ok(()) = self.resources.facts.changed(), if self.urgent.is_empty() => {
                     let facts = self.resources.facts.borrow_and_update().clone();
                     self.urgent.push_back(message(Own::Facts(facts)));
                 }
                 // Only a hello tells the interval.
-                Ok(()) = self.resources.own_interval.changed() => return Ended::Renewed,
+                Ok(()) = self.resources.own_interval.changed() => return Ended::Reopened,
                 renewed = renewal::end(&mut self.renewing) => {
                     self.renewing = None;
                     match renewed {
@@ -300,7 +244,11 @@ impl Stream<'_> {
                         Err(problem) => self.renewal_failed(&problem),
                     }
                 }
-                _ = beat.tick() => self.beat(),
+                _ = beat.tick() => {
+                    if let Some(ended) = self.beat() {
+                        return ended;
+                    }
+                }
             }
         }
     }
@@ -414,13 +362,14 @@ impl Stream<'_> {
 
     fn came(&mut self, came: Result<Option<CollectorMessage>, tonic::Status>) -> Option<Ended> {
         let body = match came {
-            Err(status) => return Some(ended_by(&status)),
+            Err(status) => return Some(ended_by(&self.peer, &status)),
             Ok(None) => return Some(self.closed()),
             Ok(Some(message)) => message.body?,
         };
         match body {
             Body::Need(need) => self.needed(&need.dictionary, &need.sections),
             Body::Ack(ack) => {
+                self.unacked_since = None;
                 self.plan.acked(&message::ranges(&ack.received), ack.sealed_seq);
                 if ack.sealed_seq > 0 {
                     self.resources.spool.sealed(ack.sealed_seq);
@@ -452,6 +401,9 @@ impl Stream<'_> {
             self.plan.dictionary_ready(dictionary.hash());
             return;
         }
+        if self.urgent.len() >= URGENT_MAX {
+            return;
+        }
         let needed: Vec<Hash> = sections.iter().filter_map(|hash| Hash::from_slice(hash)).collect();
         self.urgent
             .extend(message::sections(dictionary, &needed, SECTIONS_BYTES_MAX));
@@ -463,8 +415,18 @@ impl Stream<'_> {
             .set_interval(Duration::from_millis(settings.interval_ms));
     }
 
-    fn beat(&mut self) {
+    fn beat(&mut self) -> Option<Ended> {
         self.plan.beat();
+        let mono = self.resources.clock.mono();
+        if !self.plan.awaits_ack() {
+            self.unacked_since = None;
+        } else if mono.saturating_sub(*self.unacked_since.get_or_insert(mono)) > ACK_PATIENCE {
+            return Some(Ended::Broken(format!(
+                "{} takes ticks but acknowledged none for {} s: look at the collector's health",
+                self.peer,
+                ACK_PATIENCE.as_secs()
+            )));
+        }
         let now = self.resources.clock.wall();
         if self.renewing.is_none() && now >= self.renew_at {
             self.renew_at = now.plus(RENEW_AGAIN);
@@ -473,6 +435,7 @@ impl Stream<'_> {
             let (generation, collectors) = (self.identity.generation, self.identity.collectors.clone());
             self.renewing = Some(Box::pin(renewal::renew(client, state_dir, generation, collectors)));
         }
+        None
     }
 
     fn renewal_failed(&self, problem: &str) {

@@ -142,7 +142,12 @@ async fn start(manners: &[Manner]) -> Running {
 }
 
 async fn start_as(site: Site, identity: NewIdentity, manners: &[Manner]) -> Running {
-    let tls = TlsAcceptor::from(site.server(false));
+    let tls = site.server(false);
+    start_over(tls, site, identity, manners).await
+}
+
+async fn start_over(tls: Arc<rustls::ServerConfig>, site: Site, identity: NewIdentity, manners: &[Manner]) -> Running {
+    let tls = TlsAcceptor::from(tls);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let incoming = futures_util::stream::unfold((listener, tls), |(listener, tls)| async move {
@@ -169,7 +174,14 @@ async fn start_as(site: Site, identity: NewIdentity, manners: &[Manner]) -> Runn
         interval: Duration::from_secs(1),
         ..Config::default()
     };
-    let options = Options::embedded(config, state.path().to_owned(), Arc::new(SystemClock));
+    // A host that stays the same: on a real one a mount may come and go while the test runs.
+    let root = state.path().join("host");
+    std::fs::create_dir_all(root.join("proc")).unwrap();
+    std::fs::write(root.join("proc/loadavg"), "0.50 0.25 0.10 1/2 3\n").unwrap();
+    let options = Options {
+        root,
+        ..Options::embedded(config, state.path().to_owned(), Arc::new(SystemClock))
+    };
     let shutdown = CancellationToken::new();
     let agent = tokio::spawn(app::run(options, shutdown.clone()));
     Running {
@@ -190,6 +202,17 @@ impl Running {
         loop {
             if let (_, Own::Hello(hello)) = self.next().await {
                 return hello;
+            }
+        }
+    }
+
+    /// The status, once it shows a problem with the link.
+    async fn problem(&self) -> Status {
+        loop {
+            tokio::task::yield_now().await;
+            match Status::read(self.state.path()) {
+                Ok(status) if status.link.problem.is_some() => return status,
+                _ => {}
             }
         }
     }
@@ -273,6 +296,7 @@ async fn every_tick_arrives_exactly_once_live_ones_in_an_unbroken_chain() {
     assert!(heard.lives.windows(2).all(|pair| pair[0] + 1 == pair[1]));
 
     let status = running.stop().await;
+    assert!(status.host.is_some());
     assert_eq!(status.link.collector.as_deref(), Some("test"));
     assert!(status.link.acked_seq >= Some(1));
     assert_eq!(status.spool.ticks, status.tick_seq, "nothing was sealed");
@@ -298,14 +322,7 @@ async fn after_a_break_the_stream_resumes_with_the_same_spool_and_sends_what_is_
 async fn a_refusal_is_shown_in_the_status_in_the_collectors_words() {
     let mut running = start(&[Manner::Refuse]).await;
     running.hello().await;
-    let path = running.state.path().to_owned();
-    let shown = loop {
-        tokio::task::yield_now().await;
-        match Status::read(&path) {
-            Ok(status) if status.link.problem.is_some() => break status,
-            _ => {}
-        }
-    };
+    let shown = running.problem().await;
     assert_eq!(shown.link.problem.as_deref(), Some("refused: the host was revoked"));
     assert!(!shown.link.connected);
     running.stop().await;
@@ -323,5 +340,32 @@ async fn a_certificate_past_its_half_life_is_renewed_with_a_new_key_and_used_at_
     assert_eq!(renewed.generation, 2);
     let key = std::fs::read_to_string(running.state.path().join("identity/key.pem")).unwrap();
     assert_ne!(key, key_before);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_always_looks_old_is_not_renewed_again_and_again() {
+    let mut site = Site::new();
+    site.issues_old = true;
+    let identity = site.ageing_identity();
+    let mut running = start_as(site, identity, &[Manner::Good]).await;
+    let mut lives = 0;
+    while lives < 3 {
+        let (stream, message) = running.next().await;
+        assert!(stream < 2, "one renewal opens one new stream");
+        lives += usize::from(stream == 1 && matches!(message, Own::Live(_)));
+    }
+    assert_eq!(Identity::load(running.state.path()).unwrap().generation, 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_site_is_told_in_the_status_with_the_remedy() {
+    let (site, others) = (Site::new(), Site::new());
+    let (tls, identity) = (site.server_for(&others), site.identity(1));
+    let running = start_over(tls, site, identity, &[Manner::Good]).await;
+    let problem = running.problem().await.link.problem.unwrap();
+    assert!(problem.contains("does not accept this host's certificate"), "{problem}");
+    assert!(problem.contains("enrol again"), "{problem}");
     running.stop().await;
 }

@@ -271,6 +271,18 @@ pub(crate) fn read_certificates(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
+/// Whether this machine has certificate authorities to trust. Without any, every handshake would fail only later.
+pub(crate) fn need_system_authorities() -> Result<(), String> {
+    authorities(rustls_native_certs::load_native_certs().certs.len())
+}
+
+fn authorities(found: usize) -> Result<(), String> {
+    if found > 0 {
+        return Ok(());
+    }
+    Err("this machine trusts no certificate authority: install ca-certificates, or set `ca_file`".to_owned())
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let length = std::fs::metadata(path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?
@@ -392,6 +404,16 @@ mod tests {
             assert_eq!(webhook(url, false).mistakes().len(), 1, "{url}");
         }
         assert!(webhook("http://10.0.0.1/", true).mistakes().is_empty());
+    }
+
+    #[test]
+    fn a_machine_without_authorities_is_told_what_to_do() {
+        assert_eq!(authorities(1), Ok(()));
+        let mistake = authorities(0).unwrap_err();
+        assert!(
+            mistake.contains("ca-certificates") && mistake.contains("`ca_file`"),
+            "{mistake}"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use crate::{
     channel::{Channel, Envelope, Receipt, SendError, SendErrorKind, chain},
-    config::{MailConfig, Secret, Security, read_certificates},
+    config::{MailConfig, Secret, Security, need_system_authorities, read_certificates},
     wording,
 };
 use async_trait::async_trait;
@@ -100,6 +100,8 @@ fn tls_of(config: &MailConfig) -> Result<TlsParameters, String> {
         let certificate = Certificate::from_pem(&read_certificates(path)?)
             .map_err(|error| format!("cannot use the certificates in {}: {}", path.display(), chain(&error)))?;
         tls = tls.add_root_certificate(certificate);
+    } else {
+        need_system_authorities()?;
     }
     tls.build_rustls()
         .map_err(|error| format!("cannot set up TLS: {}", chain(&error)))

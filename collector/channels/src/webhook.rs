@@ -30,25 +30,37 @@
 
 use crate::{
     channel::{Channel, Envelope, Receipt, SendError, SendErrorKind, chain},
-    config::{Secret, WebhookConfig, read_certificates},
+    config::{Secret, WebhookConfig, need_system_authorities, read_certificates},
 };
 use async_trait::async_trait;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Certificate, Client, StatusCode, Url, header, redirect::Policy};
 use serde::Serialize;
 use sha2::Sha256;
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 use tocsin_vocabulary::{Text, Timestamp};
 
 /// How long one try may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Posts pages to one address.
-#[derive(Debug)]
 pub struct Webhook {
     client: Client,
     url: Url,
     secret: Option<Secret>,
+}
+
+impl fmt::Debug for Webhook {
+    /// Without the address's path, which may bear a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("peer", &peer(&self.url))
+            .field("secret", &self.secret)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The document; its fields are explained above.
@@ -101,6 +113,8 @@ impl Webhook {
         } else if url.scheme() == "http" {
             // Needs no roots, and must start on machines that have none.
             client = client.tls_certs_only([]);
+        } else {
+            need_system_authorities()?;
         }
         let client = client
             .build()
@@ -196,13 +210,18 @@ fn judge(status: StatusCode, retry_after: Option<Duration>) -> Result<Receipt, S
     })
 }
 
-/// What a missing answer means. The address is named without its path, which may bear a token.
-fn failed(error: reqwest::Error, url: &Url) -> SendError {
-    let peer = format!(
+/// Host and port of an address.
+fn peer(url: &Url) -> String {
+    format!(
         "{}:{}",
         url.host_str().unwrap_or_default(),
         url.port_or_known_default().unwrap_or_default()
-    );
+    )
+}
+
+/// What a missing answer means. The address is named without its path, which may bear a token.
+fn failed(error: reqwest::Error, url: &Url) -> SendError {
+    let peer = peer(url);
     let kind = if error.is_builder() {
         SendErrorKind::Permanent
     } else if error.is_connect() {

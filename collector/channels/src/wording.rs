@@ -54,12 +54,12 @@ pub(crate) fn subject(envelope: &Envelope) -> String {
     let resent = if !envelope.is_resent() {
         ""
     } else if chinese {
-        "(重发)"
+        "（重发）"
     } else {
         "(resent) "
     };
     let (product, colon) = if chinese {
-        ("[警钟] ", ":")
+        ("[警钟] ", "：")
     } else {
         ("[Tocsin] ", ": ")
     };
@@ -74,7 +74,7 @@ pub(crate) fn subject(envelope: &Envelope) -> String {
 pub(crate) fn body(envelope: &Envelope) -> String {
     let (page, language) = (&envelope.page, envelope.person.language);
     let mut lines = vec![subject(envelope), String::new()];
-    let label = |en: &str, zh: &str| Text::new(format!("{en}: "), format!("{zh}:")).get(language).to_owned();
+    let label = |en: &str, zh: &str| Text::new(format!("{en}: "), format!("{zh}：")).get(language).to_owned();
     if !page.body.get(language).is_empty() {
         lines.push(
             page.body
@@ -110,7 +110,7 @@ mod tests {
         envelope.page.attempts = 1;
         assert_eq!(
             subject(&envelope),
-            "[警钟] 【演练】(重发)#1 新工单:web  Bcc: everybody@example.org x"
+            "[警钟] 【演练】（重发）#1 新工单：web  Bcc: everybody@example.org x"
         );
         envelope.person.language = Language::English;
         assert!(subject(&envelope).starts_with("[Tocsin] [DRILL] (resent) #1 new ticket: web"));

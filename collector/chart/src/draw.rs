@@ -6,10 +6,11 @@ use crate::{
     frame::{BELOW, FONT, Frame},
     legend::Legend,
     markup::{Escaped, Px, fitted, text_width},
-    model::{Chart, Line, Threshold},
+    model::{Chart, Line},
     spans::{draw_span_labels, draw_spans},
     sparkline::push_points,
     thin,
+    thresholds::draw_thresholds,
 };
 use std::fmt::Write;
 use tocsin_vocabulary::Timestamp;
@@ -31,9 +32,7 @@ pub(crate) fn svg(chart: &Chart) -> String {
     for line in &chart.lines {
         drawn |= draw_line(&mut out, chart, &frame, line);
     }
-    for threshold in &chart.thresholds {
-        draw_threshold(&mut out, chart, &frame, threshold);
-    }
+    draw_thresholds(&mut out, chart, &frame);
     draw_span_labels(&mut out, chart, &frame);
     if !drawn && !chart.empty.is_empty() {
         let (x, y) = ((frame.left + frame.right) / 2.0, (frame.top + frame.bottom) / 2.0);
@@ -213,53 +212,4 @@ fn stepped(piece: &[thin::Sample]) -> Vec<thin::Sample> {
         steps.push(*sample);
     }
     steps
-}
-
-fn draw_threshold(out: &mut String, chart: &Chart, frame: &Frame, threshold: &Threshold) {
-    let Some(value) = drawable(Some(threshold.value)) else {
-        return;
-    };
-    let arrow = if value > frame.axis.high {
-        "↑ "
-    } else if value < frame.axis.low {
-        "↓ "
-    } else {
-        ""
-    };
-    let written = format!("{arrow}{} {}", threshold.label, chart.unit.format(value));
-    let label = fitted(written.trim(), FONT, frame.width() - 8.0);
-    let y = frame.y(value);
-    // Above the line; below it where there is no room, or where the labels of spans stand.
-    let taken = if chart.spans.iter().any(|span| !span.label.is_empty()) {
-        18.0
-    } else {
-        0.0
-    };
-    let baseline = if y - frame.top < FONT + 4.0 + taken {
-        y + FONT + 2.0
-    } else {
-        y - 5.0
-    };
-    let _ = write!(
-        out,
-        r#"<g class="tc-threshold tc-{}"><title>{}</title>"#,
-        threshold.severity.as_str(),
-        Escaped(written.trim())
-    );
-    if arrow.is_empty() {
-        let _ = write!(
-            out,
-            r#"<path d="M{} {}H{}"/>"#,
-            Px(frame.left),
-            Px(y.round() + 0.5),
-            Px(frame.right)
-        );
-    }
-    let _ = write!(
-        out,
-        r#"<text x="{}" y="{}">{}</text></g>"#,
-        Px(frame.right - 4.0),
-        Px(baseline),
-        Escaped(&label)
-    );
 }

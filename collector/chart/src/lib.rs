@@ -42,6 +42,7 @@ mod model;
 mod spans;
 mod sparkline;
 mod thin;
+mod thresholds;
 mod unit;
 
 pub use model::{Chart, Line, Point, Span, SpanKind, Threshold, Y};

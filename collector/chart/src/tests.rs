@@ -150,6 +150,67 @@ fn a_far_threshold_is_named_at_the_edge_without_pressing_the_line_flat() {
     assert_eq!(svg.matches(r#"</title><path d="M"#).count(), 1);
 }
 
+/// Left, right, top and bottom of each threshold's name.
+fn names(svg: &str) -> Vec<[f64; 4]> {
+    let number = |text: &str, before: &str| {
+        let from = text.find(before).expect("an attribute") + before.len();
+        let digits = text[from..].split('"').next().unwrap_or("");
+        digits.parse::<f64>().expect("a number")
+    };
+    svg.split(r#"<g class="tc-threshold"#)
+        .skip(1)
+        .map(|group| {
+            let text = &group[group.find("<text").expect("a name")..];
+            let (x, y) = (number(text, " x=\""), number(text, " y=\""));
+            let written = text.split(['>', '<']).nth(2).unwrap_or("");
+            let width = crate::markup::text_width(written, 11.0);
+            let (left, right) = if text.starts_with(r#"<text class="tc-start""#) {
+                (x, x + width)
+            } else {
+                (x - width, x)
+            };
+            [left, right, y - 8.0, y + 2.0]
+        })
+        .collect()
+}
+
+#[test]
+fn names_of_close_thresholds_do_not_cover_each_other() {
+    for values in [
+        &[0.90, 0.95][..],
+        &[0.90, 0.98],
+        &[0.95, 0.85, 0.40, 0.10],
+        &[0.5, 0.52, 0.54],
+        &[0.9, 0.9],
+    ] {
+        let mut chart = chart(&[Some(0.2), Some(0.3)]);
+        (chart.width, chart.height) = (352, 180);
+        (chart.unit, chart.y) = (Unit::Ratio, Y::Range(0.0, 1.0));
+        chart.title = "Memory".to_owned();
+        for value in values {
+            chart.thresholds.push(Threshold {
+                value: *value,
+                label: "memory-low".to_owned(),
+                severity: Severity::Warning,
+            });
+        }
+        chart.spans.push(Span {
+            from: at(0),
+            to: at(1),
+            kind: SpanKind::NotObserved,
+            label: "not observed".to_owned(),
+        });
+        let names = names(&chart.svg());
+        assert_eq!(names.len(), values.len());
+        for (index, a) in names.iter().enumerate() {
+            for b in &names[index + 1..] {
+                let apart = a[1] <= b[0] || b[1] <= a[0] || a[3] <= b[2] || b[3] <= a[2];
+                assert!(apart, "{values:?}: {a:?} and {b:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn times_are_labelled_in_the_given_zone() {
     // 2026-11-22 22:00 to 02:00 in a zone 8 hours ahead; midnight shows the date.
@@ -304,7 +365,10 @@ proptest! {
                 Line { label: "a".into(), points: points.clone(), class: 3 },
                 Line { label: "b".into(), points: points.clone(), class: 9 },
             ],
-            thresholds: vec![Threshold { value: threshold, label: "t".into(), severity: Severity::Info }],
+            thresholds: vec![
+                Threshold { value: threshold, label: "t".into(), severity: Severity::Info },
+                Threshold { value: threshold, label: "u".into(), severity: Severity::Critical },
+            ],
             spans: kinds.into_iter().map(|kind| Span { from: begin, to: end, kind, label: "s".into() }).collect(),
             ..Chart::new(width, height, from, to)
         };

@@ -8,7 +8,9 @@
 
   const QUIET_MS = 250;      // changes come in bursts
   const CLOCKS_MS = 30000;   // words such as "12 minutes left" age
+  const RETRY_MS = 3000;     // after the stream was refused
   const stale = document.getElementById("stale");
+  const heard = document.getElementById("heard");
   let wanted = new Set();
   let timer = 0;
   let busy = false;
@@ -22,6 +24,8 @@
 
   const swap = (old, fresh) => {
     if (old.outerHTML === fresh.outerHTML || unfinished(old)) return;
+    // Ages such as "3 min ago" change all the time; only what data-say says is read aloud.
+    if (heard && fresh.dataset.say && fresh.dataset.say !== old.dataset.say) heard.textContent = fresh.dataset.say;
     for (const open of old.querySelectorAll("details[open][id]")) {
       const same = fresh.querySelector("#" + CSS.escape(open.id));
       if (same) same.open = true;
@@ -39,9 +43,11 @@
   };
 
   const due = (element, names) => {
-    if (!names.has("all") && !element.dataset.live.split(" ").some((name) => names.has(name))) return false;
+    const hits = element.dataset.live.split(" ").filter((name) => names.has(name));
+    if (!names.has("all") && !hits.length) return false;
+    // Ticks come every second or ten; whatever else happens is shown at once.
     const every = Number(element.dataset.every || 0) * 1000;
-    if (every && !names.has("all") && Date.now() - (swapped.get(element.id) || 0) < every) return false;
+    if (every && hits.join() === "tick" && Date.now() - (swapped.get(element.id) || 0) < every) return false;
     if (element.querySelector(".tc-hover")) return false;
     swapped.set(element.id, Date.now());
     return true;
@@ -59,8 +65,9 @@
       const place = new URL(location.href);
       place.searchParams.set("part", "1");
       place.hash = "";
-      const answer = await fetch(place, { credentials: "same-origin", headers: { accept: "text/html" } });
-      if (answer.status === 401) { location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search)); return; }
+      // The header says that no hand caused this: it does not keep the session alive.
+      const answer = await fetch(place, { credentials: "same-origin", headers: { accept: "text/html", "x-tocsin-live": "1" } });
+      if (answer.status === 401) { signIn(); return; }
       if (answer.ok) {
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         for (const element of elements) {
@@ -77,14 +84,31 @@
   const plan = () => { if (!timer) timer = setTimeout(refresh, QUIET_MS); };
   const want = (name) => { wanted.add(name); plan(); };
 
-  const events = new EventSource(url);
-  let first = true;
-  events.addEventListener("change", (event) => {
-    stale.hidden = true;
-    if (first && event.data === "all") { first = false; return; } // the page itself is that fresh
-    want(event.data);
-  });
-  events.onerror = () => { stale.hidden = false; };
+  // What was typed is not thrown away: whoever is writing is told, and signs in when they send it.
+  const signIn = () => {
+    if ([...document.querySelectorAll("[data-live]")].some(unfinished)) { stale.hidden = false; return; }
+    location.assign("/sign-in?next=" + encodeURIComponent(location.pathname + location.search));
+  };
+
+  let events = null;
+  const listen = () => {
+    events = new EventSource(url);
+    // The first word of each stream is "all": whatever changed before it was open is fetched once.
+    events.addEventListener("change", (event) => { stale.hidden = true; want(event.data); });
+    events.onerror = () => {
+      stale.hidden = false;
+      // A lost connection is tried again by the browser itself; a refusal (a restart, a session at its end) is not.
+      if (events.readyState === EventSource.CLOSED) setTimeout(again, RETRY_MS);
+    };
+  };
+  const again = async () => {
+    try {
+      const answer = await fetch(url, { method: "HEAD", credentials: "same-origin" });
+      if (answer.status === 401) { signIn(); return; }
+    } catch { /* still away */ }
+    listen();
+  };
+  listen();
   setInterval(() => want("desk"), CLOCKS_MS);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) want("all"); });
 })();

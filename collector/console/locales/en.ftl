@@ -122,7 +122,35 @@ verdict-wrong = { $n ->
    *[other] { $n } problems, the worst: { $title }
 }
 verdict-well = All is well.
+verdict-restored = Well again since { $at }; ticket #{ $number } waits for cause and solution.
+verdict-restored-once = Well again; ticket #{ $number } waits for cause and solution.
+verdict-resolved = All is well; ticket #{ $number } waits for the customer to confirm.
+verdict-finish = All is well; { $n } tickets wait to be finished.
 field-until-hint = such as 4h, or 2026-11-22T18:00:00+08:00
+report = Report a fault
+report-what = For what no rule has seen. A ticket is opened at once, and whoever is on duty is paged.
+report-title = What is wrong, where, since when
+report-began = When it began, by the clock of the site (optional)
+report-send = Open the ticket
+hosts-first = No host is watched yet. An administrator adds the first one.
+first-title = No host is watched yet
+first-token = On the collector, make an install string:
+first-enrol = On the host, give it to the agent, then start the agent:
+first-seen = The host appears here with its first tick; this page need not be reloaded.
+first-help = How hosts are enrolled
+once-used = This link no longer works
+once-used-what = It was used before, is too old, or was not copied whole. An administrator makes a new one with tocsin-collector user sign-in-link LOGIN.
+once-password = Sign in with a password
+events = Events
+events-none = Nothing happened in the last 24 hours.
+events-more = The newest { $n } are shown; the API lists the rest.
+event = Event
+event-process-group-gone = process gone
+event-process-group-back = process back
+event-network-link-down = link down
+event-network-link-up = link up
+event-agent-started = agent started
+event-clock-jumped = clock jumped
 
 time-now = just now
 time-ago = { $span } ago

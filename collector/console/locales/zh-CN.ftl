@@ -117,9 +117,40 @@ detail = 说明
 verdict-revoked = 已吊销，不再接收数据。
 verdict-never = 已注册，尚未上报过数据。
 verdict-silent = 已失联 { $span }，当前状况未知。
-verdict-wrong = 有 { $n } 个问题，最严重的是：{ $title }
+verdict-wrong = { $n ->
+    [1] 有 1 个问题：{ $title }
+   *[other] 有 { $n } 个问题，最严重的是：{ $title }
+}
 verdict-well = 一切正常。
+verdict-restored = { $at } 起已恢复正常；工单 #{ $number } 待填写原因和解决办法。
+verdict-restored-once = 已恢复正常；工单 #{ $number } 待填写原因和解决办法。
+verdict-resolved = 一切正常；工单 #{ $number } 待客户确认。
+verdict-finish = 一切正常；另有 { $n } 张工单待收尾。
 field-until-hint = 例如 4h，或 2026-11-22T18:00:00+08:00
+report = 报障
+report-what = 用于登记规则没有发现的故障。提交后立即建单，并通知当值人员。
+report-title = 什么地方、出了什么问题
+report-began = 开始时间（站点时间，可不填）
+report-send = 建单
+hosts-first = 还没有任何主机，请联系管理人员添加。
+first-title = 还没有任何主机
+first-token = 在采集端生成安装串：
+first-enrol = 在主机上用安装串注册代理，然后启动代理：
+first-seen = 收到第一轮采样后主机即出现在此处，无需刷新页面。
+first-help = 如何注册主机
+once-used = 此链接已失效
+once-used-what = 链接已被使用、已过期，或复制不完整。请管理人员执行 tocsin-collector user sign-in-link 用户名 重新生成。
+once-password = 用密码登录
+events = 事件
+events-none = 近 24 小时没有事件。
+events-more = 仅显示最新 { $n } 条，其余可通过接口查询。
+event = 事件
+event-process-group-gone = 进程退出
+event-process-group-back = 进程恢复
+event-network-link-down = 链路断开
+event-network-link-up = 链路恢复
+event-agent-started = 代理启动
+event-clock-jumped = 时钟跳变
 
 time-now = 刚刚
 time-ago = { $span }前

@@ -8,8 +8,8 @@ use tocsin_desk::{
     input::{Act, Report},
     model::{Alert, Entry, Fault, Person, Ticket},
     record::{
-        AlertFilter, AuditLine, Credentials, FaultFilter, HostRecord, List, PageFilter, PageRecord, Slice, Speaker,
-        TicketFilter,
+        AlertFilter, AuditLine, Credentials, EventRecord, FaultFilter, HostRecord, List, PageFilter, PageRecord, Slice,
+        Speaker, TicketFilter,
     },
 };
 use tocsin_vocabulary::{Code, HostId, PageId, PersonId, Series, Severity, Text, TicketId, Timestamp};
@@ -56,6 +56,8 @@ pub trait Records: Send + Sync {
     async fn pages(&self, filter: &PageFilter) -> Result<List<PageRecord>, Failure>;
     /// One page.
     async fn page(&self, id: PageId) -> Result<Option<PageRecord>, Failure>;
+    /// What happened on a host since `from`, newest first, at most the ledger's own limit.
+    async fn events(&self, host: HostId, from: Timestamp) -> Result<Vec<EventRecord>, Failure>;
     /// Everybody in the register.
     async fn people(&self) -> Result<Vec<Person>, Failure>;
     /// The audit trail, newest first.
@@ -73,6 +75,9 @@ pub trait Access: Send + Sync {
     async fn begin_session(&self, secret_hash: &str, person: PersonId, now: Timestamp) -> Result<(), Failure>;
     /// Who a session speaks for; moves its idle deadline (15 min idle, 12 h in all).
     async fn session(&self, secret_hash: &str, now: Timestamp) -> Result<Option<Speaker>, Failure>;
+    /// Who a session speaks for within its 12 hours, idle or not; moves nothing. For reads that a page makes by itself,
+    /// so that they neither keep an unattended session alive nor go blind in the middle of a shift.
+    async fn peek_session(&self, secret_hash: &str, now: Timestamp) -> Result<Option<Speaker>, Failure>;
     /// Ends a session.
     async fn end_session(&self, secret_hash: &str) -> Result<(), Failure>;
     /// Who an API token speaks for.

@@ -12,13 +12,14 @@ use tocsin_chart::{Chart, Line, Span, SpanKind, Threshold, Y};
 use tocsin_desk::model::Alert;
 use tocsin_vocabulary::{HostId, Timestamp, catalogue};
 
-/// Points of one line: about one per two pixels of a desktop's half page.
-const POINTS: u32 = 240;
+/// Points of one line: about one per two pixels of a panel.
+const POINTS: u32 = 180;
 /// Lines of one panel; more is a carpet.
 const LINES_MAX: usize = 8;
-/// Size of a panel in pixels, legend apart.
-pub(crate) const SIZE: (u32, u32) = (560, 190);
-/// Size of the one chart of a ticket.
+/// Size of a panel in pixels, legend apart: what a phone of 390 pixels has room for, so that text keeps its size there;
+/// a desktop shows three abreast, a little larger.
+pub(crate) const SIZE: (u32, u32) = (352, 184);
+/// Size of the one chart of a ticket where there is room for it.
 pub(crate) const WIDE: (u32, u32) = (760, 220);
 /// Finest step: what an agent samples at most.
 const STEP_MIN: Duration = Duration::from_secs(1);

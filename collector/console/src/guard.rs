@@ -203,13 +203,25 @@ async fn speaker(gate: &Gate, parts: &Parts, now: Timestamp) -> Result<Option<Sp
             return Ok(None);
         }
     }
-    match session::cookie(
-        &parts.headers,
-        session::cookie_name(gate.console.options.secure_cookies),
-    ) {
-        Some(secret) if !secret.is_empty() => backend.session(&session::secret_hash(secret), now).await,
-        _ => Ok(None),
+    let name = session::cookie_name(gate.console.options.secure_cookies);
+    let Some(secret) = session::cookie(&parts.headers, name).filter(|secret| !secret.is_empty()) else {
+        return Ok(None);
+    };
+    let hash = session::secret_hash(secret);
+    if by_itself(gate.kind, parts) {
+        backend.peek_session(&hash, now).await
+    } else {
+        backend.session(&hash, now).await
     }
+}
+
+/// Whether an open page asks by itself, through our script: a read that nobody's hand caused. It does not keep a
+/// session from growing idle, and an idle session still answers it; whatever a hand does then asks to sign in again.
+/// A link or a form cannot bear the header.
+fn by_itself(kind: Kind, parts: &Parts) -> bool {
+    kind == Kind::Page
+        && matches!(parts.method, Method::GET | Method::HEAD)
+        && (parts.uri.path() == "/events" || parts.headers.contains_key(session::LIVE_HEADER))
 }
 
 /// The person's choice, else what the browser prefers, else Chinese.

@@ -25,6 +25,8 @@ topics!(
     "hosts-and-enrolment",
     "rules",
     "metrics",
+    "channels",
+    "people-and-roles",
     "api",
     "troubleshooting"
 );
@@ -64,7 +66,7 @@ pub(crate) fn html(name: &str, language: Language) -> Option<Html> {
     push_html(&mut out, parser);
     // Wide tables scroll by themselves, not the page.
     Some(Html(
-        out.replace("<table>", "<div class=\"wide\"><table>")
+        out.replace("<table>", "<div class=\"wide\" tabindex=\"0\"><table>")
             .replace("</table>", "</table></div>"),
     ))
 }
@@ -72,6 +74,46 @@ pub(crate) fn html(name: &str, language: Language) -> Option<Html> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    fn headings(text: &str, mark: &str) -> usize {
+        text.lines().filter(|line| line.starts_with(mark)).count()
+    }
+
+    #[test]
+    fn both_languages_have_the_same_topics_and_as_many_sections() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("handbook");
+        let files = |language: &str| -> BTreeSet<String> {
+            let entries = std::fs::read_dir(folder.join(language)).unwrap();
+            entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect()
+        };
+        let named: BTreeSet<String> = TOPICS.iter().map(|topic| format!("{}.md", topic.0)).collect();
+        assert_eq!(files("en"), named);
+        assert_eq!(files("zh-CN"), named);
+        for (name, english, chinese) in TOPICS {
+            for mark in ["# ", "## ", "### ", "```", "| "] {
+                assert_eq!(headings(english, mark), headings(chinese, mark), "{name}: {mark}");
+            }
+        }
+    }
+
+    #[test]
+    fn links_within_the_handbook_lead_somewhere() {
+        let mut seen = 0;
+        for language in [Language::English, Language::Chinese] {
+            for (name, _, _) in TOPICS {
+                let text = html(name, language).unwrap().0;
+                for link in text.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                    seen += 1;
+                    let topic = link.strip_prefix("/help/").unwrap_or_else(|| panic!("{name}: {link}"));
+                    assert!(html(topic, language).is_some(), "{name}: {link}");
+                }
+            }
+        }
+        assert!(seen >= 10, "{seen}");
+    }
 
     #[test]
     fn every_topic_has_a_title_and_text_in_both_languages() {

@@ -29,6 +29,7 @@ mod markup;
 mod moments;
 mod pages;
 pub mod password;
+mod reporting;
 mod routes;
 pub mod session;
 mod shell;

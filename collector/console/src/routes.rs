@@ -33,7 +33,7 @@ pub(crate) struct Route {
 
 /// Everything that is served, with what it needs.
 pub(crate) fn table() -> Vec<Route> {
-    use Action::{ReadHelp, ReadHosts, ReadInbox, ReadRules, ReadSystem, ReadWork};
+    use Action::{ReadHelp, ReadHosts, ReadInbox, ReadRules, ReadSystem, ReadWork, ReportFault};
     let page = |path: &str, need: Need, answer: MethodRouter<Console>| Route {
         path: path.to_owned(),
         need,
@@ -43,6 +43,11 @@ pub(crate) fn table() -> Vec<Route> {
     let mut table = vec![
         page("/", Need::To(ReadWork), get(pages::board::show)),
         page("/tickets", Need::To(ReadWork), get(pages::tickets::list)),
+        page(
+            "/report",
+            Need::To(ReportFault),
+            get(pages::report::form).post(pages::report::send),
+        ),
         page("/t/{number}", Need::To(ReadWork), get(pages::ticket::show)),
         page("/t/{number}/{action}", Need::To(ReadWork), post(pages::ticket::act)),
         page("/alerts", Need::To(ReadWork), get(pages::alerts::list)),

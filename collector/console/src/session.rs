@@ -14,6 +14,9 @@ const SECRET_CHARS_MAX: usize = 512;
 /// Remembers the chosen language.
 pub(crate) const LANGUAGE_COOKIE: &str = "tocsin-language";
 
+/// Borne by what the script of an open page fetches by itself.
+pub(crate) const LIVE_HEADER: &str = "x-tocsin-live";
+
 /// SHA-256 of a secret's text, hex: how sessions, API tokens and sign-in links are known to the ledger.
 #[must_use]
 pub fn secret_hash(secret: &str) -> String {

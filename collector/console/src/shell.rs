@@ -130,6 +130,11 @@ impl Shell {
         self.role.is_some_and(|role| authority::allows(role, action))
     }
 
+    /// Whether whoever is here may report a fault.
+    pub(crate) fn may_report(&self) -> bool {
+        self.may(Action::ReportFault)
+    }
+
     /// Whether rules are shown in the menu.
     pub(crate) fn may_rules(&self) -> bool {
         self.may(Action::ReadRules)
@@ -143,6 +148,18 @@ impl Shell {
     /// `14:05:09`, the whole time on hover.
     pub(crate) fn exact(&self, at: Timestamp) -> Html {
         moments::element(at, &moments::exact(at, self.now, &self.zone), &self.zone)
+    }
+
+    /// `14:05` today, with the date else; words alone.
+    pub(crate) fn short(&self, at: Timestamp) -> String {
+        moments::short(at, self.now, &self.zone)
+    }
+
+    /// What an event is called: our words for a name that we know, else the name as the agent sent it.
+    pub(crate) fn event(&self, name: &str) -> String {
+        let member = name.replace('.', "-");
+        let word = self.word("event", &member);
+        if word == member { name.to_owned() } else { word }
     }
 
     /// `3 分钟前`, the whole time on hover.

@@ -1,9 +1,15 @@
 //! What the desk keeps. These types are the rows of the ledger and the subjects of the pages.
 
+mod page;
+mod person;
+
+pub use page::{Page, PageReason, PageState};
+pub use person::{Person, Role};
+
 use serde::{Deserialize, Serialize};
 use tocsin_vocabulary::{
-    AlertId, AssetId, ContractId, CustomerId, FaultId, HostId, Importance, Language, Level, PageId, PersonId, Severity,
-    SiteId, Text, TicketId, Timestamp,
+    AlertId, AssetId, ContractId, CustomerId, FaultId, HostId, Importance, Level, PersonId, Severity, SiteId, Text,
+    TicketId, Timestamp,
 };
 
 /// What a rule asks for when it holds.
@@ -266,7 +272,7 @@ pub struct Ticket {
     pub clocks: Vec<Clock>,
     /// How many rounds of pages went out.
     pub page_round: u32,
-    /// When the next round goes out if nobody accepts.
+    /// When the next round goes out if nobody accepts; before that a return of what cleared is not paged. None: at once.
     pub page_due_at: Option<Timestamp>,
     /// When it was opened.
     pub opened_at: Timestamp,
@@ -361,187 +367,6 @@ pub struct Entry {
     pub to: Option<TicketState>,
     /// Reason, note, or what the system saw.
     pub note: Text,
-}
-
-/// Where a page stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PageState {
-    /// In the ledger, not yet handed over.
-    Queued,
-    /// The channel took it.
-    Sent,
-    /// Given up after the last try.
-    Failed,
-    /// No longer needed before it was sent.
-    Withdrawn,
-}
-
-impl PageState {
-    /// The word in API and ledger, and the text key's last part.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
-
-    /// The state that a word names.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::Queued, Self::Sent, Self::Failed, Self::Withdrawn]
-            .into_iter()
-            .find(|state| state.as_str() == word)
-    }
-}
-
-/// Why a page goes out; the last part of a text key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PageReason {
-    /// A ticket opened.
-    Opened,
-    /// Nobody accepted yet.
-    Unaccepted,
-    /// A clock passed its target.
-    Breached,
-    /// It came back after it was restored.
-    Recurred,
-    /// Everything cleared.
-    Restored,
-    /// A rule only wants to tell.
-    Notice,
-}
-
-impl PageReason {
-    /// The word in API and ledger.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Unaccepted => "unaccepted",
-            Self::Breached => "breached",
-            Self::Recurred => "recurred",
-            Self::Restored => "restored",
-            Self::Notice => "notice",
-        }
-    }
-
-    /// The reason that a word names.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        [
-            Self::Opened,
-            Self::Unaccepted,
-            Self::Breached,
-            Self::Recurred,
-            Self::Restored,
-            Self::Notice,
-        ]
-        .into_iter()
-        .find(|reason| reason.as_str() == word)
-    }
-}
-
-/// One message to one person about one ticket over one destination.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Page {
-    /// Its id.
-    pub id: PageId,
-    /// Stable through every resend: receivers drop doubles by it. `<ticket number>-<reason>-<round>-<person>-<destination>`
-    pub key: String,
-    /// The ticket.
-    pub ticket: Option<TicketId>,
-    /// Its number.
-    pub ticket_number: Option<u64>,
-    /// To whom.
-    pub person: PersonId,
-    /// `inbox`, or the name of a configured channel.
-    pub destination: String,
-    /// Why.
-    pub reason: PageReason,
-    /// The ticket's or alert's title.
-    pub title: Text,
-    /// What to know: value, remedy.
-    pub body: Text,
-    /// The ticket's level.
-    pub level: Level,
-    /// Marked as a drill everywhere.
-    pub drill: bool,
-    /// When the desk decided to send it.
-    pub created_at: Timestamp,
-    /// Where it stands.
-    pub state: PageState,
-    /// Tries so far.
-    pub attempts: u32,
-    /// When the next try is due.
-    pub due_at: Timestamp,
-    /// When the channel took it.
-    pub sent_at: Option<Timestamp>,
-    /// What the last try said; empty when it went well.
-    pub error: String,
-}
-
-/// What a person may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// 管理人员: people, tokens, agents.
-    Administrator,
-    /// 操作人员: tickets.
-    Operator,
-    /// 监督人员: reads everything, the audit too.
-    Supervisor,
-    /// 客户: reads and confirms its own.
-    Customer,
-}
-
-impl Role {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Administrator, Self::Operator, Self::Supervisor, Self::Customer];
-
-    /// The word in API and ledger, and the text key's last part.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Administrator => "administrator",
-            Self::Operator => "operator",
-            Self::Supervisor => "supervisor",
-            Self::Customer => "customer",
-        }
-    }
-
-    /// The role that a word names.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == word)
-    }
-}
-
-/// A person who signs in or is paged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Person {
-    /// Their id.
-    pub id: PersonId,
-    /// What they sign in with.
-    pub login: String,
-    /// What others call them.
-    pub name: String,
-    /// What they may do.
-    pub role: Role,
-    /// For a customer: whose things they see.
-    pub customer: Option<CustomerId>,
-    /// The language of their pages.
-    pub language: Language,
-    /// Mail address, or empty.
-    pub email: String,
-    /// Phone number, or empty.
-    pub phone: String,
-    /// Whether they are paged now.
-    pub on_duty: bool,
 }
 
 /// What the desk must know of an asset to open a fault for it.

@@ -4,7 +4,8 @@
 //! anything: after a [`Refusal`] the desk is as it was. The caller writes the [`Effects`] in one commit; when that fails
 //! it builds a new desk from the ledger, because this one is ahead of it.
 //!
-//! * `alerts` — what rules say: alert, fault, ticket; restored and recurred by the system,
+//! * `alerts` — what rules say: alert, fault, ticket; restored by the system,
+//! * `returns` — what comes back, and how often that is told,
 //! * `acts` — what people do, along the table of [`crate::life`],
 //! * `timer` — page rounds and breaches,
 //! * `pages` — who is paged, with what words,
@@ -16,6 +17,7 @@ mod acts;
 mod alerts;
 mod change;
 mod pages;
+mod returns;
 mod timer;
 
 #[cfg(test)]
@@ -250,13 +252,15 @@ impl Desk {
         };
         let fault = ticket.fault;
         self.numbers.remove(&ticket.number);
-        self.tickets.remove(&id);
-        self.pages.remove(&id);
-        let Some(fault) = fault else { return };
-        for alert in self.alerts_of(Some(fault)) {
+        // Before the ticket goes: it tells whether the alerts were a drill's.
+        for alert in self.alerts_of(fault) {
             self.forget_cleared(alert);
         }
-        self.forget_fault(fault);
+        self.tickets.remove(&id);
+        self.pages.remove(&id);
+        if let Some(fault) = fault {
+            self.forget_fault(fault);
+        }
     }
 
     /// Drops an alert that has cleared, unless it is the newest episode and its ticket is live.

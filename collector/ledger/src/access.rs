@@ -87,15 +87,15 @@ impl Ledger {
         Ok(locked)
     }
 
-    /// Forgets wrong passwords, begins a session known by the hash of its secret, and sweeps out sessions that ended.
+    /// Forgets wrong passwords, begins a session known by the hash of its secret, and sweeps out sessions whose 12 hours are over.
     ///
     /// # Errors
     /// `NotFound` for a person who is not here; otherwise when the ledger can't be written.
     pub async fn begin_session(&self, secret_hash: &str, person: PersonId, now: Timestamp) -> Result<(), LedgerError> {
         const OPERATION: &str = "begin a session";
         let mut tx = self.engine.write(OPERATION).await?;
-        Statement::new(OPERATION, "DELETE FROM session WHERE seen_at <= $1 OR begun_at <= $2")
-            .time(now.minus(SESSION_IDLE))
+        // Idle ones stay: their pages may still be looked at, see `peek_session`.
+        Statement::new(OPERATION, "DELETE FROM session WHERE begun_at <= $1")
             .time(now.minus(SESSION_WHOLE))
             .run(&mut tx)
             .await?;
@@ -156,6 +156,33 @@ impl Ledger {
             .await?;
             commit(tx, OPERATION).await?;
         }
+        Ok(Some(Speaker {
+            role: person.role,
+            person,
+        }))
+    }
+
+    /// Who a session speaks for within its 12 hours, idle or not; moves nothing. For what a page reads by itself.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn peek_session(&self, secret_hash: &str, now: Timestamp) -> Result<Option<Speaker>, LedgerError> {
+        const OPERATION: &str = "look at a session";
+        let row = Statement::new(
+            OPERATION,
+            concat!(
+                "SELECT ",
+                person_columns!(),
+                " FROM session JOIN person ON person.id = session.person
+                 WHERE secret_hash = $1 AND begun_at > $2"
+            ),
+        )
+        .text(secret_hash)
+        .time(now.minus(SESSION_WHOLE))
+        .row(&mut *self.engine.reader(OPERATION).await?)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let person = person(&Fields::new(OPERATION, &row))?;
         Ok(Some(Speaker {
             role: person.role,
             person,

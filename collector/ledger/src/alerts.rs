@@ -4,6 +4,7 @@ use crate::{
     Ledger, LedgerError, cursor,
     engine::Tx,
     statement::{Conditions, Fields, Statement, Value, clean},
+    tickets::LIVE,
 };
 use sha2::{Digest as _, Sha256};
 use tocsin_desk::{
@@ -29,7 +30,11 @@ impl Ledger {
     pub async fn alerts(&self, filter: &AlertFilter) -> Result<List<Alert>, LedgerError> {
         const OPERATION: &str = "list alerts";
         let mut conditions = Conditions::default();
-        conditions.equal("state", filter.state.map(state_word));
+        match filter.state {
+            // As its index has it, word for word.
+            Some(AlertState::Raised) => conditions.and("state = 'raised'", []),
+            other => conditions.equal("state", other.map(state_word)),
+        }
         conditions.equal("host", filter.host);
         if let Some(customer) = filter.customer {
             conditions.and(
@@ -135,8 +140,9 @@ pub(crate) fn before(conditions: &mut Conditions, column: &str, time: Timestamp,
 /// All alerts that hold, and those of faults whose ticket is live, oldest first.
 pub(crate) async fn live(tx: &mut Tx, operation: &'static str) -> Result<Vec<Alert>, LedgerError> {
     let sql = format!(
-        "{ALERT} WHERE state = 'raised'
-         OR fault IN (SELECT fault FROM ticket WHERE state NOT IN ('closed', 'merged', 'cancelled'))
+        "{ALERT} WHERE id IN (
+             SELECT id FROM alert WHERE state = 'raised'
+             UNION SELECT id FROM alert WHERE fault IN (SELECT fault FROM ticket WHERE {LIVE}))
          ORDER BY raised_at, id"
     );
     let rows = Statement::assembled(operation, sql).rows(tx).await?;
@@ -162,8 +168,8 @@ pub(crate) async fn one_fault(tx: &mut Tx, operation: &'static str, id: FaultId)
 /// Faults of live tickets, and faults that have not cleared, oldest first.
 pub(crate) async fn live_faults(tx: &mut Tx, operation: &'static str) -> Result<Vec<Fault>, LedgerError> {
     let sql = format!(
-        "{FAULT} WHERE cleared_at IS NULL
-         OR id IN (SELECT fault FROM ticket WHERE state NOT IN ('closed', 'merged', 'cancelled'))
+        "{FAULT} WHERE id IN (
+             SELECT id FROM fault WHERE cleared_at IS NULL UNION SELECT fault FROM ticket WHERE {LIVE})
          ORDER BY discovered_at, id"
     );
     let rows = Statement::assembled(operation, sql).rows(tx).await?;

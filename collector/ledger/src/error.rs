@@ -249,9 +249,10 @@ impl Condition {
         if code.len() == 5 {
             return match code {
                 "53100" => Self::Full,
-                // Read-only transaction: the server became a standby. Serialisation, deadlock: the next try succeeds.
-                "25006" | "40001" | "40P01" | "53300" | "55P03" => Self::Away,
-                _ if code.starts_with("08") || code.starts_with("57P") => Self::Away,
+                // Read-only transaction: the server became a standby. 25P03, 25P04: a transaction was idle or open for
+                // longer than the server allows. Class 40 (serialisation, deadlock): the next try succeeds.
+                "25006" | "25P03" | "25P04" | "53300" | "55P03" | "57014" => Self::Away,
+                _ if ["08", "40", "57P"].iter().any(|class| code.starts_with(class)) => Self::Away,
                 _ => Self::Other,
             };
         }
@@ -282,6 +283,10 @@ mod tests {
             ("517", Condition::Away),
             ("57P03", Condition::Away),
             ("08006", Condition::Away),
+            ("40001", Condition::Away),
+            ("40P01", Condition::Away),
+            ("57014", Condition::Away),
+            ("25006", Condition::Away),
             ("26", Condition::NotADatabase),
             ("22021", Condition::Other),
             ("what", Condition::Other),

@@ -14,6 +14,9 @@ use tocsin_desk::{
 };
 use tocsin_vocabulary::{AssetId, CustomerId, HostId, Importance, Timestamp};
 
+/// Hosts whose last sign of life is written with one statement: ten thousand a minute must not keep the desk waiting.
+const TOUCHED_AT_ONCE: usize = 500;
+
 /// Tags of one asset; more is a mistake, not a register.
 const TAGS_MAX: usize = 64;
 
@@ -148,7 +151,35 @@ impl Ledger {
         self.change_host(OPERATION, host, statement, &[]).await
     }
 
-    /// Counts a new certificate; answers its generation.
+    /// Notes that a host presented a certificate that ends at `until`. Writes only what is not known yet.
+    ///
+    /// # Errors
+    /// When the ledger can't be read or written.
+    pub async fn presented(&self, host: HostId, until: Timestamp) -> Result<(), LedgerError> {
+        const OPERATION: &str = "note which certificate a host uses";
+        let known = Statement::new(
+            OPERATION,
+            "SELECT id FROM host WHERE id = $1 AND certificate_used_until >= $2",
+        )
+        .id(host)
+        .time(until)
+        .row(&mut *self.engine.reader(OPERATION).await?)
+        .await?;
+        if known.is_some() {
+            return Ok(());
+        }
+        let statement = Statement::new(OPERATION, "UPDATE host SET certificate_used_until = $2 WHERE id = $1")
+            .id(host)
+            .time(until);
+        self.change_host(OPERATION, host, statement, &[]).await
+    }
+
+    /// Counts a new certificate; answers its generation. The host holds the `generation_held`th, which it presented
+    /// and which ends at `held_until`.
+    ///
+    /// One generation behind is good as long as the newest certificate was never presented: its answer was lost. One
+    /// ahead of the ledger, with a certificate that ends later than any the ledger knows, is good too: the ledger was
+    /// restored from an older copy.
     ///
     /// # Errors
     /// `Conflict` when the host is at another generation or revoked, `NotFound` when it is not here; otherwise when
@@ -156,18 +187,24 @@ impl Ledger {
     pub async fn renewed(
         &self,
         host: HostId,
-        generation_expected: u64,
+        generation_held: u64,
+        held_until: Timestamp,
         certificate_until: Timestamp,
     ) -> Result<u64, LedgerError> {
         const OPERATION: &str = "renew a host's certificate";
         let mut tx = self.engine.write(OPERATION).await?;
         let row = Statement::new(
             OPERATION,
-            "UPDATE host SET generation = generation + 1, certificate_until = $3
-             WHERE id = $1 AND generation = $2 AND revoked_at IS NULL RETURNING generation",
+            "UPDATE host SET generation = $2 + 1, certificate_until = $4
+             WHERE id = $1 AND revoked_at IS NULL AND (
+                 generation = $2
+                 OR (generation = $2 + 1 AND COALESCE(certificate_used_until, 0) < certificate_until)
+                 OR (generation < $2 AND certificate_until < $3)
+             ) RETURNING generation",
         )
         .id(host)
-        .count(generation_expected)
+        .count(generation_held)
+        .time(held_until)
         .time(certificate_until)
         .row(&mut tx)
         .await?;
@@ -179,7 +216,7 @@ impl Ledger {
                 format!("host {host} is revoked: enrol it anew")
             } else {
                 format!(
-                    "host {host} is at certificate {}, not {generation_expected}",
+                    "host {host} is at certificate {}, not {generation_held}",
                     found.generation
                 )
             };
@@ -230,16 +267,16 @@ impl Ledger {
     /// When the ledger can't be written.
     pub async fn touch_hosts(&self, seen: &[(HostId, Timestamp)]) -> Result<(), LedgerError> {
         const OPERATION: &str = "keep when hosts were last heard";
+        // In the order of their ids and each once, so that two writers never wait for each other in a circle.
+        let latest: BTreeMap<HostId, Timestamp> = seen.iter().fold(BTreeMap::new(), |mut latest, &(host, at)| {
+            let known: &mut Timestamp = latest.entry(host).or_insert(at);
+            *known = at.max(*known);
+            latest
+        });
+        let latest: Vec<_> = latest.into_iter().collect();
         let mut tx = self.engine.write(OPERATION).await?;
-        for &(host, last_seen) in seen {
-            Statement::new(
-                OPERATION,
-                "UPDATE host SET last_seen_at = $2 WHERE id = $1 AND (last_seen_at IS NULL OR last_seen_at < $2)",
-            )
-            .id(host)
-            .time(last_seen)
-            .run(&mut tx)
-            .await?;
+        for hosts in latest.chunks(TOUCHED_AT_ONCE) {
+            touch(OPERATION, hosts).run(&mut tx).await?;
         }
         commit(tx, OPERATION).await
     }
@@ -340,6 +377,23 @@ impl Ledger {
         audit::append(&mut tx, lines).await?;
         commit(tx, operation).await
     }
+}
+
+/// Both engines call the columns of VALUES `column1`, `column2`.
+fn touch(operation: &'static str, hosts: &[(HostId, Timestamp)]) -> Statement {
+    let rows: Vec<String> = (0..hosts.len())
+        .map(|at| format!("(${}, ${})", 2 * at + 1, 2 * at + 2))
+        .collect();
+    let sql = format!(
+        "UPDATE host SET last_seen_at = seen.column2 FROM (VALUES {}) AS seen
+         WHERE host.id = seen.column1 AND (last_seen_at IS NULL OR last_seen_at < seen.column2)",
+        rows.join(", ")
+    );
+    hosts
+        .iter()
+        .fold(Statement::assembled(operation, sql), |statement, (host, at)| {
+            statement.id(host).time(*at)
+        })
 }
 
 fn missing(operation: &'static str, host: HostId) -> LedgerError {

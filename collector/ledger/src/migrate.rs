@@ -33,6 +33,16 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "events",
         sql: include_str!("../migrations/0002_events.sql"),
     },
+    Migration {
+        version: 3,
+        name: "certificate_used",
+        sql: include_str!("../migrations/0003_certificate_used.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "indexes_of_live_work",
+        sql: include_str!("../migrations/0004_indexes_of_live_work.sql"),
+    },
 ];
 
 const OPERATION: &str = "migrate the ledger";

@@ -22,6 +22,9 @@ const CLOCKS_PER_STATEMENT: usize = 100;
 /// A ticket has each kind of clock at most once.
 const CLOCKS_MAX: usize = 4;
 
+/// As the indexes of live tickets have it, word for word.
+pub(crate) const LIVE: &str = "state NOT IN ('closed', 'merged', 'cancelled')";
+
 const COLUMNS: &str = "SELECT id, number, kind, state, prior_state, title_en, title_zh, remedy_en, remedy_zh, level, \
      severity, fault, asset, asset_name, host, customer, contract, assignee, assignee_name, page_round, page_due_at, \
      opened_at, updated_at, next_due_at, revision, entry_count FROM ticket";
@@ -38,6 +41,10 @@ impl Ledger {
             let marks = vec!["?"; filter.states.len()].join(", ");
             let states = filter.states.iter().map(|state| Value::Text(state.as_str().to_owned()));
             conditions.and(&format!("state IN ({marks})"), states);
+            if filter.states.iter().all(|state| state.is_live()) {
+                // Says nothing new, but lets the engines use the index of live tickets.
+                conditions.and(LIVE, []);
+            }
         }
         conditions.equal("host", filter.host);
         conditions.equal("customer", filter.customer);
@@ -128,7 +135,7 @@ async fn one(tx: &mut Tx, operation: &'static str, statement: Statement) -> Resu
 
 /// All tickets in a live state, by number.
 pub(crate) async fn live(tx: &mut Tx, operation: &'static str) -> Result<Vec<Ticket>, LedgerError> {
-    let sql = format!("{COLUMNS} WHERE state NOT IN ('closed', 'merged', 'cancelled') ORDER BY number");
+    let sql = format!("{COLUMNS} WHERE {LIVE} ORDER BY number");
     let rows = Statement::assembled(operation, sql).rows(tx).await?;
     with_clocks(tx, operation, &rows).await
 }

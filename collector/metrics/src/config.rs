@@ -52,7 +52,7 @@ pub struct StoreConfig {
     pub stagger: Duration,
     /// Free space below which the oldest raw day is dropped, in bytes. Default 1 GiB.
     pub free_bytes_min: u64,
-    /// As above as a share of the file system, in percent. Default 5.
+    /// As above as a share of the file system, in percent, at most 32 GiB. Default 5.
     pub free_percent_min: u64,
     /// Most bytes of unsealed ticks in memory; beyond it appends are refused as busy. Default 2 GiB.
     pub head_bytes_max: usize,

@@ -186,8 +186,39 @@ fn levels(health: &Health) -> impl Iterator<Item = Counter> + use<> {
     })
 }
 
+/// Never more than this is kept free as a share: 5 % of a disk of many terabytes, filled by others, is no reason to
+/// throw measurements away.
+const FREE_SHARE_BYTES_MAX: u64 = 32 << 30;
+
 /// Whether so little room is left that the oldest raw day must go.
 pub(crate) const fn is_low(space: Space, config: &StoreConfig) -> bool {
     let share = space.total_bytes / 100 * config.free_percent_min;
+    let share = if share < FREE_SHARE_BYTES_MAX {
+        share
+    } else {
+        FREE_SHARE_BYTES_MAX
+    };
     space.free_bytes < config.free_bytes_min || space.free_bytes < share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_a_huge_disk_is_not_more_than_a_store_can_use() {
+        let config = StoreConfig::new("/nowhere");
+        let low = |total_bytes: u64, free_bytes: u64| {
+            is_low(
+                Space {
+                    free_bytes,
+                    total_bytes,
+                },
+                &config,
+            )
+        };
+        assert!(low(252 << 30, 12 << 30) && !low(252 << 30, 13 << 30));
+        assert!(low(20 << 40, 31 << 30) && !low(20 << 40, 33 << 30));
+        assert!(low(4 << 30, (1 << 30) - 1) && !low(4 << 30, 1 << 30));
+    }
 }

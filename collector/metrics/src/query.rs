@@ -258,7 +258,8 @@ impl Observed {
         if !intervals.is_empty() {
             let middle = intervals.len() / 2;
             let usual = *intervals.select_nth_unstable(middle).1;
-            self.longest = usual.saturating_mul(5) / 2;
+            // Few ticks with a gap among them would pass it off as their interval.
+            self.longest = (usual.saturating_mul(5) / 2).min(Self::LONGEST_DEFAULT_MS);
         }
         // Where the interval was changed, the slower of both counts for the time between.
         let across = if self.last.is_some() {
@@ -327,6 +328,11 @@ mod tests {
         assert_eq!(spans(&[0, 10, 20], 0, 100), [(20, 100)]);
         assert_eq!(spans(&[50, 60, 70], 0, 70), [(0, 50)]);
         assert_eq!(spans(&[], 5, 9), [(5, 9)]);
+    }
+
+    #[test]
+    fn two_ticks_far_apart_do_not_vouch_for_the_time_between() {
+        assert_eq!(spans(&[0, 1_200_000], 0, 1_200_000), [(0, 1_200_000)]);
     }
 
     #[test]

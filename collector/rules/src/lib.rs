@@ -23,8 +23,9 @@
 //! a process group is no longer watched), when the rule is gone, or when the host is forgotten, is it cleared without
 //! having been seen healthy, and [`Reason`] says so.
 //!
-//! Time: durations count in the agent's tick time, so a slow network does not shorten or stretch them. When no tick
-//! comes in between, timers count in the collector's time, and only for a host that is not overdue: nothing is raised
+//! Time: durations count in the agent's tick time, so a slow network does not shorten or stretch them; it may run ahead of
+//! the collector's by some seconds, no more, so that a clock that jumps forward decides nothing. When no tick comes
+//! in between, timers count in the collector's time, and only for a host that is not overdue: nothing is raised
 //! about a host that is silent, except that it is silent. *Late* ticks (backlog) change nothing at all.
 
 mod engine;

@@ -2,7 +2,7 @@
 //!
 //! * [`service`] — the gRPC face: `Stream` and `Renew`, who may call them,
 //! * [`stream`] — one open stream from hello to end,
-//! * [`wire`] — from messages to our own types, with limits.
+//! * `wire` — from messages to our own types, with limits.
 
 pub mod service;
 pub mod stream;

@@ -19,6 +19,7 @@ use tocsin_proto::v1::{AgentMessage, CollectorMessage, RenewRequest, RenewRespon
 use tocsin_vocabulary::{Code, Timestamp};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 /// Messages to one agent that wait for its link; a full queue makes that agent's stream wait.
@@ -39,6 +40,8 @@ pub struct IngestService {
     pub authority: Arc<Authority>,
     /// The shell's clock.
     pub clock: Clock,
+    /// Ends every stream when the collector stops.
+    pub stop: CancellationToken,
 }
 
 impl IngestService {
@@ -70,7 +73,14 @@ impl IngestService {
                 Code::Forbidden,
                 format!("this host was shut out at {at}: enrol it again"),
             )),
-            None => Ok((record, until)),
+            None => {
+                // So that a renewal whose answer was lost can be told from a copied key.
+                self.ledger
+                    .presented(host, until)
+                    .await
+                    .map_err(|error| status(error.code(), error.to_string()))?;
+                Ok((record, until))
+            }
         }
     }
 }
@@ -90,6 +100,7 @@ impl Ingest for IngestService {
             engine: self.engine.clone(),
             live: self.live.clone(),
             clock: self.clock.clone(),
+            stop: self.stop.clone(),
             outgoing,
         };
         tokio::spawn(stream::run(parts, request.into_inner()));
@@ -97,14 +108,18 @@ impl Ingest for IngestService {
     }
 
     async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
-        let (record, _) = self.caller(&request).await?;
+        let (record, held_until) = self.caller(&request).await?;
         let request = request.into_inner();
         let now = (self.clock)();
         let (chain, until) = self
             .authority
             .sign_agent(&request.csr, record.id, now)
             .map_err(|error| status(Code::InvalidInput, error.to_string()))?;
-        let generation = match self.ledger.renewed(record.id, request.generation, until).await {
+        let generation = match self
+            .ledger
+            .renewed(record.id, request.generation, held_until, until)
+            .await
+        {
             Ok(generation) => generation,
             Err(error) if error.code() == Code::Conflict => {
                 self.copied(&record, request.generation, now).await;

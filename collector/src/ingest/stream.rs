@@ -8,19 +8,23 @@ use super::{status, wire};
 use crate::{
     clock::Clock,
     engine::{Command, EngineHandle, TickSeen},
-    live::{Live, Opened},
+    live::Live,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use tocsin_console::backend::Change;
 use tocsin_desk::record::{EventRecord, HostRecord};
 use tocsin_ledger::Ledger;
-use tocsin_metrics::{Store, StoreError};
+use tocsin_metrics::{OnDurable, Store, StoreError};
 use tocsin_proto::{
     CHUNK_TICKS_MAX, PROTOCOL,
     v1::{self, AgentMessage, CollectorMessage, agent_message, collector_message::Body},
 };
 use tocsin_vocabulary::{Code, Hash, SpoolId, Timestamp};
 use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 /// A stream that has not said hello by then is closed.
@@ -29,6 +33,14 @@ const HELLO_DEADLINE: Duration = Duration::from_secs(10);
 const BACKLOG_CREDIT: u32 = 4;
 /// How often `sealed` is looked at, and told when it moved.
 const SEALED_PERIOD: Duration = Duration::from_secs(20);
+/// How often the end of the host's certificate is looked at.
+const CERTIFICATE_PERIOD: Duration = Duration::from_secs(10);
+/// An agent that takes no message for so long while its queue is full is left.
+const SAY_DEADLINE: Duration = Duration::from_secs(30);
+/// How long the last word may wait for a full queue.
+const FAREWELL_DEADLINE: Duration = Duration::from_secs(1);
+/// When an agent shall come back after the collector was stopped.
+const RESTART_RETRY: Duration = Duration::from_secs(2);
 /// Most sections of one dictionary.
 const SECTIONS_MAX: usize = 256;
 /// Most dictionaries of one stream that wait for sections.
@@ -56,6 +68,8 @@ pub struct StreamParts {
     pub live: Arc<Live>,
     /// The shell's clock.
     pub clock: Clock,
+    /// Cancelled when the collector stops.
+    pub stop: CancellationToken,
     /// To the agent.
     pub outgoing: mpsc::Sender<Result<CollectorMessage, Status>>,
 }
@@ -85,33 +99,23 @@ impl From<StoreError> for End {
 
 /// Runs one stream to its end.
 pub async fn run(parts: StreamParts, mut incoming: Streaming<AgentMessage>) {
-    let hello = match tokio::time::timeout(HELLO_DEADLINE, incoming.message()).await {
-        Ok(Ok(Some(AgentMessage {
-            body: Some(agent_message::Body::Hello(hello)),
-        }))) => hello,
-        _ => {
-            let refusal = status(Code::InvalidInput, "a stream begins with Hello");
-            let _ = parts.outgoing.send(Err(refusal)).await;
-            return;
-        }
+    let hello = tokio::select! {
+        () = parts.stop.cancelled() => return,
+        first = tokio::time::timeout(HELLO_DEADLINE, incoming.message()) => first,
+    };
+    let Ok(Ok(Some(AgentMessage {
+        body: Some(agent_message::Body::Hello(hello)),
+    }))) = hello
+    else {
+        let _ = parts
+            .outgoing
+            .try_send(Err(status(Code::InvalidInput, "a stream begins with Hello")));
+        return;
     };
     let host = parts.record.id;
     let name = parts.record.name.clone();
     let outgoing = parts.outgoing.clone();
-    let live = parts.live.clone();
-    let ledger = parts.ledger.clone();
-    let clock = parts.clock.clone();
-    let end = match Stream::open(parts, &hello).await {
-        Ok((mut stream, opened)) => {
-            let end = stream.receive(&mut incoming, &opened).await;
-            live.close(host, opened.number);
-            end
-        }
-        Err(end) => end,
-    };
-    if let Err(error) = ledger.touch_host(host, clock()).await {
-        tracing::warn!(%host, %error, "cannot note when a host was last heard");
-    }
+    let end = serve(parts, &hello, &mut incoming).await;
     let farewell = match end {
         End::Gone => {
             tracing::info!(%host, name, "stream ended");
@@ -130,7 +134,73 @@ pub async fn run(parts: StreamParts, mut incoming: Streaming<AgentMessage>) {
             })
         }
     };
-    let _ = outgoing.send(Ok(CollectorMessage { body: Some(farewell) })).await;
+    let farewell = outgoing.send(Ok(CollectorMessage { body: Some(farewell) }));
+    let _ = tokio::time::timeout(FAREWELL_DEADLINE, farewell).await;
+}
+
+/// Lets the host in and serves it. Whatever the stream waits for — a slow link, a full queue — it ends at once when it
+/// is superseded, the host is shut out, its certificate ends or the collector stops.
+async fn serve(parts: StreamParts, hello: &v1::Hello, incoming: &mut Streaming<AgentMessage>) -> End {
+    let (spool, interval) = match checked(hello) {
+        Ok(checked) => checked,
+        Err(end) => return end,
+    };
+    let (host, live, clock) = (parts.record.id, parts.live.clone(), parts.clock.clone());
+    let (stop, until) = (parts.stop.clone(), parts.certificate_until);
+    let now = clock();
+    let offset = hello.sent_at_ms.saturating_sub(now.as_millis());
+    let opened = live.open(host, hello.interval_ms, offset, now);
+    let served = async {
+        match Stream::open(parts, spool, interval, hello.first_seq).await {
+            Ok(mut stream) => stream.receive(incoming).await,
+            Err(end) => end,
+        }
+    };
+    let end = tokio::select! {
+        end = served => end,
+        () = opened.cancel.cancelled() => End::Refused(
+            Code::Forbidden,
+            "another stream of this host was opened, or it was shut out".to_owned(),
+        ),
+        () = ended(&clock, until) => {
+            End::Refused(Code::Unauthenticated, "the host's certificate has ended".to_owned())
+        }
+        () = stop.cancelled() => End::Retry(RESTART_RETRY, "the collector is stopping".to_owned()),
+    };
+    live.close(host, opened.number);
+    end
+}
+
+/// Waits until a certificate's end has come.
+async fn ended(clock: &Clock, until: Timestamp) {
+    while clock() < until {
+        tokio::time::sleep(CERTIFICATE_PERIOD).await;
+    }
+}
+
+/// What the hello says of spool and interval, if it is sound.
+fn checked(hello: &v1::Hello) -> Result<(SpoolId, Duration), End> {
+    if hello.protocol != PROTOCOL {
+        return Err(End::Refused(
+            Code::FailedPrecondition,
+            format!(
+                "the agent speaks protocol {}, this collector {PROTOCOL}: upgrade the older of the two",
+                hello.protocol
+            ),
+        ));
+    }
+    let spool: [u8; 16] = hello
+        .spool_id
+        .as_ref()
+        .try_into()
+        .map_err(|_| End::Refused(Code::InvalidInput, "spool_id is not 16 bytes".to_owned()))?;
+    if !INTERVAL_MS.contains(&hello.interval_ms) {
+        return Err(End::Refused(
+            Code::InvalidInput,
+            "interval is not between 1s and 60s".to_owned(),
+        ));
+    }
+    Ok((SpoolId::from_bytes(spool), Duration::from_millis(hello.interval_ms)))
 }
 
 /// An open stream.
@@ -139,7 +209,40 @@ struct Stream {
     spool: SpoolId,
     ticks: tocsin_metrics::Stream,
     offered: Vec<Offered>,
-    acks: Arc<Notify>,
+    /// Gaps that were told of.
+    gaps: u64,
+    journal: Arc<Journalled>,
+}
+
+/// What the journal says of the batches of one stream.
+#[derive(Default)]
+struct Journalled {
+    news: Notify,
+    failed: OnceLock<StoreError>,
+}
+
+impl Journalled {
+    /// What the store calls when a batch is safe, or can't be stored.
+    fn verdict(self: &Arc<Self>) -> OnDurable {
+        let journal = self.clone();
+        Box::new(move |stored| {
+            if let Err(error) = stored {
+                let _ = journal.failed.set(error);
+            }
+            journal.news.notify_one();
+        })
+    }
+
+    /// Waits until there is something to acknowledge; an error when a batch could not be stored: what follows it
+    /// makes no sense, so the agent has to begin again.
+    async fn news(&self) -> Result<(), End> {
+        self.news.notified().await;
+        self.failed()
+    }
+
+    fn failed(&self) -> Result<(), End> {
+        self.failed.get().map_or(Ok(()), |error| Err(error.clone().into()))
+    }
 }
 
 /// A dictionary that was offered and is not complete yet.
@@ -149,50 +252,27 @@ struct Offered {
 }
 
 impl Stream {
-    async fn open(parts: StreamParts, hello: &v1::Hello) -> Result<(Self, Opened), End> {
-        if hello.protocol != PROTOCOL {
-            return Err(End::Refused(
-                Code::FailedPrecondition,
-                format!(
-                    "the agent speaks protocol {}, this collector {PROTOCOL}: upgrade the older of the two",
-                    hello.protocol
-                ),
-            ));
-        }
-        let spool: [u8; 16] = hello
-            .spool_id
-            .as_ref()
-            .try_into()
-            .map_err(|_| End::Refused(Code::InvalidInput, "spool_id is not 16 bytes".to_owned()))?;
-        if !INTERVAL_MS.contains(&hello.interval_ms) {
-            return Err(End::Refused(
-                Code::InvalidInput,
-                "interval is not between 1s and 60s".to_owned(),
-            ));
-        }
-        let spool = SpoolId::from_bytes(spool);
+    async fn open(parts: StreamParts, spool: SpoolId, interval: Duration, first_seq: u64) -> Result<Self, End> {
         let host = parts.record.id;
-        let now = (parts.clock)();
-        let opened = parts.live.open(
-            host,
-            hello.interval_ms,
-            hello.sent_at_ms.saturating_sub(now.as_millis()),
-            now,
-        );
-        let ticks = parts.store.begin_stream(host, spool, hello.first_seq);
-        let interval = Duration::from_millis(hello.interval_ms);
+        let unreadable = |error: tocsin_ledger::LedgerError| End::Retry(BUSY_RETRY, error.to_string());
+        // Again, now that the stream is one that a shut-out closes: it may have come between the call and the hello.
+        let record = parts.ledger.host(host).await.map_err(unreadable)?;
+        if record.is_none_or(|record| record.revoked_at.is_some()) {
+            return Err(End::Refused(
+                Code::Forbidden,
+                "this host was shut out: enrol it again".to_owned(),
+            ));
+        }
+        let ticks = parts.store.begin_stream(host, spool, first_seq);
         parts.engine.send(Command::Streaming { host, interval }).await;
-        let event_seq = parts
-            .ledger
-            .event_seq(host, spool)
-            .await
-            .map_err(|error| End::Retry(BUSY_RETRY, error.to_string()))?;
+        let event_seq = parts.ledger.event_seq(host, spool).await.map_err(unreadable)?;
         let stream = Self {
             parts,
             spool,
             ticks,
             offered: Vec::new(),
-            acks: Arc::new(Notify::new()),
+            gaps: 0,
+            journal: Arc::default(),
         };
         let (received, sealed_seq) = stream.holdings();
         stream
@@ -206,15 +286,19 @@ impl Stream {
             }))
             .await?;
         tracing::info!(%host, name = stream.parts.record.name, "stream opened");
-        Ok((stream, opened))
+        Ok(stream)
     }
 
     async fn say(&self, body: Body) -> Result<(), End> {
-        self.parts
-            .outgoing
-            .send(Ok(CollectorMessage { body: Some(body) }))
-            .await
-            .map_err(|_| End::Gone)
+        let said = self.parts.outgoing.send(Ok(CollectorMessage { body: Some(body) }));
+        match tokio::time::timeout(SAY_DEADLINE, said).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => {
+                tracing::warn!(host = %self.parts.record.id, "the agent takes no messages");
+                Err(End::Gone)
+            }
+        }
     }
 
     /// What the store holds of this spool: received ranges, and up to where it is sealed.
@@ -237,21 +321,18 @@ impl Stream {
         .await
     }
 
-    /// Receives until the agent goes, the host is shut out, or its certificate ends.
-    async fn receive(&mut self, incoming: &mut Streaming<AgentMessage>, opened: &Opened) -> End {
+    /// Receives until the agent goes.
+    async fn receive(&mut self, incoming: &mut Streaming<AgentMessage>) -> End {
         let mut sealed = tokio::time::interval(SEALED_PERIOD);
         let (_, mut told) = self.holdings();
         loop {
-            let acks = self.acks.clone();
+            let journal = self.journal.clone();
             let done = tokio::select! {
-                () = opened.cancel.cancelled() => {
-                    return End::Refused(Code::Forbidden, "another stream of this host was opened, or it was shut out".to_owned());
-                }
-                () = acks.notified() => self.ack(0).await,
+                news = journal.news() => match news {
+                    Ok(()) => self.ack(0).await,
+                    Err(end) => Err(end),
+                },
                 _ = sealed.tick() => {
-                    if (self.parts.clock)() >= self.parts.certificate_until {
-                        return End::Refused(Code::Unauthenticated, "the host's certificate has ended".to_owned());
-                    }
                     let (_, sealed) = self.holdings();
                     if sealed == told { Ok(()) } else {
                         told = sealed;
@@ -262,6 +343,10 @@ impl Stream {
                     Ok(Some(AgentMessage { body: Some(body) })) => self.take(body).await,
                     Ok(Some(AgentMessage { body: None })) => Ok(()), // of a newer agent
                     Ok(None) => return End::Gone,
+                    // Longer than `MESSAGE_BYTES_MAX`: whoever sent it is told.
+                    Err(error) if error.code() == tonic::Code::OutOfRange => {
+                        return End::Refused(Code::ResourceExhausted, error.message().to_owned());
+                    }
                     Err(error) => {
                         tracing::debug!(host = %self.parts.record.id, %error, "stream broke");
                         return End::Gone;
@@ -269,7 +354,8 @@ impl Stream {
                 }
             };
             if let Err(end) = done {
-                return end;
+                // A batch that makes no sense because one before it was not stored is not the agent's mistake.
+                return journal.failed().err().unwrap_or(end);
             }
         }
     }
@@ -290,19 +376,25 @@ impl Stream {
                 self.parts.live.set_processes(host, wire::processes_of(snapshot));
                 Ok(())
             }
-            agent_message::Body::Gap(gap) => {
-                tracing::warn!(%host, name = self.parts.record.name, from = gap.first_seq, to = gap.last_seq, reason = gap.reason, "the agent had to drop ticks");
-                let acks = self.acks.clone();
-                self.parts.store.append_gap(
-                    &self.ticks,
-                    (gap.first_seq, gap.last_seq),
-                    (Timestamp::from_millis(gap.from_ms), Timestamp::from_millis(gap.to_ms)),
-                    &gap.reason,
-                    Box::new(move |_| acks.notify_one()),
-                )?;
-                Ok(())
-            }
+            agent_message::Body::Gap(gap) => self.gap(gap),
         }
+    }
+
+    fn gap(&mut self, gap: v1::Gap) -> Result<(), End> {
+        let host = self.parts.record.id;
+        let reason = wire::clipped(gap.reason);
+        self.gaps += 1;
+        if self.gaps == 1 {
+            tracing::warn!(%host, name = self.parts.record.name, from = gap.first_seq, to = gap.last_seq, reason, "the agent had to drop ticks; further gaps of this stream are in its chart only");
+        }
+        self.parts.store.append_gap(
+            &self.ticks,
+            (gap.first_seq, gap.last_seq),
+            (Timestamp::from_millis(gap.from_ms), Timestamp::from_millis(gap.to_ms)),
+            &reason,
+            self.journal.verdict(),
+        )?;
+        Ok(())
     }
 
     /// Answers what is missing of an offered dictionary; nothing missing means that it is ready to be used.
@@ -310,6 +402,12 @@ impl Stream {
         if offer.sections.len() > SECTIONS_MAX || self.offered.len() >= OFFERS_MAX {
             let reason = format!("a dictionary may have {SECTIONS_MAX} sections, a stream {OFFERS_MAX} open offers");
             return Err(End::Refused(Code::ResourceExhausted, reason));
+        }
+        if Hash::from_slice(&offer.hash).is_none() {
+            return Err(End::Refused(
+                Code::InvalidInput,
+                "a dictionary's hash is not 32 bytes".to_owned(),
+            ));
         }
         let hashes: Option<Vec<Hash>> = offer.sections.iter().map(|bytes| Hash::from_slice(bytes)).collect();
         let sections =
@@ -367,14 +465,10 @@ impl Stream {
 
     async fn live(&self, batch: v1::Batch, now: Timestamp) -> Result<(), End> {
         let host = self.parts.record.id;
-        let acks = self.acks.clone();
-        let appended = self.parts.store.append_live(
-            &self.ticks,
-            batch.seq,
-            &batch.payload,
-            now,
-            Box::new(move |_| acks.notify_one()),
-        )?;
+        let appended =
+            self.parts
+                .store
+                .append_live(&self.ticks, batch.seq, &batch.payload, now, self.journal.verdict())?;
         if !appended.duplicate {
             let tocsin_metrics::Appended {
                 tick,
@@ -383,15 +477,25 @@ impl Stream {
                 ..
             } = appended;
             self.parts.live.ring(Change::Tick(host));
-            self.parts
-                .engine
-                .send(Command::Tick(TickSeen {
-                    host,
-                    dictionary,
-                    tick,
-                    changed,
-                }))
-                .await;
+            let seen = Command::Tick(TickSeen {
+                host,
+                dictionary,
+                tick,
+                changed,
+            });
+            let sent = self.parts.engine.send(seen);
+            tokio::pin!(sent);
+            // While the engine's queue is full no further message is taken, but what is durable is acknowledged.
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = &mut sent => break,
+                    news = self.journal.news() => {
+                        news?;
+                        self.ack(0).await?;
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -403,7 +507,6 @@ impl Stream {
                 format!("a chunk may have {CHUNK_TICKS_MAX} ticks"),
             ));
         }
-        let acks = self.acks.clone();
         let batches: Vec<(u64, &[u8])> = chunk
             .batches
             .iter()
@@ -411,7 +514,7 @@ impl Stream {
             .collect();
         self.parts
             .store
-            .append_chunk(&self.ticks, &batches, now, Box::new(move |_| acks.notify_one()))?;
+            .append_chunk(&self.ticks, &batches, now, self.journal.verdict())?;
         self.say(Body::Credit(v1::Credit { chunks: 1 })).await
     }
 
@@ -448,8 +551,16 @@ impl Stream {
             .update_facts(host, &facts, interval_ms)
             .await
             .map_err(|error| End::Retry(BUSY_RETRY, error.to_string()))?;
-        self.parts.record.facts = facts;
-        self.parts.record.interval_ms = interval_ms;
+        // Read anew: the register may have changed since the stream was opened.
+        let record = self.parts.ledger.host(host).await;
+        let record = record.map_err(|error| End::Retry(BUSY_RETRY, error.to_string()))?;
+        let Some(record) = record.filter(|record| record.revoked_at.is_none()) else {
+            return Err(End::Refused(
+                Code::Forbidden,
+                "this host was shut out: enrol it again".to_owned(),
+            ));
+        };
+        self.parts.record = record;
         self.parts.engine.host_changed(self.parts.record.clone()).await;
         self.parts.live.ring(Change::Hosts);
         Ok(())

@@ -22,12 +22,13 @@ pub fn status(code: Code, reason: impl Into<String>) -> Status {
     Status::new(tonic::Code::from_i32(code.grpc_status()), reason)
 }
 
-fn clipped(text: String) -> String {
-    if text.len() <= TEXT_CHARS_MAX {
-        text
-    } else {
-        text.chars().take(TEXT_CHARS_MAX).collect()
+/// At most so many characters, and no control characters: a name must not move a terminal's cursor or split a line.
+pub(super) fn clipped(text: String) -> String {
+    if text.len() <= TEXT_CHARS_MAX && !text.contains(char::is_control) {
+        return text;
     }
+    let plain = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
+    text.chars().take(TEXT_CHARS_MAX).map(plain).collect()
 }
 
 /// What a host says of itself.
@@ -101,5 +102,6 @@ mod tests {
         });
         assert_eq!(facts.hostname.chars().count(), TEXT_CHARS_MAX);
         assert_eq!(facts.addresses.len(), ADDRESSES_MAX);
+        assert_eq!(clipped("db1\x1b[2J\n\0".to_owned()), "db1\u{FFFD}[2J\u{FFFD}\u{FFFD}");
     }
 }

@@ -87,7 +87,7 @@ async fn drill(backend: &Arc<dyn Backend>, stand_in: &mut StandIn) -> anyhow::Re
     backend.act(accept).await?;
     say(&format!("drill: ticket accepted after {} ms", after(clock())));
 
-    *stand_in = StandIn::start()?;
+    *stand_in = StandIn::start(stand_in.name())?;
     say(&format!("drill: stand-in started again, process {}", stand_in.pid()));
     until(backend, async |backend| {
         let now = backend.ticket_by_id(ticket.id).await?;

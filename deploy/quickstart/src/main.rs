@@ -45,7 +45,7 @@ struct Options {
     /// Folder of all data [default: tocsin/quickstart in your state folder]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Port of the console and API on 127.0.0.1
+    /// Port of the console and API on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 8443)]
     port: u16,
     /// Time between ticks, 1s to 60s
@@ -96,7 +96,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         .await
         .context("the collector cannot start")?;
     let access = access::prepare(&place, &collector).await?;
-    let mut stand_in = StandIn::start()?;
+    let mut stand_in = StandIn::start(&place.stand_in())?;
     let agent = tokio::spawn(run_agent(place.clone(), collector.control.clone(), cancel.clone()));
 
     watch::greet(&place, &access, &stand_in);

@@ -62,6 +62,11 @@ impl Place {
         })
     }
 
+    /// What the stand-in service is called here.
+    pub(crate) fn stand_in(&self) -> String {
+        stand_in::name(&self.dir)
+    }
+
     /// Writes the agent's configuration and answers how the agent runs here. Ports differ from start to start.
     pub(crate) fn agent_options(&self, collector: SocketAddr) -> anyhow::Result<tocsin_agent::app::Options> {
         let file = self.dir.join("agent.toml");
@@ -69,8 +74,8 @@ impl Place {
             "# Written by tocsin-quickstart at each start.\ncollectors = [\"{collector}\"]\ninterval = \"{}\"\n\n\
              [[process]]\nname = \"{}\"\ncommand = \"{}\"\n",
             format_duration(self.interval),
-            stand_in::NAME,
-            stand_in::NAME,
+            self.stand_in(),
+            self.stand_in(),
         );
         files::write_private(&file, text.as_bytes())?;
         Ok(tocsin_agent::app::Options {

@@ -38,7 +38,7 @@ pub(crate) fn greet(place: &Place, access: &Access, stand_in: &StandIn) {
   for programs   {dir}/access.json
 
   cause a fault  kill {pid}        a stand-in service that harms nobody
-  mend it        bash -c 'exec -a tocsin-stand-in sleep 3600' &
+  mend it        bash -c 'exec -a {name} sleep 3600' &
   pages          {console}/inbox shows what a phone would show
 
   Ctrl-C stops; starting again goes on with the same data.
@@ -49,6 +49,7 @@ pub(crate) fn greet(place: &Place, access: &Access, stand_in: &StandIn) {
         sign_in = access.sign_in,
         ca = access.ca_file.display(),
         pid = stand_in.pid(),
+        name = stand_in.name(),
     ));
 }
 

@@ -104,7 +104,7 @@ async fn a_mail_arrives_in_the_persons_language() {
     );
     assert!(addresses[1].starts_with("RCPT TO:<zhang@example.com>"), "{addresses:?}");
     assert!(message.is_ascii(), "what is not ASCII is encoded");
-    assert_eq!(header(&message, "Subject"), "[警钟] #1042 新工单:web-1 磁盘已满");
+    assert_eq!(header(&message, "Subject"), "[警钟] #1042 新工单：web-1 磁盘已满");
     assert_eq!(header(&message, "To"), "张三 <zhang@example.com>");
     assert_eq!(
         header(&message, "Message-ID"),

@@ -192,3 +192,12 @@ async fn only_the_configured_authority_is_trusted() {
         assert_eq!(answer.is_ok(), trusted, "{answer:?}");
     }
 }
+
+#[test]
+fn what_is_printed_of_a_webhook_shows_no_token() {
+    let shown = format!(
+        "{:?}",
+        webhook("http://127.0.0.1:1/robot/t0ken?key=t0ken".to_owned(), None)
+    );
+    assert!(shown.contains("127.0.0.1:1") && !shown.contains("t0ken"), "{shown}");
+}

@@ -26,8 +26,8 @@ use tocsin_desk::{
         Ticket, TicketKind, TicketState, Via,
     },
     record::{
-        AlertFilter, AuditLine, Credentials, FaultFilter, HostFacts, HostRecord, List, PageFilter, PageRecord, Slice,
-        Speaker, TicketFilter,
+        AlertFilter, AuditLine, Credentials, EventRecord, FaultFilter, HostFacts, HostRecord, List, PageFilter,
+        PageRecord, Slice, Speaker, TicketFilter,
     },
 };
 use tocsin_vocabulary::{
@@ -65,11 +65,18 @@ struct Work {
 
 #[derive(Default)]
 struct Doors {
-    sessions: HashMap<String, PersonId>,
+    sessions: HashMap<String, Session>,
     tokens: HashMap<String, Speaker>,
     links: HashMap<String, PersonId>,
     wrong: HashMap<PersonId, u32>,
     audit: Vec<AuditLine>,
+}
+
+/// A session: whose, since when, last used by hand.
+struct Session {
+    person: PersonId,
+    begun_at: Timestamp,
+    seen_at: Timestamp,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -199,6 +206,14 @@ impl Fake {
             alert.cleared_at = Some(now.minus(minutes(200)));
         }
         drop(work);
+        fake
+    }
+
+    /// A collector that nobody has given a host.
+    pub(crate) fn bare(now: Timestamp) -> Self {
+        let mut fake = Self::calm(now);
+        fake.hosts.clear();
+        lock(&fake.desk).alerts.clear();
         fake
     }
 
@@ -426,9 +441,19 @@ impl Fake {
     pub(crate) fn signed_in(&self, login: &str) -> String {
         let secret = format!("session-of-{login}");
         if let Some(person) = self.people.iter().find(|person| person.login == login) {
-            lock(&self.doors).sessions.insert(secret_hash(&secret), person.id);
+            self.begin(&secret_hash(&secret), person.id);
         }
         secret
+    }
+
+    fn begin(&self, hash: &str, person: PersonId) {
+        let now = self.now();
+        let session = Session {
+            person,
+            begun_at: now,
+            seen_at: now,
+        };
+        lock(&self.doors).sessions.insert(hash.to_owned(), session);
     }
 
     /// An API token of a person: its secret.
@@ -466,6 +491,22 @@ impl Fake {
             .find(|ticket| ticket.number == number)
         {
             ticket.state = state;
+        }
+    }
+
+    /// A ticket's alerts clear now, and the desk restores it.
+    pub(crate) fn restore(&self, number: u64) {
+        self.put(number, TicketState::Restored);
+        let now = self.now();
+        let mut work = lock(&self.desk);
+        let fault = work
+            .tickets
+            .iter()
+            .find(|ticket| ticket.number == number)
+            .and_then(|ticket| ticket.fault);
+        for alert in work.alerts.iter_mut().filter(|alert| alert.fault == fault) {
+            alert.state = AlertState::Cleared;
+            alert.cleared_at = Some(now);
         }
     }
 
@@ -589,6 +630,46 @@ impl Records for Fake {
             person_name: "王工".to_owned(),
         }))
     }
+    async fn events(&self, _: HostId, from: Timestamp) -> Result<Vec<EventRecord>, Failure> {
+        let event = |seq, name: &str, key: &str, about: &str, ago, severity| EventRecord {
+            seq,
+            at: self.now().minus(minutes(ago)),
+            received_at: self.now().minus(minutes(ago)),
+            name: name.to_owned(),
+            severity,
+            attributes: [(key.to_owned(), about.to_owned())].into(),
+            body: format!("{name} {about}"),
+        };
+        let mut events = vec![
+            event(
+                4,
+                "process.group.gone",
+                "tocsin.process.group",
+                "nginx",
+                20,
+                Severity::Major,
+            ),
+            event(
+                3,
+                "<b>new</b>.kind",
+                "x",
+                "<script>alert('event')</script>",
+                60,
+                Severity::Info,
+            ),
+            event(
+                2,
+                "network.link.down",
+                "network.interface.name",
+                "eth1",
+                90,
+                Severity::Major,
+            ),
+            event(1, "agent.started", "version", "0.1.0", 60 * 30, Severity::Info),
+        ];
+        events.retain(|event| event.at >= from);
+        Ok(events)
+    }
     async fn people(&self) -> Result<Vec<Person>, Failure> {
         Ok(self.people.clone())
     }
@@ -619,12 +700,23 @@ impl Access for Fake {
         Ok(*wrong >= 5)
     }
     async fn begin_session(&self, secret_hash: &str, person: PersonId, _: Timestamp) -> Result<(), Failure> {
-        lock(&self.doors).sessions.insert(secret_hash.to_owned(), person);
+        self.begin(secret_hash, person);
         Ok(())
     }
-    async fn session(&self, secret_hash: &str, _: Timestamp) -> Result<Option<Speaker>, Failure> {
-        let person = lock(&self.doors).sessions.get(secret_hash).copied();
-        Ok(person.and_then(|person| self.speaker(person)))
+    async fn session(&self, secret_hash: &str, now: Timestamp) -> Result<Option<Speaker>, Failure> {
+        let mut doors = lock(&self.doors);
+        let session = doors.sessions.get_mut(secret_hash);
+        let session = session.filter(|session| now.since(session.seen_at) < minutes(15));
+        Ok(session.and_then(|session| {
+            session.seen_at = now;
+            self.speaker(session.person)
+        }))
+    }
+    async fn peek_session(&self, secret_hash: &str, now: Timestamp) -> Result<Option<Speaker>, Failure> {
+        let doors = lock(&self.doors);
+        let session = doors.sessions.get(secret_hash);
+        let session = session.filter(|session| now.since(session.begun_at) < minutes(12 * 60));
+        Ok(session.and_then(|session| self.speaker(session.person)))
     }
     async fn end_session(&self, secret_hash: &str) -> Result<(), Failure> {
         lock(&self.doors).sessions.remove(secret_hash);

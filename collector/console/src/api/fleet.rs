@@ -7,9 +7,12 @@ use crate::{
 };
 use axum::{Json, extract::Path, response::IntoResponse as _};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use tocsin_vocabulary::{HostId, Kind};
 use utoipa::ToSchema;
+
+/// How far back events are listed when nobody says.
+const EVENTS_SPAN: Duration = Duration::from_hours(24);
 
 /// A series with its newest value.
 #[derive(Debug, Serialize, ToSchema)]
@@ -78,6 +81,48 @@ pub(crate) async fn series(visit: Visit, Path(id): Path<String>) -> Answer {
             })
             .collect(),
     };
+    Ok(list(items, None))
+}
+
+/// Something that happened on a host. Its words come from the host: data, never markup.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EventItem {
+    /// When, by the host's clock.
+    at: String,
+    /// When it arrived at the collector.
+    received_at: String,
+    /// Such as `process.group.gone`.
+    name: String,
+    /// critical, major, minor, warning or info.
+    severity: String,
+    /// What it concerns.
+    attributes: BTreeMap<String, String>,
+    /// One sentence, English.
+    body: String,
+}
+
+/// What happened on a host, newest first; the last 24 hours unless `from` says otherwise. At most 500.
+#[utoipa::path(get, path = "/hosts/{id}/events", params(
+    ("id" = String, Path, description = "the host's id"),
+    ("from" = Option<String>, Query, description = "since when: RFC 3339 or epoch milliseconds"),
+), responses((status = 200, description = "events", body = ListOf<EventItem>),
+    (status = 404, description = "no such host")))]
+pub(crate) async fn events(visit: Visit, Path(id): Path<String>) -> Answer {
+    let parameters = Parameters::of(&visit, &["from"])?;
+    let from = parameters.parse("from")?.unwrap_or(visit.now.minus(EVENTS_SPAN));
+    let host = find(&visit, &id).await?;
+    let events = visit.console.backend.events(host.record.id, from).await?;
+    let items = events
+        .into_iter()
+        .map(|event| EventItem {
+            at: event.at.to_string(),
+            received_at: event.received_at.to_string(),
+            name: event.name,
+            severity: event.severity.to_string(),
+            attributes: event.attributes,
+            body: event.body,
+        })
+        .collect();
     Ok(list(items, None))
 }
 

@@ -40,6 +40,7 @@ fn documented() -> Vec<(Need, UtoipaMethodRouter<Console>)> {
         (Need::To(ReadHosts), routes!(fleet::hosts)),
         (Need::To(ReadHosts), routes!(fleet::host)),
         (Need::To(ReadHosts), routes!(fleet::series)),
+        (Need::To(ReadHosts), routes!(fleet::events)),
         (Need::To(ReadHosts), routes!(query::query)),
         (Need::To(ReadWork), routes!(work::alerts)),
         (Need::To(ReadWork), routes!(work::faults)),

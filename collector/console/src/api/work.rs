@@ -9,16 +9,16 @@ use crate::{
     authority::Action,
     backend::Failure,
     guard::{Answer, Visit, nothing},
-    steps,
+    reporting, steps,
 };
 use axum::{Json, body::Bytes, extract::Path, response::IntoResponse as _};
 use http::StatusCode;
 use serde::Deserialize;
 use std::collections::HashMap;
 use tocsin_desk::{
-    input::{Act, Report},
+    input::Act,
     life::ActionKind,
-    model::{Actor, AlertState, AssetFacts, Ticket, TicketState, Via},
+    model::{Actor, AlertState, Ticket, TicketState, Via},
     record::{AlertFilter, FaultFilter, TicketFilter},
 };
 use tocsin_vocabulary::{HostId, Severity, Timestamp};
@@ -132,14 +132,6 @@ pub(crate) async fn report(visit: Visit, bytes: Bytes) -> Answer {
     visit.require(Action::ReportFault)?;
     Parameters::of(&visit, &[])?;
     let new: NewTicket = body(&bytes)?;
-    let title = new.title.trim();
-    if title.is_empty() || title.chars().count() > steps::TEXT_CHARS_MAX {
-        return Err(wrong(format!(
-            "field `title` must have 1 to {} characters",
-            steps::TEXT_CHARS_MAX
-        ))
-        .into());
-    }
     let severity: Severity = new
         .severity
         .parse()
@@ -150,22 +142,8 @@ pub(crate) async fn report(visit: Visit, bytes: Bytes) -> Answer {
         .host
         .parse()
         .map_err(|error| wrong(format!("field `host`: {error}")))?;
-    let record = super::fleet::find(&visit, &host.to_string()).await?.record;
-    let report = Report {
-        actor: actor(&visit)?,
-        via: Via::Api,
-        asset: AssetFacts {
-            asset: record.asset,
-            name: record.name,
-            customer: record.customer,
-            contract: record.contract,
-            site: record.site,
-            importance: record.importance,
-        },
-        title: title.to_owned(),
-        severity,
-        occurred_at,
-    };
+    let host = super::fleet::find(&visit, &host.to_string()).await?;
+    let report = reporting::report(&visit, Via::Api, host, &new.title, severity, occurred_at)?;
     let ticket = visit.console.backend.report(report).await?;
     Ok((StatusCode::CREATED, Json(TicketView::from(&ticket))).into_response())
 }

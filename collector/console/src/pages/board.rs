@@ -29,6 +29,8 @@ struct Board {
     hosts: usize,
     live: usize,
     calm: Option<Html>,
+    /// What is read aloud when the board changes.
+    said: String,
     on_duty: Vec<String>,
 }
 
@@ -148,6 +150,18 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         None
     };
     let on_duty = on_duty(&visit).await?;
+    let said = match rows.first() {
+        Some(row) => format!(
+            "{} {} · #{} {} · {}",
+            rows.len(),
+            shell.t("board-open"),
+            row.number,
+            row.title,
+            row.state
+        ),
+        None if hosts.is_empty() => shell.t("first-title"),
+        None => shell.t("board-calm"),
+    };
     page(&Board {
         shell,
         tickets: rows,
@@ -157,6 +171,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         hosts: hosts.len(),
         live,
         calm,
+        said,
         on_duty,
     })
 }

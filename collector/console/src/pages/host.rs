@@ -4,6 +4,7 @@ use super::{
     board::{AlertRow, LIVE},
     hosts::{Gauge, gauges, state_key},
     tickets::{Row, rows},
+    verdict::verdict,
 };
 use crate::{
     backend::{Failure, Host, HostState, LatestTick, Process},
@@ -16,14 +17,21 @@ use crate::{
 use askama::Template;
 use axum::extract::Path;
 use futures_util::future::join_all;
+use std::time::Duration;
 use tocsin_desk::{
-    model::{Alert, AlertState, Ticket},
-    record::{AlertFilter, Slice, TicketFilter},
+    model::{Alert, AlertState},
+    record::{AlertFilter, EventRecord, Slice, TicketFilter},
 };
-use tocsin_vocabulary::HostId;
+use tocsin_vocabulary::{HostId, Timestamp};
 
 /// Alerts of the range that are shaded in charts.
 const ALERTS_MAX: u32 = 200;
+/// Open tickets of one customer that are looked through for those of the host.
+const TICKETS_MAX: u32 = 500;
+/// How far back events are shown.
+const EVENTS_SPAN: Duration = Duration::from_hours(24);
+/// Events that are shown; a flapping link must not bury the page.
+const EVENTS_SHOWN: usize = 50;
 
 struct RangeChoice {
     word: &'static str,
@@ -53,11 +61,24 @@ struct Fact {
     value: String,
 }
 
+struct EventRow {
+    at: Html,
+    /// What happened: our words for names that we know, else the name as sent.
+    what: String,
+    /// What it concerns.
+    about: String,
+    severity: String,
+    severity_key: &'static str,
+    /// The agent's own sentence.
+    body: String,
+}
+
 #[derive(Template)]
 #[template(path = "host.html")]
 struct HostPage {
     shell: Shell,
     name: String,
+    report_url: String,
     state: String,
     state_key: &'static str,
     verdict: String,
@@ -79,6 +100,8 @@ struct HostPage {
     latest: Vec<LatestRow>,
     latest_at: Option<Html>,
     facts: Vec<Fact>,
+    events: Vec<EventRow>,
+    events_total: usize,
     tags: Vec<String>,
 }
 
@@ -102,11 +125,16 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
     };
     let filter = TicketFilter {
         states: LIVE.to_vec(),
-        host: Some(id),
-        slice: slice.clone(),
+        customer: Some(host.record.customer),
+        slice: Slice {
+            after: None,
+            limit: TICKETS_MAX,
+        },
         ..TicketFilter::default()
     };
-    let tickets = backend.tickets(&filter).await?.items;
+    // What a person reported is about the asset; only what rules found names the host.
+    let mut tickets = backend.tickets(&filter).await?.items;
+    tickets.retain(|ticket| ticket.asset == host.record.asset);
     let filter = AlertFilter {
         host: Some(id),
         from: Some(from),
@@ -125,10 +153,12 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
     let known = latest.as_ref().filter(|_| host.state == HostState::Live);
     let (cpu, memory, disk) = gauges(known);
     let processes = backend.processes(id).await?;
-    let (tone, verdict) = verdict(&shell, &host, &tickets, &raised);
+    let (tone, verdict) = verdict(&shell, &host, &tickets, &alerts);
+    let events = backend.events(id, visit.now.minus(EVENTS_SPAN)).await?;
     let hosts = [host.clone()];
     let template = HostPage {
         name: host.record.name.clone(),
+        report_url: format!("/report?host={id}"),
         state: shell.word("host", state_key(host.state)),
         state_key: state_key(host.state),
         verdict,
@@ -155,6 +185,12 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         latest_at: latest.as_ref().map(|tick| shell.exact(tick.time)),
         latest: latest.map(|tick| latest_rows(&shell, tick)).unwrap_or_default(),
         facts: facts(&shell, &host),
+        events_total: events.len(),
+        events: events
+            .iter()
+            .take(EVENTS_SHOWN)
+            .map(|event| event_row(&shell, event))
+            .collect(),
         tags: host.record.tags,
         shell,
     };
@@ -174,7 +210,7 @@ async fn charts(
     shell: &Shell,
     id: HostId,
     alerts: &[Alert],
-    (from, to): (tocsin_vocabulary::Timestamp, tocsin_vocabulary::Timestamp),
+    (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<Html>, Failure> {
     let rules = visit.console.backend.rules().await?;
     let around = Around {
@@ -192,37 +228,6 @@ async fn charts(
         charts.extend(graph::panel(shell, panel, answer?, &around));
     }
     Ok(charts)
-}
-
-/// One sentence that answers "is it well?".
-fn verdict(shell: &Shell, host: &Host, tickets: &[Ticket], raised: &[&Alert]) -> (&'static str, String) {
-    let seen = host.last_seen_at.or(host.record.last_seen_at);
-    match host.state {
-        HostState::Revoked => ("unknown", shell.t("verdict-revoked")),
-        HostState::Never => ("unknown", shell.t("verdict-never")),
-        HostState::Silent => {
-            let span = seen.map(|at| shell.since(at)).unwrap_or_default();
-            ("wrong", shell.tell("verdict-silent", &[("span", span.into())]))
-        }
-        HostState::Live => {
-            let worst = tickets
-                .iter()
-                .min_by_key(|ticket| ticket.level)
-                .map(|ticket| &ticket.title);
-            let loudest = raised
-                .iter()
-                .max_by_key(|alert| alert.severity)
-                .map(|alert| &alert.title);
-            match worst.or(loudest) {
-                Some(title) => {
-                    let n = tickets.len().max(raised.len());
-                    let blanks = [("n", n.into()), ("title", shell.text(title).to_owned().into())];
-                    ("wrong", shell.tell("verdict-wrong", &blanks))
-                }
-                None => ("well", shell.t("verdict-well")),
-            }
-        }
-    }
 }
 
 fn process(process: Process) -> ProcessRow {
@@ -260,6 +265,17 @@ fn latest_rows(shell: &Shell, tick: LatestTick) -> Vec<LatestRow> {
         .collect()
 }
 
+fn event_row(shell: &Shell, event: &EventRecord) -> EventRow {
+    EventRow {
+        at: shell.exact(event.at),
+        what: shell.event(&event.name),
+        about: event.attributes.values().cloned().collect::<Vec<_>>().join(" "),
+        severity: shell.severity(event.severity),
+        severity_key: event.severity.as_str(),
+        body: event.body.clone(),
+    }
+}
+
 fn facts(shell: &Shell, host: &Host) -> Vec<Fact> {
     let record = &host.record;
     let facts = &record.facts;
@@ -277,7 +293,7 @@ fn facts(shell: &Shell, host: &Host) -> Vec<Fact> {
     } else {
         figure(facts.memory_bytes as f64, "By")
     };
-    let interval = std::time::Duration::from_millis(record.interval_ms);
+    let interval = Duration::from_millis(record.interval_ms);
     let interval = if record.interval_ms == 0 {
         String::new()
     } else {

@@ -7,11 +7,13 @@ pub(crate) mod host;
 pub(crate) mod hosts;
 pub(crate) mod inbox;
 pub(crate) mod page_link;
+pub(crate) mod report;
 pub(crate) mod rules;
 pub(crate) mod sign_in;
 pub(crate) mod system;
 pub(crate) mod ticket;
 pub(crate) mod tickets;
+mod verdict;
 
 use crate::{
     backend::Failure,

@@ -12,7 +12,7 @@ use axum::{Form, extract::Path, http::HeaderMap, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use tocsin_desk::{model::Person, record::AuditLine};
-use tocsin_vocabulary::{Code, Language};
+use tocsin_vocabulary::Language;
 
 /// Longest login that is looked up, in bytes.
 const LOGIN_BYTES_MAX: usize = 128;
@@ -31,6 +31,7 @@ struct SignIn {
 struct Once {
     shell: Shell,
     action: String,
+    used: bool,
 }
 
 /// `GET /sign-in`.
@@ -96,6 +97,7 @@ pub(crate) async fn once(visit: Visit, Path(secret): Path<String>) -> Answer {
     page(&Once {
         shell: Shell::new(&visit, ""),
         action,
+        used: false,
     })
 }
 
@@ -104,11 +106,15 @@ pub(crate) async fn enter_once(visit: Visit, Path(secret): Path<String>) -> Answ
     let hash = session::secret_hash(&secret);
     match visit.console.backend.redeem_sign_in_link(&hash, visit.now).await? {
         Some(person) => begin(&visit, &person, "link", "/").await,
-        None => Err(Failure::new(
-            Code::NotFound,
-            "this sign-in link was used, has expired or never existed",
-        )
-        .into()),
+        None => {
+            let mut response = page(&Once {
+                shell: Shell::new(&visit, ""),
+                action: String::new(),
+                used: true,
+            })?;
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            Ok(response)
+        }
     }
 }
 

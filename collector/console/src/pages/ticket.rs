@@ -19,7 +19,7 @@ use tocsin_chart::Y;
 use tocsin_desk::{
     input::Act,
     life::{self, ActionKind},
-    model::{Actor, Alert, Entry, Person, Ticket, Via},
+    model::{Actor, Alert, AlertState, Entry, Person, Ticket, Via},
     record::{PageFilter, PageRecord, Slice},
 };
 use tocsin_vocabulary::{Code, Timestamp};
@@ -67,6 +67,12 @@ struct Times {
     accepted: Option<Html>,
 }
 
+/// One chart for where there is room, and for a phone; the style sheet shows one of them.
+struct Sizes {
+    wide: Html,
+    narrow: Html,
+}
+
 #[derive(Template)]
 #[template(path = "ticket.html")]
 struct TicketPage {
@@ -79,7 +85,8 @@ struct TicketPage {
     next: Option<StepForm>,
     more: Vec<StepForm>,
     lines: Vec<Line>,
-    chart: Option<Html>,
+    chart: Option<Sizes>,
+    said: String,
     remedy: String,
     severity: String,
     seen: String,
@@ -198,6 +205,7 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
     let mut rows = super::tickets::rows(&shell, std::slice::from_ref(ticket), &hosts);
     let row = rows.pop().ok_or_else(nothing)?;
     Ok(TicketPage {
+        said: format!("#{} {}", row.number, row.state),
         row,
         host_url: ticket.host.map(|id| format!("/hosts/{id}")),
         revision: ticket.revision,
@@ -215,9 +223,10 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
     })
 }
 
-/// What was measured when the newest alert rose: `97 % > 90 %`.
+/// What the newest alert measures, and its threshold: `97 % · 90 %`. One that cleared has a healthy value, which would
+/// mislead beside the fault.
 fn seen(alerts: &[Alert]) -> String {
-    let Some(alert) = alerts.first() else {
+    let Some(alert) = alerts.first().filter(|alert| alert.state == AlertState::Raised) else {
         return String::new();
     };
     let unit = tocsin_vocabulary::catalogue::metric(&alert.metric).map_or("", |metric| metric.unit);
@@ -371,7 +380,7 @@ fn page_line(shell: &Shell, record: &PageRecord) -> Line {
 }
 
 /// The metric around the fault, with the threshold and the fault shaded.
-async fn chart(visit: &Visit, shell: &Shell, alerts: &[Alert]) -> Result<Option<Html>, Failure> {
+async fn chart(visit: &Visit, shell: &Shell, alerts: &[Alert]) -> Result<Option<Sizes>, Failure> {
     let Some(alert) = alerts.iter().find(|alert| !alert.metric.is_empty()) else {
         return Ok(None);
     };
@@ -396,21 +405,22 @@ async fn chart(visit: &Visit, shell: &Shell, alerts: &[Alert]) -> Result<Option<
     } else {
         Y::Auto
     };
-    let around = Around {
-        from,
-        to,
-        rules: &rules,
-        alerts,
-        size: graph::WIDE,
+    let draw = |size, answer| {
+        let around = Around {
+            from,
+            to,
+            rules: &rules,
+            alerts,
+            size,
+        };
+        let meaning = graph::meaning(shell, &alert.metric);
+        let title = meaning.trim_end_matches(['.', '。']).to_owned();
+        graph::draw(shell, title, &alert.metric, y, answer, &around)
     };
-    Ok(Some(graph::draw(
-        shell,
-        alert.metric.clone(),
-        &alert.metric,
-        y,
-        answer,
-        &around,
-    )))
+    Ok(Some(Sizes {
+        wide: draw(graph::WIDE, answer.clone()),
+        narrow: draw(graph::SIZE, answer),
+    }))
 }
 
 impl TicketPage {

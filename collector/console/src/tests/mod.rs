@@ -6,8 +6,11 @@ mod fake;
 
 mod api;
 mod doors;
+mod live;
 mod matrix;
+mod news;
 mod pages;
+mod reach;
 
 use crate::{ConsoleOptions, router};
 use axum::{Router, body::Body};

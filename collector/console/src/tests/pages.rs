@@ -10,6 +10,7 @@ fn pages() -> Vec<String> {
         "/",
         "/tickets",
         "/tickets?state=all",
+        "/report",
         "/t/1042",
         "/t/1041",
         "/t/1039",

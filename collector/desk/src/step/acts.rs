@@ -200,13 +200,16 @@ fn note_of(action: &Action) -> Text {
             until: Some(until),
         } => {
             let reason = reason.trim();
-            Text::new(format!("{reason} (until {until})"), format!("{reason}(预计至 {until})"))
+            Text::new(
+                format!("{reason} (until {until})"),
+                format!("{reason}（预计至 {until}）"),
+            )
         }
         Action::Resolve { cause, solution } => {
             let (cause, solution) = (cause.trim(), solution.trim());
             Text::new(
                 format!("Cause: {cause}\nSolution: {solution}"),
-                format!("原因:{cause}\n处理:{solution}"),
+                format!("原因：{cause}\n处理：{solution}"),
             )
         }
         Action::Note { text } => Text::plain(text.trim()),

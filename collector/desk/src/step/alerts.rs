@@ -2,7 +2,7 @@
 
 use super::{
     AlertKey, Desk, Refusal,
-    change::{ALL_CLOCKS, By, Change, go_on, start, stop},
+    change::{ALL_CLOCKS, By, Change, start, stop},
 };
 use crate::{
     input::{AlertChange, Report, Turn},
@@ -11,6 +11,9 @@ use crate::{
     policy::ClockStart,
 };
 use tocsin_vocabulary::{AlertId, Code, FaultId, HostId, Severity, Text, TicketId, Timestamp};
+
+/// Longest title of a person's report, in characters: it stands in lists and in pages.
+const TITLE_MAX: usize = 500;
 
 /// What opens a fault and its ticket.
 struct Opening {
@@ -41,7 +44,7 @@ impl Desk {
             (Turn::Raised | Turn::Updated, Some(alert)) => self.update(change, alert, turn),
             (Turn::Raised, None) => self.raise(change, key, turn),
             (Turn::Updated, None) if !turn.drill => self.raise(change, key, turn),
-            (Turn::Cleared, Some(alert)) => self.clear(change, alert, turn.value),
+            (Turn::Cleared, Some(alert)) => self.clear(change, alert),
             (Turn::Updated | Turn::Cleared, None) => {}
         }
     }
@@ -52,6 +55,12 @@ impl Desk {
             return Err(Refusal::new(
                 Code::InvalidInput,
                 "a report needs a title: say in a few words what is wrong",
+            ));
+        }
+        if report.title.chars().count() > TITLE_MAX {
+            return Err(Refusal::new(
+                Code::InvalidInput,
+                format!("the title of a report is longer than {TITLE_MAX} characters: say the rest in a note"),
             ));
         }
         self.open(
@@ -131,18 +140,36 @@ impl Desk {
         if changed {
             change.alerts.insert(id);
         }
+        if turn.severity > before.severity {
+            self.worsen(change, fault, turn.severity);
+        }
         if turn.response == Response::Ticket && fault.is_none() {
             self.open_for(change, id, turn);
         }
     }
 
-    fn clear(&mut self, change: &mut Change, id: AlertId, value: Option<f64>) {
+    /// A rule now calls what holds worse than before. The level is the contract's matter and stays.
+    fn worsen(&mut self, change: &mut Change, fault: Option<FaultId>, severity: Severity) {
+        let Some(fault) = fault.and_then(|fault| self.faults.get_mut(&fault)) else {
+            return;
+        };
+        if fault.severity >= severity {
+            return;
+        }
+        fault.severity = severity;
+        change.faults.insert(fault.id);
+        if let Some(ticket) = fault.ticket.and_then(|ticket| self.tickets.get_mut(&ticket)) {
+            ticket.severity = severity;
+            change.touch(ticket);
+        }
+    }
+
+    fn clear(&mut self, change: &mut Change, id: AlertId) {
         let Some(alert) = self.alerts.get_mut(&id) else {
             return;
         };
         alert.state = AlertState::Cleared;
         alert.cleared_at = Some(change.now);
-        alert.value = value.or(alert.value);
         let (fault, title) = (alert.fault, alert.title.clone());
         change.alerts.insert(id);
         let holds = |id: &AlertId| {
@@ -162,86 +189,29 @@ impl Desk {
         change.entry(&mut ticket, &By::SYSTEM, "alert_cleared", title);
         if all_clear && let Ok(to) = life::next(ticket.state, ticket.prior_state, ActionKind::Restore) {
             let note = Text::new("every alert has cleared", "全部告警已恢复");
+            let untold = self.holds_untold(&ticket, Some(id));
             change.turn(&mut ticket, &By::SYSTEM, ActionKind::Restore.as_str(), to, note);
             self.restored(change, &mut ticket);
-            let to = self
-                .taker(&ticket)
-                .map_or_else(|| self.duty.clone(), |taker| vec![taker]);
-            let round = ticket.revision;
-            self.page(change, &ticket, PageReason::Restored, round, &to);
+            if !untold {
+                let to = self
+                    .taker(&ticket)
+                    .map_or_else(|| self.duty.clone(), |taker| vec![taker]);
+                let round = ticket.revision;
+                self.page(change, &ticket, PageReason::Restored, round, &to);
+            }
         }
         self.tickets.insert(ticket.id, ticket);
     }
 
-    /// What being restored means beside the state: nobody has to respond or come any more.
+    /// What being restored means beside the state: nobody has to respond or come any more. When people were last told
+    /// (`page_due_at`) is kept, for what flaps must not page each time.
     pub(super) fn restored(&mut self, change: &mut Change, ticket: &mut Ticket) {
         stop(
             ticket,
             &[ClockKind::Respond, ClockKind::Arrive, ClockKind::Restore],
             change.now,
         );
-        ticket.page_due_at = None;
         self.withdraw(change, ticket.id, |page| page.reason != PageReason::Breached);
-    }
-
-    /// An alert returned while its ticket is live.
-    fn come_back(&mut self, change: &mut Change, alert: AlertId, fault: FaultId, ticket: TicketId) {
-        let Some(mut alert) = self.alerts.get(&alert).cloned() else {
-            return;
-        };
-        let Some(mut ticket) = self.tickets.get(&ticket).cloned() else {
-            return;
-        };
-        alert.fault = Some(fault);
-        if let Some(fault) = self.faults.get_mut(&fault) {
-            fault.cleared_at = None;
-            fault.severity = fault.severity.max(alert.severity);
-            change.faults.insert(fault.id);
-        }
-        let note = alert.title.clone();
-        self.keep(alert);
-        self.breach(change, &mut ticket);
-        let action = if ticket.state == TicketState::Resolved {
-            ActionKind::Reopen
-        } else {
-            ActionKind::Recur
-        };
-        match life::next(ticket.state, ticket.prior_state, action) {
-            Ok(to) => {
-                change.turn(&mut ticket, &By::SYSTEM, action.as_str(), to, note);
-                self.unrestored(change, &mut ticket);
-            }
-            Err(_) => change.entry(&mut ticket, &By::SYSTEM, "alert_raised", note),
-        }
-        self.withdraw(change, ticket.id, |page| page.reason == PageReason::Restored);
-        let to = self.takers(&ticket);
-        let round = ticket.revision;
-        self.page(change, &ticket, PageReason::Recurred, round, &to);
-        self.tickets.insert(ticket.id, ticket);
-    }
-
-    /// The clocks that stopped at `restored` or `resolved` go on as if not stopped. An arrival is wanted again only while
-    /// it can still be in time: that nobody came to a fault that was mended from afar is no breach.
-    pub(super) fn unrestored(&mut self, change: &Change, ticket: &mut Ticket) {
-        go_on(ticket, &[ClockKind::Restore, ClockKind::Resolve]);
-        match ticket.state {
-            TicketState::Open => {
-                go_on(ticket, &[ClockKind::Respond]);
-                if ticket.page_round < self.policy.paging.rounds_max {
-                    ticket.page_due_at = Some(change.now.plus(self.policy.paging.repage_after.0));
-                }
-            }
-            TicketState::Accepted => {
-                start(ticket, &self.policy, ClockStart::Accepted, change.now);
-                if ticket
-                    .clock(ClockKind::Arrive)
-                    .is_some_and(|clock| clock.due_at > change.now)
-                {
-                    go_on(ticket, &[ClockKind::Arrive]);
-                }
-            }
-            _ => {}
-        }
     }
 
     fn open_for(&mut self, change: &mut Change, alert: AlertId, turn: &AlertChange) {
@@ -318,7 +288,7 @@ impl Desk {
         let note = ticket.title.clone();
         change.line(&mut ticket, &opening.by, "open", (None, Some(TicketState::Open)), note);
         if self.duty.is_empty() {
-            let note = Text::new("nobody is on duty: nobody was paged", "无人值班,未能通知任何人");
+            let note = Text::new("nobody is on duty: nobody was paged", "无人值班，未能通知任何人");
             change.entry(&mut ticket, &By::SYSTEM, "page_nobody", note);
         } else {
             self.round(change, &mut ticket);

@@ -142,7 +142,7 @@ fn body_of(alert: &Alert) -> Text {
         match alert.threshold.map(|threshold| measure(threshold, unit)) {
             Some(threshold) => {
                 body.en = format!("Value {value}, threshold {threshold}.");
-                body.zh = format!("当前值 {value},阈值 {threshold}。");
+                body.zh = format!("当前值 {value}，阈值 {threshold}。");
             }
             None => {
                 body.en = format!("Value {value}.");

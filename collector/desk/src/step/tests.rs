@@ -1,5 +1,6 @@
 //! Stories that read as they happen, and a simulator that looks for what no story thought of.
 
+mod returns;
 mod simulator;
 mod stories;
 

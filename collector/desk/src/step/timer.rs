@@ -15,12 +15,29 @@ impl Desk {
             .iter()
             .filter(|clock| clock.stopped_at.is_none() && clock.breached_at.is_none());
         let breach = running.map(|clock| clock.due_at).min();
-        [breach, self.round_due(ticket)].into_iter().flatten().min()
+        [breach, self.round_due(ticket), self.return_due(ticket)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// A return that was kept quiet is told when the time comes, if it still holds and no round tells it.
+    fn return_due(&self, ticket: &Ticket) -> Option<Timestamp> {
+        let without_rounds = match ticket.state {
+            TicketState::Accepted | TicketState::OnSite | TicketState::Waiting => true,
+            TicketState::Open => ticket.page_round >= self.policy.paging.rounds_max,
+            _ => false,
+        };
+        ticket
+            .page_due_at
+            .filter(|_| without_rounds && self.holds_untold(ticket, None))
     }
 
     /// While nobody is on duty no round is due; the first person to come on duty is paged at once.
     fn round_due(&self, ticket: &Ticket) -> Option<Timestamp> {
-        let wanted = ticket.state == TicketState::Open && !self.duty.is_empty();
+        let wanted = ticket.state == TicketState::Open
+            && !self.duty.is_empty()
+            && ticket.page_round < self.policy.paging.rounds_max;
         ticket.page_due_at.filter(|_| wanted)
     }
 
@@ -31,6 +48,10 @@ impl Desk {
             self.breach(change, &mut ticket);
             if self.round_due(&ticket).is_some_and(|due| due <= change.now) {
                 self.round(change, &mut ticket);
+            }
+            if self.return_due(&ticket).is_some_and(|due| due <= change.now) {
+                change.touch(&mut ticket);
+                self.tell_of_return(change, &mut ticket);
             }
             self.tickets.insert(ticket.id, ticket);
         }
@@ -54,7 +75,7 @@ impl Desk {
         let (round, people) = (ticket.page_round, self.duty.len());
         let note = Text::new(
             format!("round {round}, people on duty: {people}"),
-            format!("第 {round} 轮,值班 {people} 人"),
+            format!("第 {round} 轮，值班 {people} 人"),
         );
         change.entry(ticket, &By::SYSTEM, "page", note);
         let to = self.duty.clone();
@@ -65,7 +86,7 @@ impl Desk {
             ticket.page_due_at = None;
             let note = Text::new(
                 format!("nobody accepted after {round} rounds: no further round follows"),
-                format!("通知 {round} 轮后仍无人接单,不再继续通知"),
+                format!("通知 {round} 轮后仍无人接单，不再继续通知"),
             );
             change.entry(ticket, &By::SYSTEM, "page_end", note);
         }
@@ -99,5 +120,5 @@ fn breach_note(kind: ClockKind, due_at: Timestamp) -> Text {
         ClockKind::Restore => ("restore", "恢复"),
         ClockKind::Resolve => ("resolve", "解决"),
     };
-    Text::new(format!("{en}: was due {due_at}"), format!("{zh}逾期,时限 {due_at}"))
+    Text::new(format!("{en}: was due {due_at}"), format!("{zh}逾期，时限 {due_at}"))
 }

@@ -141,6 +141,10 @@ async fn a_session_ends_when_idle_and_in_any_case_after_twelve_hours(mut world: 
     assert_eq!(speaks(15 * MINUTE - 1).await, Some(li.clone()));
     assert_eq!(speaks(29 * MINUTE).await, Some(li.clone()), "its deadline has moved");
     assert_eq!(speaks(44 * MINUTE).await, None);
+    let peeked = async |second| world.ledger.peek_session("s", at(second)).await.unwrap().is_some();
+    assert!(peeked(44 * MINUTE).await, "an open page still shows what it shows");
+    assert_eq!(speaks(44 * MINUTE).await, None, "and looking moves nothing");
+    assert!(!peeked(12 * HOUR).await);
 
     world.ledger.begin_session("busy", li.id, at(HOUR)).await.unwrap();
     for step in 1..72 {
@@ -151,9 +155,9 @@ async fn a_session_ends_when_idle_and_in_any_case_after_twelve_hours(mut world: 
         );
     }
     assert_eq!(world.ledger.session("busy", at(13 * HOUR)).await.unwrap(), None);
-    assert_eq!(world.ledger.session("s", at(1)).await.unwrap(), None, "swept out");
 
     world.ledger.begin_session("short", li.id, at(20 * HOUR)).await.unwrap();
+    assert_eq!(world.ledger.session("s", at(1)).await.unwrap(), None, "swept out");
     world.ledger.end_session("short").await.unwrap();
     assert_eq!(world.ledger.session("short", at(20 * HOUR)).await.unwrap(), None);
 }

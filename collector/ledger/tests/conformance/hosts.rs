@@ -9,7 +9,10 @@ on_both_engines! {
     an_enrolled_host_reads_back,
     a_host_of_another_customer_is_covered_by_its_contract,
     a_host_is_enrolled_once,
-    of_many_renewals_at_once_one_wins,
+    many_renewals_at_once_count_one_generation,
+    a_certificate_that_never_arrived_does_not_shut_its_host_out,
+    a_copied_key_is_noticed_once_both_were_used,
+    a_ledger_from_an_older_copy_catches_up_with_its_hosts,
     a_revoked_host_stays_out,
     a_host_is_heard_only_forwards,
     an_event_is_kept_once,
@@ -115,30 +118,51 @@ async fn a_host_is_enrolled_once(mut world: World) {
     assert_eq!(world.ledger.verify_audit().await.unwrap(), Chain::Whole { lines: 0 });
 }
 
-async fn of_many_renewals_at_once_one_wins(mut world: World) {
+async fn many_renewals_at_once_count_one_generation(mut world: World) {
     let host = world.host("web-01").await.id;
     let tries: Vec<_> = (0..20)
         .map(|_| {
             let ledger = world.ledger.clone();
-            tokio::spawn(async move { ledger.renewed(host, 1, at(99)).await })
+            tokio::spawn(async move { ledger.renewed(host, 1, at(50), at(99)).await })
         })
         .collect();
-    let mut won = 0;
     for attempt in tries {
-        match attempt.await.unwrap() {
-            Ok(generation) => {
-                assert_eq!(generation, 2);
-                won += 1;
-            }
-            Err(error) => assert_eq!(error.code(), Code::Conflict, "{error}"),
-        }
+        assert_eq!(attempt.await.unwrap().unwrap(), 2);
     }
-    assert_eq!(won, 1);
-    assert_eq!(world.ledger.renewed(host, 2, at(100)).await.unwrap(), 3);
+    assert_eq!(world.ledger.renewed(host, 2, at(99), at(100)).await.unwrap(), 3);
     assert_eq!(
         world.ledger.host(host).await.unwrap().unwrap().certificate_until,
         at(100)
     );
+}
+
+async fn a_certificate_that_never_arrived_does_not_shut_its_host_out(mut world: World) {
+    let host = world.host("web-01").await.id;
+    world.ledger.presented(host, at(50)).await.unwrap();
+    assert_eq!(world.ledger.renewed(host, 1, at(50), at(99)).await.unwrap(), 2);
+    // The answer was lost, twice; each time the host asks again with what it has.
+    assert_eq!(world.ledger.renewed(host, 1, at(50), at(110)).await.unwrap(), 2);
+    assert_eq!(world.ledger.renewed(host, 1, at(50), at(120)).await.unwrap(), 2);
+    world.ledger.presented(host, at(120)).await.unwrap();
+    assert_eq!(world.ledger.renewed(host, 2, at(120), at(130)).await.unwrap(), 3);
+}
+
+async fn a_copied_key_is_noticed_once_both_were_used(mut world: World) {
+    let host = world.host("web-01").await.id;
+    assert_eq!(world.ledger.renewed(host, 1, at(50), at(99)).await.unwrap(), 2);
+    world.ledger.presented(host, at(99)).await.unwrap();
+    world.ledger.presented(host, at(50)).await.unwrap();
+    let error = world.ledger.renewed(host, 1, at(50), at(100)).await.unwrap_err();
+    assert_eq!(error.code(), Code::Conflict, "{error}");
+    let error = world.ledger.renewed(host, 3, at(99), at(100)).await.unwrap_err();
+    assert_eq!(error.code(), Code::Conflict, "{error}");
+}
+
+async fn a_ledger_from_an_older_copy_catches_up_with_its_hosts(mut world: World) {
+    let host = world.host("web-01").await;
+    let later = host.certificate_until.plus(std::time::Duration::from_secs(60));
+    let latest = later.plus(std::time::Duration::from_secs(60));
+    assert_eq!(world.ledger.renewed(host.id, 7, later, latest).await.unwrap(), 8);
 }
 
 async fn a_revoked_host_stays_out(mut world: World) {
@@ -150,7 +174,7 @@ async fn a_revoked_host_stays_out(mut world: World) {
         .unwrap();
     world.ledger.revoke_host(host, at(60), "other", &[]).await.unwrap();
     assert_eq!(world.ledger.host(host).await.unwrap().unwrap().revoked_at, Some(at(50)));
-    let error = world.ledger.renewed(host, 1, at(99)).await.unwrap_err();
+    let error = world.ledger.renewed(host, 1, at(50), at(99)).await.unwrap_err();
     assert!(error.to_string().contains("revoked"), "{error}");
     let unknown = HostId::next(&mut world.ids, at(0));
     let error = world
@@ -177,6 +201,22 @@ async fn a_host_is_heard_only_forwards(mut world: World) {
     assert_eq!(
         world.ledger.host(other).await.unwrap().unwrap().last_seen_at,
         Some(at(7))
+    );
+
+    let mut many: Vec<_> = (0..1_200)
+        .map(|n| (HostId::next(&mut world.ids, at(n)), at(20)))
+        .collect();
+    many.extend([(other, at(20)), (other, at(30)), (host, at(40))]);
+    world.ledger.touch_hosts(&many).await.unwrap();
+    assert_eq!(
+        world.ledger.host(host).await.unwrap().unwrap().last_seen_at,
+        Some(at(40)),
+        "far behind in a long list"
+    );
+    assert_eq!(
+        world.ledger.host(other).await.unwrap().unwrap().last_seen_at,
+        Some(at(30)),
+        "the later of two"
     );
 }
 

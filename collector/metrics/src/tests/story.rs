@@ -189,6 +189,38 @@ fn damage_in_the_journal_costs_a_host_its_ticks_up_to_the_next_key_frame() {
 }
 
 #[test]
+fn ticks_whose_dictionary_is_lost_are_asked_for_again() {
+    let disk = FaultDisk::new();
+    let (store, mut agent) = begun(&disk);
+    for seq in 1..=3 {
+        agent.live(&store, seq, seq == 1).unwrap();
+    }
+    drop(store);
+    let log = Path::new("/store/dictionaries.log");
+    assert!(disk.damage(log, |bytes| bytes.fill(0)));
+    let store = open(&disk);
+    assert_eq!(store.health().undecodable_ticks, 3);
+    assert!(
+        store.holdings(agent.host, agent.spool).received.is_empty(),
+        "not held: it comes again"
+    );
+    let dictionary = learn(&store).unwrap();
+    assert_eq!(dictionary.hash(), agent.dictionary.hash());
+    agent.connect(&store, 1);
+    let taken = agent.chunk(&store, &[1, 2, 3], tick(4).time).unwrap();
+    assert_eq!((taken.ticks, taken.duplicates), (3, 0));
+    drop(store);
+    let store = open(&disk);
+    assert_eq!(store.holdings(agent.host, agent.spool).received, [(1, 3)]);
+    assert!(
+        stored(&store, agent.host).values().all(|times| *times == 1),
+        "each once"
+    );
+    store.seal_everything(tick(5).time).unwrap();
+    assert_eq!(store.holdings(agent.host, agent.spool).sealed_seq, 3);
+}
+
+#[test]
 fn old_days_go_and_what_was_received_is_still_known() {
     let disk = FaultDisk::new();
     let (store, mut agent) = begun(&disk);

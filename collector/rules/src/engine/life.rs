@@ -5,6 +5,9 @@ use tocsin_vocabulary::Timestamp;
 
 /// Timers wait this long beyond `for` and `clear_for`, so that a tick that is due at the same moment decides first.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
+/// `for` and `clear_for` count in tick time, which must not run ahead of ours by more than this: a host's clock that
+/// jumps forward, as after a pause of a virtual machine, proves nothing. More than ticks are delayed on their way.
+const AHEAD_MAX: Duration = Duration::from_secs(6);
 /// A raised alert's new value is told at most this often.
 pub(crate) const UPDATE_EVERY: Duration = Duration::from_secs(300);
 
@@ -185,7 +188,7 @@ impl Life {
     }
 
     fn raise_after(&mut self, hold: Duration, moment: Moment) -> Outcome {
-        if moment.tick.since(self.began) >= hold {
+        if moment.tick.since(self.began) >= hold && self.is_near(moment.now) {
             self.raise(moment.now)
         } else {
             Outcome::Nothing
@@ -193,11 +196,16 @@ impl Life {
     }
 
     fn clear_after(&mut self, hold: Duration, moment: Moment) -> Outcome {
-        if moment.tick.since(self.ended) >= hold {
+        if moment.tick.since(self.ended) >= hold && self.is_near(moment.now) {
             self.clear()
         } else {
             Outcome::Nothing
         }
+    }
+
+    /// Whether the timer that would decide without ticks is not far off; it decides in any case.
+    fn is_near(&self, now: Timestamp) -> bool {
+        self.due.is_none_or(|due| due <= now.plus(AHEAD_MAX))
     }
 
     fn raise(&mut self, now: Timestamp) -> Outcome {

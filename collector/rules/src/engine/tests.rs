@@ -340,3 +340,22 @@ fn two_series_with_one_name_share_no_alert() {
     assert_eq!(story.tick(0, &[0.95, 0.1]), one(TransitionKind::Raised, "full"));
     assert_eq!(story.tick(10, &[0.95, 0.95]), []);
 }
+
+#[test]
+fn a_clock_that_jumps_forward_neither_raises_nor_clears_early() {
+    let mut story = Story::new(&full("full", "for = \"5m\"\nclear_for = \"5m\""));
+    let dictionary = story.dictionary.clone();
+    let mut see = |tick_at: i64, now: i64, value: f64| {
+        let tick = tick(tick_at, &[value]);
+        told(&story.engine.tick(HOST, &dictionary, &tick, &[1], at(now), false))
+    };
+    assert!(see(0, 0, 0.95).is_empty());
+    assert!(
+        see(3_600, 10, 0.95).is_empty(),
+        "an hour by the host's clock, ten seconds by ours"
+    );
+    assert!(see(3_890, 300, 0.95).len() == 1, "five minutes by both");
+    assert!(see(3_900, 310, 0.5).is_empty());
+    assert!(see(9_000, 320, 0.5).is_empty());
+    assert_eq!(see(9_290, 610, 0.5), [(TransitionKind::Cleared, "full".to_owned())]);
+}

@@ -22,13 +22,13 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "cpu.logical_number",
         "`0`, `1`, …",
         "one logical CPU; left out for the whole host",
-        "单个逻辑 CPU 的编号;整机汇总时没有此属性",
+        "单个逻辑 CPU 的编号；整机汇总时没有此属性",
     ),
     attribute(
         "cpu.mode",
         "`user` `nice` `system` `idle` `iowait` `interrupt` `steal`",
         "what the CPU did; `interrupt` includes soft interrupts",
-        "CPU 所处的模式;`interrupt` 含软中断",
+        "CPU 所处的模式；`interrupt` 含软中断",
     ),
     attribute(
         "disk.io.direction",
@@ -52,13 +52,13 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "process.state",
         "`running` `sleeping` `blocked` `stopped` `defunct` `idle`",
         "what processes are doing; `blocked` waits for the disk and cannot be killed, `defunct` is a zombie",
-        "进程状态;`blocked` 为不可中断等待,`defunct` 为僵尸进程",
+        "进程状态；`blocked` 为不可中断等待，`defunct` 为僵尸进程",
     ),
     attribute(
         "system.device",
         "`/dev/sda1`, `sda`, …",
         "what a file system is mounted from, or a block device",
-        "文件系统所在设备,或块设备名称",
+        "文件系统所在设备，或块设备名称",
     ),
     attribute(
         "system.filesystem.mountpoint",
@@ -70,7 +70,7 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "system.filesystem.state",
         "`used` `free` `reserved`",
         "share of a file system; `reserved` is what only root may use",
-        "文件系统空间的归属;`reserved` 仅 root 可用",
+        "文件系统空间的归属；`reserved` 仅 root 可用",
     ),
     attribute(
         "system.filesystem.type",
@@ -82,7 +82,7 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "system.memory.state",
         "`used` `free` `buffers` `cached`",
         "what memory is used for; `used` is total − available",
-        "内存用途;`used` 为总量减去可用量",
+        "内存用途；`used` 为总量减去可用量",
     ),
     attribute(
         "system.paging.direction",
@@ -94,7 +94,7 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "system.paging.fault.type",
         "`major` `minor`",
         "`major` had to read from a disk",
-        "缺页类型;`major` 需读盘",
+        "缺页类型；`major` 需读盘",
     ),
     attribute(
         "system.paging.state",
@@ -112,7 +112,7 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "tocsin.pressure.stall",
         "`some` `full`",
         "`some`: at least one task waited; `full`: all of them did",
-        "`some` 为至少一个任务在等待,`full` 为全部任务都在等待",
+        "`some` 为至少一个任务在等待，`full` 为全部任务都在等待",
     ),
     attribute(
         "tocsin.pressure.window",

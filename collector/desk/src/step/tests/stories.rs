@@ -7,14 +7,14 @@ use crate::{
 };
 
 /// A desk, its virtual clock, and what the last step said.
-struct Story {
-    desk: Desk,
-    now: Timestamp,
-    last: Effects,
+pub(super) struct Story {
+    pub(super) desk: Desk,
+    pub(super) now: Timestamp,
+    pub(super) last: Effects,
 }
 
 impl Story {
-    fn with_duty(duty: Vec<OnDuty>) -> Self {
+    pub(super) fn with_duty(duty: Vec<OnDuty>) -> Self {
         let desk = Desk::new(Policy::basic(), IdSource::new(1), OpenWork::default(), duty);
         Self {
             desk,
@@ -23,38 +23,38 @@ impl Story {
         }
     }
 
-    fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         Self::with_duty(vec![on_duty(1), on_duty(2)])
     }
 
-    fn after(mut self, time: Duration) -> Self {
+    pub(super) fn after(mut self, time: Duration) -> Self {
         self.now = self.now.plus(time);
         self
     }
 
-    fn does(mut self, input: Input) -> Self {
+    pub(super) fn does(mut self, input: Input) -> Self {
         self.last = self.desk.step(input, self.now).unwrap();
         self
     }
 
-    fn raise(self) -> Self {
+    pub(super) fn raise(self) -> Self {
         self.does(Input::Alerts(vec![alert(Turn::Raised, 1, "disk")]))
     }
 
-    fn clear(self) -> Self {
+    pub(super) fn clear(self) -> Self {
         self.does(Input::Alerts(vec![alert(Turn::Cleared, 1, "disk")]))
     }
 
-    fn timer(self) -> Self {
+    pub(super) fn timer(self) -> Self {
         self.does(Input::Timer)
     }
 
-    fn person_does(self, who: u8, action: Action) -> Self {
+    pub(super) fn person_does(self, who: u8, action: Action) -> Self {
         let ticket = self.desk.ticket_by_number(1).unwrap().id;
         self.does(act(ticket, who, action))
     }
 
-    fn refuses(self, who: u8, action: Action, code: Code) -> Self {
+    pub(super) fn refuses(self, who: u8, action: Action, code: Code) -> Self {
         let ticket = self.desk.ticket_by_number(1).unwrap().id;
         let before = self.desk.open_work();
         let mut story = self;
@@ -64,24 +64,24 @@ impl Story {
         story
     }
 
-    fn ticket(&self) -> &Ticket {
+    pub(super) fn ticket(&self) -> &Ticket {
         self.desk.ticket_by_number(1).unwrap()
     }
 
-    fn is(self, state: TicketState) -> Self {
+    pub(super) fn is(self, state: TicketState) -> Self {
         assert_eq!(self.ticket().state, state);
         self
     }
 
     /// The timeline lines of the last step.
-    fn tells(self, actions: &[&str]) -> Self {
+    pub(super) fn tells(self, actions: &[&str]) -> Self {
         let told: Vec<_> = self.last.entries.iter().map(|entry| entry.action.as_str()).collect();
         assert_eq!(told, actions);
         self
     }
 
     /// The pages of the last step: reason and how many.
-    fn pages(self, expected: &[(PageReason, usize)]) -> Self {
+    pub(super) fn pages(self, expected: &[(PageReason, usize)]) -> Self {
         let mut counted: Vec<(PageReason, usize)> = Vec::new();
         for page in &self.last.pages {
             match counted.iter_mut().find(|(reason, _)| *reason == page.reason) {
@@ -93,7 +93,7 @@ impl Story {
         self
     }
 
-    fn silent(self) -> Self {
+    pub(super) fn silent(self) -> Self {
         assert!(self.last.is_empty(), "{:#?}", self.last);
         self
     }
@@ -231,52 +231,16 @@ fn an_acceptance_that_comes_late_is_late_even_before_the_timer_ran() {
 }
 
 #[test]
-fn what_clears_by_itself_and_returns_is_the_same_ticket() {
-    let story = Story::begin().raise().after(MINUTE).clear().is(TicketState::Restored);
-    let story = story.pages(&[(PageReason::Restored, 4)]);
-    assert!(story.ticket().clock(ClockKind::Respond).unwrap().stopped_at.is_some());
-    let story = story
-        .after(MINUTE)
-        .raise()
-        .is(TicketState::Open)
-        .tells(&["recur"])
-        .pages(&[(PageReason::Recurred, 4)]);
-    assert_eq!(story.last.alerts.len(), 1, "a later episode has its own row");
-    assert_eq!(story.last.faults[0].cleared_at, None);
-    assert_eq!(
-        story.ticket().clock(ClockKind::Respond).unwrap().stopped_at,
-        None,
-        "as if it had not stopped"
-    );
-    story.after(5 * MINUTE).timer().pages(&[(PageReason::Unaccepted, 4)]);
-}
-
-#[test]
-fn recurring_leads_back_to_where_the_work_stood() {
-    let wait = Action::Wait {
-        reason: "parts".to_owned(),
-        until: None,
-    };
-    let story = Story::begin()
-        .raise()
-        .person_does(1, Action::Accept)
-        .person_does(1, Action::Arrive);
-    let story = story
-        .person_does(1, wait)
-        .is(TicketState::Waiting)
-        .clear()
-        .is(TicketState::Restored);
-    let story = story
-        .raise()
-        .is(TicketState::OnSite)
-        .pages(&[(PageReason::Recurred, 2)]);
-    let story = story
-        .clear()
-        .person_does(1, resolve())
-        .raise()
-        .is(TicketState::Accepted)
-        .tells(&["reopen"]);
-    assert!(story.ticket().clock(ClockKind::Resolve).unwrap().stopped_at.is_none());
+fn a_rule_that_calls_it_worse_makes_its_fault_and_ticket_worse() {
+    let mut worse = alert(Turn::Updated, 1, "disk");
+    worse.severity = Severity::Critical;
+    let story = Story::begin().raise().does(Input::Alerts(vec![worse.clone()]));
+    assert_eq!(story.ticket().severity, Severity::Critical);
+    assert_eq!(story.last.faults[0].severity, Severity::Critical);
+    assert_eq!(story.last.tickets[0].revision, 2);
+    worse.severity = Severity::Minor;
+    let story = story.does(Input::Alerts(vec![worse]));
+    assert_eq!(story.ticket().severity, Severity::Critical, "the worst it ever was");
 }
 
 #[test]
@@ -357,6 +321,18 @@ fn a_drill_is_marked_and_never_hides_the_real_thing() {
     assert_eq!(story.last.alerts.len(), 1, "the drill's alert is over with it");
     drill.turn = Turn::Cleared;
     story.does(Input::Alerts(vec![drill])).silent();
+}
+
+#[test]
+fn a_drill_that_is_over_leaves_nothing_behind() {
+    let mut drill = alert(Turn::Raised, 1, "disk");
+    drill.drill = true;
+    let cancel = Action::Cancel {
+        reason: "over".to_owned(),
+    };
+    let story = Story::begin().does(Input::Alerts(vec![drill])).person_does(1, cancel);
+    assert!(story.desk.alerts.is_empty() && story.desk.latest.is_empty());
+    assert!(story.desk.faults.is_empty() && story.desk.shown_by.is_empty());
 }
 
 #[test]
@@ -447,7 +423,12 @@ fn a_person_reports_and_people_alone_restore_it() {
         severity: Severity::Critical,
         occurred_at: None,
     };
-    let story = Story::begin()
+    let mut endless = report.clone();
+    endless.title = "烟".repeat(501);
+    let mut story = Story::begin();
+    let refusal = story.desk.step(Input::Report(endless), story.now).unwrap_err();
+    assert_eq!(refusal.code, Code::InvalidInput, "{refusal}");
+    let story = story
         .does(Input::Report(report))
         .tells(&["open", "page"])
         .pages(&[(PageReason::Opened, 4)]);
@@ -478,58 +459,4 @@ fn a_person_reports_and_people_alone_restore_it() {
             reason: "thrown away".to_owned(),
         },
     );
-}
-
-/// A closed ticket as the ledger still has it, and the desk that forgot it.
-fn closed() -> (Story, OpenWork) {
-    let story = Story::begin()
-        .raise()
-        .person_does(1, Action::Accept)
-        .clear()
-        .person_does(1, resolve());
-    let mut work = story.desk.open_work();
-    let story = story.person_does(1, Action::Confirm);
-    work.tickets.clone_from(&story.last.tickets);
-    work.pages.clear();
-    (story, work)
-}
-
-#[test]
-fn a_closed_ticket_is_recalled_to_be_reopened() {
-    let (mut story, work) = closed();
-    story.desk.recall(work);
-    let story = story
-        .person_does(
-            1,
-            Action::Reopen {
-                reason: "not mended".to_owned(),
-            },
-        )
-        .is(TicketState::Accepted);
-    let story = story
-        .raise()
-        .tells(&["alert_raised"])
-        .pages(&[(PageReason::Recurred, 2)]);
-    assert_eq!(story.last.tickets[0].number, 1);
-}
-
-#[test]
-fn a_closed_ticket_stays_closed_when_it_is_too_old_or_has_a_successor() {
-    let reopen = Action::Reopen {
-        reason: "not mended".to_owned(),
-    };
-    for late in [true, false] {
-        let (story, work) = closed();
-        let mut story = if late { story.after(200 * HOUR) } else { story.raise() };
-        let ticket = work.tickets[0].id;
-        let before = story.desk.open_work();
-        story.desk.recall(work);
-        let refusal = story.desk.step(act(ticket, 1, reopen.clone()), story.now).unwrap_err();
-        assert_eq!(refusal.code, Code::Conflict);
-        assert!(
-            refusal.reason.contains(if late { "7d ago" } else { "has #2" }),
-            "{refusal}"
-        );
-        assert_eq!(story.desk.open_work(), before, "and is forgotten again");
-    }
 }

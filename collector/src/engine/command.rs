@@ -1,0 +1,136 @@
+//! What reaches the engine, and the way to it.
+
+use super::condition::Condition;
+use std::{sync::Arc, time::Duration};
+use tocsin_console::backend::{Failure, HealthPart, RuleView};
+use tocsin_desk::{
+    input::{Act, Report},
+    model::Ticket,
+    record::HostRecord,
+};
+use tocsin_rules::RuleSet;
+use tocsin_vocabulary::{Code, Dictionary, HostId, batch::Tick};
+use tokio::sync::{mpsc, oneshot};
+
+/// Commands that wait; a full queue makes streams wait, which makes agents keep their ticks.
+const COMMANDS_QUEUE: usize = 4_096;
+
+/// One tick for the rules.
+#[derive(Debug)]
+pub struct TickSeen {
+    /// Whose.
+    pub host: HostId,
+    /// What its cells mean.
+    pub dictionary: Dictionary,
+    /// The tick.
+    pub tick: Arc<Tick>,
+    /// Which cells differ from the tick before.
+    pub changed: Vec<u64>,
+}
+
+/// What the engine is asked to do.
+#[derive(Debug)]
+pub enum Command {
+    /// A live tick arrived.
+    Tick(TickSeen),
+    /// A stream opened; ticks are due every `interval`.
+    Streaming {
+        /// Whose.
+        host: HostId,
+        /// Between ticks.
+        interval: Duration,
+    },
+    /// A host was enrolled or its register row changed.
+    HostChanged(Box<HostRecord>),
+    /// A host was shut out.
+    HostGone(HostId),
+    /// A person acts.
+    Act(Box<Act>, oneshot::Sender<Result<Ticket, Failure>>),
+    /// A person reports.
+    Report(Box<Report>, oneshot::Sender<Result<Ticket, Failure>>),
+    /// Who is on duty may have changed.
+    Duty,
+    /// New rules.
+    Reload(Box<RuleSet>),
+    /// Rules with their present state.
+    Rules(oneshot::Sender<Vec<RuleView>>),
+    /// Are you there?
+    Ping(oneshot::Sender<()>),
+}
+
+/// The way to the engine.
+#[derive(Debug, Clone)]
+pub struct EngineHandle {
+    sender: mpsc::Sender<Command>,
+    pub(super) condition: Condition,
+}
+
+/// The engine has stopped.
+fn stopped() -> Failure {
+    Failure::new(Code::Unavailable, "the desk is shutting down: try again in a moment")
+}
+
+impl EngineHandle {
+    /// The queue to a new engine.
+    #[must_use]
+    pub fn queue() -> (Self, mpsc::Receiver<Command>) {
+        let (sender, receiver) = mpsc::channel(COMMANDS_QUEUE);
+        let handle = Self {
+            sender,
+            condition: Condition::default(),
+        };
+        (handle, receiver)
+    }
+
+    /// Sends a command; false when the engine has stopped.
+    pub async fn send(&self, command: Command) -> bool {
+        self.sender.send(command).await.is_ok()
+    }
+
+    /// A host was enrolled or changed.
+    pub async fn host_changed(&self, record: HostRecord) {
+        self.send(Command::HostChanged(Box::new(record))).await;
+    }
+
+    /// A person acts on a ticket.
+    ///
+    /// # Errors
+    /// When the table of ticket life, the revision or the ledger refuses.
+    pub async fn act(&self, act: Act) -> Result<Ticket, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Act(Box::new(act), reply)).await;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// A person reports a fault.
+    ///
+    /// # Errors
+    /// When the ledger refuses.
+    pub async fn report(&self, report: Report) -> Result<Ticket, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Report(Box::new(report), reply)).await;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Rules with their present state.
+    ///
+    /// # Errors
+    /// When the engine has stopped.
+    pub async fn rules(&self) -> Result<Vec<RuleView>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Rules(reply)).await;
+        answer.await.map_err(|_| stopped())
+    }
+
+    /// Whether the engine still takes commands and comes to their end.
+    pub async fn answers(&self) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Ping(reply)).await && answer.await.is_ok()
+    }
+
+    /// Whether what rules and people say reaches the ledger.
+    #[must_use]
+    pub fn health(&self) -> HealthPart {
+        self.condition.health()
+    }
+}

@@ -1,0 +1,207 @@
+//! The engine over a real ledger, under a clock that the test moves.
+
+use super::*;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tocsin_console::backend::Failure;
+use tocsin_desk::{
+    input::{AlertChange, Turn},
+    model::{Actor, Response, Via},
+    record::{AlertFilter, HostFacts},
+};
+use tocsin_ledger::{DEFAULT_CONTRACT, DEFAULT_CUSTOMER, DEFAULT_SITE, NewHost};
+use tocsin_vocabulary::{AssetId, IdSource, Importance, Severity, Text};
+
+const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+fn asset() -> AssetFacts {
+    AssetFacts {
+        asset: AssetId::from_bytes([7; 16]),
+        name: "db1".to_owned(),
+        customer: DEFAULT_CUSTOMER,
+        contract: DEFAULT_CONTRACT,
+        site: DEFAULT_SITE,
+        importance: Importance::default(),
+    }
+}
+
+pub(super) fn change(rule: &str, turn: Turn, at: u32) -> AlertChange {
+    AlertChange {
+        turn,
+        rule: rule.to_owned(),
+        host: HostId::from_bytes([1; 16]),
+        instance: String::new(),
+        asset: asset(),
+        severity: Severity::Critical,
+        response: Response::Ticket,
+        title: Text::plain("fault"),
+        remedy: Text::default(),
+        metric: String::new(),
+        value: Some(f64::from(at)),
+        threshold: None,
+        occurred_at: Timestamp::from_millis(at.into()),
+        drill: false,
+    }
+}
+
+struct World {
+    _folder: tempfile::TempDir,
+    ledger: Arc<Ledger>,
+    now: Arc<AtomicI64>,
+    engine: Engine,
+    host: HostId,
+}
+
+impl World {
+    /// A collector with one host that ticks every 10 s.
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = format!("sqlite:{}", folder.path().join("ledger.db").display());
+        let ledger = Arc::new(Ledger::open(&address, START).await.unwrap());
+        let mut ids = IdSource::new(1);
+        let new = NewHost {
+            host: HostId::next(&mut ids, START),
+            asset: AssetId::next(&mut ids, START),
+            name: "db1".to_owned(),
+            customer: None,
+            facts: HostFacts::default(),
+            certificate_until: START.plus(Duration::from_secs(86_400)),
+        };
+        let host = ledger.enrol_host(&new, START, &[]).await.unwrap().id;
+        let now = Arc::new(AtomicI64::new(START.as_millis()));
+        let engine = open(&ledger, &now).await;
+        let mut world = Self {
+            _folder: folder,
+            ledger,
+            now,
+            engine,
+            host,
+        };
+        world.stream().await;
+        world
+    }
+
+    async fn stream(&mut self) {
+        let interval = Duration::from_secs(10);
+        let host = self.host;
+        self.engine.handle(Command::Streaming { host, interval }).await;
+    }
+
+    fn pass(&self, seconds: i64) {
+        self.now.fetch_add(seconds * 1_000, Ordering::Relaxed);
+    }
+
+    async fn raised(&self) -> usize {
+        let alerts = self.ledger.alerts(&AlertFilter::default()).await.unwrap().items;
+        alerts.iter().filter(|alert| alert.state == AlertState::Raised).count()
+    }
+}
+
+async fn open(ledger: &Arc<Ledger>, now: &Arc<AtomicI64>) -> Engine {
+    let now = now.clone();
+    let (handle, _) = EngineHandle::queue();
+    let parts = Parts {
+        ledger: ledger.clone(),
+        rules: RuleSet::builtin(),
+        policy: Policy::basic(),
+        destinations: vec!["inbox".to_owned()],
+        clock: Arc::new(move || Timestamp::from_millis(now.load(Ordering::Relaxed))),
+        live: Arc::new(Live::default()),
+        outbox: Arc::new(Notify::new()),
+    };
+    Engine::open(parts, &handle).await.unwrap()
+}
+
+/// Lets time pass second by second, as the engine's loop would see it.
+async fn watch(world: &mut World, seconds: i64) {
+    for _ in 0..seconds {
+        world.pass(1);
+        world.engine.look_up(Duration::from_secs(1));
+        world.engine.advance().await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_says_nothing_is_silent_and_back_again() {
+    let mut world = World::new().await;
+    watch(&mut world, 400).await;
+    assert_eq!(world.raised().await, 1);
+    world.stream().await;
+    watch(&mut world, 30).await;
+    assert_eq!(world.raised().await, 0);
+}
+
+#[tokio::test]
+async fn time_that_the_engine_did_not_see_is_no_silence_of_hosts() {
+    let mut world = World::new().await;
+    watch(&mut world, 5).await;
+    world.pass(3_600);
+    world.engine.advance().await;
+    assert_eq!(world.raised().await, 0);
+    watch(&mut world, 400).await;
+    assert_eq!(world.raised().await, 1, "from then on it counts");
+}
+
+#[tokio::test]
+async fn what_is_under_way_from_a_host_that_was_shut_out_is_not_heard() {
+    let mut world = World::new().await;
+    let record = world.ledger.host(world.host).await.unwrap().unwrap();
+    world.engine.handle(Command::HostGone(world.host)).await;
+    world.stream().await;
+    world.engine.handle(Command::HostChanged(Box::new(record))).await;
+    watch(&mut world, 1_000).await;
+    assert_eq!(world.raised().await, 0);
+}
+
+#[tokio::test]
+async fn an_alert_of_a_host_that_was_shut_out_clears_at_the_next_start() {
+    let mut world = World::new().await;
+    watch(&mut world, 400).await;
+    assert_eq!(world.raised().await, 1);
+    let now = (world.engine.parts.clock)();
+    world.ledger.revoke_host(world.host, now, "admin", &[]).await.unwrap();
+    world.engine = open(&world.ledger, &world.now).await;
+    world.engine.advance().await;
+    assert_eq!(world.raised().await, 0);
+}
+
+#[tokio::test]
+async fn a_restart_neither_raises_again_nor_forgets() {
+    let mut world = World::new().await;
+    watch(&mut world, 400).await;
+    world.engine = open(&world.ledger, &world.now).await;
+    watch(&mut world, 400).await;
+    assert_eq!(world.raised().await, 1);
+    let all = world.ledger.alerts(&AlertFilter::default()).await.unwrap().items;
+    assert_eq!(all.len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_ledger_alerts_are_kept_people_are_told_and_tries_grow_rare() {
+    let mut world = World::new().await;
+    world.ledger.close().await;
+    watch(&mut world, 400).await;
+    assert_eq!(world.engine.unwritten.len(), 1);
+    let health = world.engine.condition.health();
+    assert!(!health.healthy && health.detail.contains("1 changes"), "{health:?}");
+    assert!(world.engine.failures < 45, "{} tries", world.engine.failures);
+    let before = world.engine.failures;
+    let act = report();
+    let refused: Failure = world
+        .engine
+        .report(act, (world.engine.parts.clock)())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, Code::Unavailable);
+    assert!(world.engine.failures <= before + 1);
+}
+
+fn report() -> Report {
+    Report {
+        actor: Actor::System,
+        via: Via::Console,
+        asset: asset(),
+        title: "no light".to_owned(),
+        severity: Severity::Critical,
+        occurred_at: None,
+    }
+}

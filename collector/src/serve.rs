@@ -1,0 +1,268 @@
+//! The three listeners: agents, enrolment, console and API.
+
+use crate::{
+    app::Common,
+    clock,
+    enrolment::EnrolmentService,
+    ingest::service::IngestService,
+    listen::{self, Connection, SharedConfig},
+    pki::{self, Authority, Identity, SERVER_NAME},
+};
+use arc_swap::ArcSwap;
+use axum::Router;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tocsin_console::{ConsoleOptions, backend::Backend};
+use tocsin_proto::{
+    MESSAGE_BYTES_MAX,
+    v1::{enrolment_server::EnrolmentServer, ingest_server::IngestServer},
+};
+use tokio::net::TcpListener;
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+
+/// Streams that one agent's connection may have open.
+const AGENT_STREAMS_MAX: u32 = 4;
+/// What an agent may send ahead of what was read, per stream and per connection, in bytes: this much memory a connection
+/// may cost.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 512 * 1024;
+/// Largest headers of a request, in bytes.
+const HEADERS_MAX: u32 = 16 * 1024;
+/// Connections that may be open, by listener. Anybody can open one to enrolment or console; only hosts one to agents.
+const AGENTS_MAX: usize = 16_384;
+const ENROLLING_MAX: usize = 512;
+const BROWSERS_MAX: usize = 2_048;
+/// A connection to enrolment is closed after this: an enrolment takes a moment.
+const ENROLMENT_AGE_MAX: Duration = Duration::from_secs(60);
+/// How long connections may take to say goodbye when the collector stops.
+const GOODBYE: Duration = Duration::from_millis(700);
+/// A browser that has not sent its request by then is dropped.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
+/// How often a silent connection is asked whether it is alive, and how long it may take to answer.
+const PING_PERIOD: Duration = Duration::from_secs(10);
+const PING_DEADLINE: Duration = Duration::from_secs(5);
+/// How often certificates are made or read anew. They are good for [`pki::SERVER_DAYS`].
+const CERTIFICATES_PERIOD: Duration = Duration::from_secs(86_400);
+
+/// Makes a listener's TLS configuration, with a certificate that begins now.
+type Make = Box<dyn Fn() -> anyhow::Result<rustls::ServerConfig> + Send + Sync>;
+
+/// A configuration that is made at once and then every day, so that a collector that runs for months never shows a
+/// certificate that has ended, and takes up one that the administrator replaced.
+fn renewed(common: &Common<'_>, name: &'static str, make: Make) -> anyhow::Result<SharedConfig> {
+    let shared: SharedConfig = Arc::new(ArcSwap::from_pointee(make()?));
+    let (config, cancel) = (shared.clone(), common.supervisor.cancel());
+    common.supervisor.critical("certificates", async move {
+        let mut period = tokio::time::interval(CERTIFICATES_PERIOD);
+        period.tick().await;
+        loop {
+            tokio::select! {
+                _ = period.tick() => {}
+                () = cancel.cancelled() => return,
+            }
+            match make() {
+                Ok(made) => config.store(Arc::new(made)),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(
+                        listener = name,
+                        error,
+                        "cannot renew the certificate: the old one stays in use"
+                    );
+                }
+            }
+        }
+    });
+    Ok(shared)
+}
+
+/// Serves agents and enrolment.
+pub(crate) fn agents(common: &Common<'_>, agents: TcpListener, enrolment: TcpListener) -> anyhow::Result<()> {
+    let Common { stores, clock, .. } = common;
+    let agents_port = agents.local_addr()?.port();
+    let make = |mutual: bool| -> Make {
+        let (authority, clock) = (stores.agents_ca.clone(), (*clock).clone());
+        Box::new(move || {
+            let identity = authority.server(&[SERVER_NAME.to_owned()], &[], clock())?;
+            let clients = mutual.then(|| authority.certificate());
+            Ok(listen::server_config(identity, clients, &[b"h2"])?)
+        })
+    };
+    let ingest = IngestService {
+        ledger: stores.ledger.clone(),
+        store: stores.store.clone(),
+        engine: common.engine.clone(),
+        live: common.live.clone(),
+        authority: stores.agents_ca.clone(),
+        clock: (*clock).clone(),
+        stop: common.supervisor.cancel(),
+    };
+    let ingest = IngestServer::new(ingest)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let router = grpc_server().add_service(ingest);
+    let tls = renewed(common, "agents", make(true))?;
+    grpc(common, "agents", AGENTS_MAX, router, agents, tls);
+
+    let service = EnrolmentService {
+        ledger: stores.ledger.clone(),
+        authority: stores.agents_ca.clone(),
+        engine: common.engine.clone(),
+        clock: (*clock).clone(),
+        ids: Mutex::new(clock::ids()?),
+        advertised: common.config.advertised.clone(),
+        agents_port,
+        gate: crate::enrolment::Gate::default(),
+    };
+    let router = grpc_server()
+        .max_connection_age(ENROLMENT_AGE_MAX)
+        .max_connection_age_grace(PING_DEADLINE)
+        .add_service(EnrolmentServer::new(service).max_decoding_message_size(64 * 1024));
+    let tls = renewed(common, "enrolment", make(false))?;
+    grpc(common, "enrolment", ENROLLING_MAX, router, enrolment, tls);
+    Ok(())
+}
+
+fn grpc_server() -> tonic::transport::Server {
+    tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(PING_PERIOD))
+        .http2_keepalive_timeout(Some(PING_DEADLINE))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(HEADERS_MAX)
+        .max_concurrent_streams(AGENT_STREAMS_MAX)
+        .http2_max_pending_accept_reset_streams(Some(16))
+}
+
+fn grpc(
+    common: &Common<'_>,
+    name: &'static str,
+    connections_max: usize,
+    router: tonic::transport::server::Router,
+    listener: TcpListener,
+    tls: SharedConfig,
+) {
+    let supervisor = common.supervisor;
+    let cancel = supervisor.cancel();
+    let (sender, receiver) = listen::accepted_queue();
+    let accepting = listen::accept(listener, connections_max, tls, sender, cancel.clone());
+    supervisor.critical(name, accepting);
+    supervisor.critical(name, async move {
+        let incoming = ReceiverStream::new(receiver).map(Ok::<Connection, std::io::Error>);
+        // Streams end by themselves on cancellation: an agent keeps what was not acknowledged.
+        let served = router.serve_with_incoming_shutdown(incoming, cancel.clone().cancelled_owned());
+        let too_long = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(GOODBYE).await;
+        };
+        tokio::select! {
+            served = served => if let Err(error) = served {
+                tracing::error!(listener = name, %error, "listener ended");
+            },
+            () = too_long => {}
+        }
+    });
+}
+
+/// HTTPS for people and API clients; answers the PEM of the authority that they must trust.
+pub(crate) fn console(
+    common: &Common<'_>,
+    names: &[String],
+    backend: Arc<dyn Backend>,
+    listener: TcpListener,
+) -> anyhow::Result<Option<String>> {
+    let (make, authority) = console_certificate(common, names)?;
+    let tls = renewed(common, "console", make)?;
+    let router = tocsin_console::router(backend, ConsoleOptions::default());
+    let supervisor = common.supervisor;
+    let cancel = supervisor.cancel();
+    let (sender, mut receiver) = listen::accepted_queue();
+    let accepting = listen::accept(listener, BROWSERS_MAX, tls, sender, cancel.clone());
+    supervisor.critical("console", accepting);
+    supervisor.critical("console", async move {
+        loop {
+            let connection = tokio::select! {
+                connection = receiver.recv() => connection,
+                () = cancel.cancelled() => return,
+            };
+            let Some(connection) = connection else { return };
+            let (router, cancel) = (router.clone(), cancel.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = browse(connection, router) => {}
+                    () = cancel.cancelled() => {}
+                }
+            });
+        }
+    });
+    Ok(authority)
+}
+
+/// Serves one connection of a browser or API client.
+async fn browse(connection: Connection, router: Router) {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_DEADLINE);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(64)
+        .max_header_list_size(HEADERS_MAX)
+        .keep_alive_interval(PING_PERIOD)
+        .keep_alive_timeout(PING_DEADLINE);
+    let served = server.serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "console connection ended");
+    }
+}
+
+/// How the console's certificate is made or read, and the PEM of the authority behind it if that is ours.
+fn console_certificate(common: &Common<'_>, names: &[String]) -> anyhow::Result<(Make, Option<String>)> {
+    let protocols: &[&[u8]] = &[b"h2", b"http/1.1"];
+    if let Some((certificate, key)) = common.config.console_certificate.clone() {
+        let make: Make = Box::new(move || {
+            let identity: Identity = pki::read_identity(&certificate, &key).map_err(anyhow::Error::msg)?;
+            listen::server_config(identity, None, protocols).map_err(|error| {
+                anyhow::anyhow!(
+                    "certificate {} and key {}: {error}",
+                    certificate.display(),
+                    key.display()
+                )
+            })
+        });
+        return Ok((make, None));
+    }
+    let clock = common.clock.clone();
+    let authority = Authority::open(
+        &common.config.state_dir.join("pki"),
+        "console",
+        "Tocsin console",
+        clock(),
+    )?;
+    let pem = authority.pem().to_owned();
+    let mut all = vec!["localhost".to_owned()];
+    all.extend(names.iter().filter(|name| name.is_ascii()).cloned());
+    let mut addresses: Vec<IpAddr> = vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
+    all.retain(|name| match name.parse() {
+        Ok(address) => {
+            addresses.push(address);
+            false
+        }
+        Err(_) => true,
+    });
+    let make: Make = Box::new(move || {
+        let identity = authority.server(&all, &addresses, clock())?;
+        Ok(listen::server_config(identity, None, protocols)?)
+    });
+    Ok((make, Some(pem)))
+}
