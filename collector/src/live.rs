@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tocsin_console::backend::{Change, Processes};
 use tocsin_vocabulary::{HostId, Timestamp};
@@ -14,6 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 /// Changes that a slow browser may lag behind before it is told to reload everything.
 const CHANGES_QUEUE: usize = 1_024;
+
+/// New sections that one host may bring in a day, in bytes: a hundred times what a large host has, and little enough
+/// that no host can use up the room that all dictionaries share.
+const SECTION_BYTES_PER_DAY: usize = 16 * 1024 * 1024;
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// One host's present.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +34,8 @@ pub struct Presence {
     pub interval_ms: u64,
     /// Newest process snapshot.
     pub processes: Option<Arc<Processes>>,
+    /// Bytes of sections that it brought today, and which day that is.
+    sections: (Timestamp, usize),
 }
 
 impl Presence {
@@ -126,6 +134,17 @@ impl Live {
         }
     }
 
+    /// `host` brings `bytes` of new sections; false when that is more than it may in a day.
+    pub fn brings_sections(&self, host: HostId, bytes: usize, now: Timestamp) -> bool {
+        let mut inner = self.lock();
+        let (day, brought) = &mut inner.hosts.entry(host).or_default().sections;
+        if *day != now.floor_to(DAY) {
+            (*day, *brought) = (now.floor_to(DAY), 0);
+        }
+        *brought = brought.saturating_add(bytes);
+        *brought <= SECTION_BYTES_PER_DAY
+    }
+
     /// A process snapshot of `host` arrived.
     pub fn set_processes(&self, host: HostId, processes: Processes) {
         self.lock().hosts.entry(host).or_default().processes = Some(Arc::new(processes));
@@ -187,5 +206,17 @@ mod tests {
         assert!(second.cancel.is_cancelled());
         live.close(host, second.number);
         assert_eq!(live.connected(), 0);
+    }
+
+    #[test]
+    fn a_host_brings_a_bounded_amount_of_dictionaries_each_day_and_no_other_host_pays_for_it() {
+        let live = Live::default();
+        let mut ids = IdSource::new(1);
+        let now = Timestamp::from_millis(1_790_000_000_000);
+        let (greedy, modest) = (HostId::next(&mut ids, now), HostId::next(&mut ids, now));
+        assert!(live.brings_sections(greedy, SECTION_BYTES_PER_DAY, now));
+        assert!(!live.brings_sections(greedy, 1, now));
+        assert!(live.brings_sections(modest, 1, now));
+        assert!(live.brings_sections(greedy, 1, now.plus(DAY)));
     }
 }

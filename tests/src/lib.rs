@@ -2,15 +2,30 @@
 //!
 //! * [`site`] — a collector process with its folder, and a client of its API,
 //! * [`host`] — an agent process enrolled at a site,
+//! * [`fault`] — a process whose death is a fault, and everything that makes it one,
 //! * [`phone`] — a web server that receives pages as a phone's gateway would,
+//! * [`postgres`] — a throwaway PostgreSQL server,
+//! * [`browser`] — a headless browser,
+//! * [`wire`] — an agent's side of the wire spoken by hand, to say what no agent would,
+//! * [`figures`] — durations gathered and summed up,
 //! * [`patience`] — waiting for something to become true, bounded, by asking again.
 //!
 //! Everything started here is stopped when it goes out of scope. Two runs side by side don't meet.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a harness: a broken assumption is a failed test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a harness: a broken assumption is a failed test"
+)]
 
+pub mod browser;
+pub mod fault;
+pub mod figures;
 pub mod host;
 pub mod patience;
 pub mod phone;
+pub mod postgres;
 pub mod program;
 pub mod site;
+pub mod wire;

@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -28,6 +28,7 @@ pub struct Phone {
     secret_file: PathBuf,
     received: mpsc::UnboundedReceiver<Received>,
     answers: Arc<Mutex<Vec<u16>>>,
+    refused: Arc<Mutex<Vec<String>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -35,6 +36,7 @@ pub struct Phone {
 struct Desk {
     sender: mpsc::UnboundedSender<Received>,
     answers: Arc<Mutex<Vec<u16>>>,
+    refused: Arc<Mutex<Vec<String>>>,
 }
 
 impl Phone {
@@ -42,18 +44,30 @@ impl Phone {
     ///
     /// # Panics
     /// When there is no free port.
-    pub async fn start(folder: PathBuf) -> Self {
+    pub async fn start(folder: &Path) -> Self {
         let secret_file = folder.join("phone.secret");
         std::fs::write(&secret_file, SECRET).expect("the secret can be written");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (sender, received) = mpsc::unbounded_channel();
-        let answers = Arc::new(Mutex::new(Vec::new()));
-        let router = Router::new().route("/page", post(page)).with_state(Desk { sender, answers: answers.clone() });
+        let (answers, refused) = (Arc::<Mutex<Vec<u16>>>::default(), Arc::<Mutex<Vec<String>>>::default());
+        let desk = Desk {
+            sender,
+            answers: answers.clone(),
+            refused: refused.clone(),
+        };
+        let router = Router::new().route("/page", post(page)).with_state(desk);
         let task = tokio::spawn(async move {
             let _ = axum::serve(listener, router).await;
         });
-        Self { address, secret_file, received, answers, task }
+        Self {
+            address,
+            secret_file,
+            received,
+            answers,
+            refused,
+            task,
+        }
     }
 
     /// The channel's table in the collector's configuration.
@@ -69,6 +83,12 @@ impl Phone {
     pub fn answer_next(&self, statuses: &[u16]) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.extend(statuses.iter().rev());
+    }
+
+    /// Keys of the pages that were answered with something else than 200.
+    #[must_use]
+    pub fn refused(&self) -> Vec<String> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits for the next page.
@@ -105,21 +125,34 @@ impl Drop for Phone {
 async fn page(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> StatusCode {
     #[allow(clippy::disallowed_methods, reason = "a test's server measures when a page arrived")]
     let at = SystemTime::now();
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned()
+    };
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()) else {
         return StatusCode::INTERNAL_SERVER_ERROR;
     };
     mac.update(format!("{}.", header("x-tocsin-timestamp")).as_bytes());
     mac.update(&body);
-    let expected: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let expected: String = mac
+        .finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     if header("x-tocsin-signature") != format!("v1={expected}") {
         return StatusCode::UNAUTHORIZED;
     }
     let answer = desk.answers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let page: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     if let Some(status) = answer {
+        let key = page["key"].as_str().unwrap_or_default().to_owned();
+        desk.refused.lock().unwrap_or_else(PoisonError::into_inner).push(key);
         return StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     }
-    let page = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let _ = desk.sender.send(Received { page, at });
     StatusCode::OK
 }

@@ -6,17 +6,53 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// The path of a program of ours.
+/// The path of a program of ours: beside the test, or in the folder above it (`target/PROFILE`).
 ///
 /// # Panics
 /// When it was not built.
 #[must_use]
 pub fn path(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let folder = test.parent().and_then(Path::parent).expect("a test lies in target/PROFILE/deps");
-    let path = folder.join(name);
-    assert!(path.is_file(), "{} is not built: run `cargo build --workspace --bins` first, as tests/run does", path.display());
-    path
+    let own = std::env::current_exe().expect("a program knows its own path");
+    let found = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    found.unwrap_or_else(|| {
+        panic!(
+            "{name} is not built beside {}: run `cargo build --workspace --bins` first, as tests/run does",
+            own.display()
+        )
+    })
+}
+
+/// Resident memory of a process, in bytes.
+///
+/// # Panics
+/// When there is no such process.
+#[must_use]
+pub fn resident_bytes(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .expect("a process with memory");
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
+    kib * 1024
+}
+
+/// Whether this runs as root, which some stories need for what they do to the system.
+#[must_use]
+pub fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// Says that a story did not run, past the capture of test output: what did not run must be seen.
+pub fn skipped(story: &str, why: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {story}: {why}");
 }
 
 /// A running program; killed when dropped.
@@ -33,10 +69,22 @@ impl Running {
     /// When it can't be started.
     #[must_use]
     pub fn start(command: &mut Command, log: &Path) -> Self {
-        let file = File::options().create(true).append(true).open(log).expect("the log can be written");
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .expect("the log can be written");
         let errors = file.try_clone().expect("the log can be shared");
-        let child = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn().expect("the program starts");
-        Self { child, log: log.to_owned() }
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(errors)
+            .spawn()
+            .expect("the program starts");
+        Self {
+            child,
+            log: log.to_owned(),
+        }
     }
 
     /// Its process id.
@@ -45,13 +93,13 @@ impl Running {
         self.child.id()
     }
 
-    /// What it has printed.
+    /// What it has printed, and what those printed who wrote to the same log before it.
     #[must_use]
     pub fn printed(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Kills it without a warning, as a power cut would.
+    /// Kills it without a warning (SIGKILL).
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -60,21 +108,40 @@ impl Running {
     /// Asks it to end (SIGTERM) and waits; answers whether it ended well.
     ///
     /// # Panics
-    /// When it can't be signalled or does not end within ten seconds.
+    /// When it can't be signalled or does not end within a minute.
     pub async fn stop(&mut self) -> bool {
+        self.signal("TERM");
+        crate::patience::until("a program to end after SIGTERM", async || self.ended()).await
+    }
+
+    /// Sends a signal by its name, such as `INT`.
+    ///
+    /// # Panics
+    /// When it can't be signalled.
+    pub fn signal(&self, name: &str) {
         let pid = self.pid().to_string();
-        let signalled = Command::new("kill").args(["-TERM", &pid]).status().expect("`kill` runs");
+        let signalled = Command::new("kill")
+            .args([&format!("-{name}"), &pid])
+            .status()
+            .expect("`kill` runs");
         assert!(signalled.success(), "cannot signal {pid}");
-        let status = crate::patience::until("a program to end after SIGTERM", async || {
-            self.child.try_wait().expect("a child can be waited for")
-        });
-        status.await.success()
+    }
+
+    /// Whether it ended well; none while it runs.
+    ///
+    /// # Panics
+    /// When the system does not know it.
+    pub fn ended(&mut self) -> Option<bool> {
+        self.child
+            .try_wait()
+            .expect("a child can be waited for")
+            .map(|status| status.success())
     }
 
     /// Whether it still runs.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+        self.ended().is_none()
     }
 }
 

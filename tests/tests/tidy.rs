@@ -1,5 +1,7 @@
 //! Tidiness that Cargo can't hold: who may import whom, where wire types, SQL and markup end, what every file begins with.
 
+#![allow(clippy::expect_used, reason = "a broken assumption is a failed test")]
+
 use std::{
     collections::BTreeMap,
     fs,

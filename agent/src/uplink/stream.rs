@@ -158,7 +158,8 @@ impl Stream<'_> {
         }
         // What waits in the live queue is from before this stream: it is in the spool.
         while self.resources.live.try_recv().is_ok() {}
-        self.resources.processes.mark_unchanged();
+        // The collector keeps the newest table in memory only: a new stream brings it again.
+        self.resources.processes.mark_changed();
         let facts = self.resources.facts.borrow_and_update().clone();
         self.urgent.push_back(message(Own::Facts(facts)));
         let (peer, now) = (self.peer.clone(), self.resources.clock.wall());

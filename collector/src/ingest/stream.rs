@@ -435,6 +435,12 @@ impl Stream {
                 "too many sections in one message".to_owned(),
             ));
         }
+        let bytes = sections.sections.iter().map(|section| section.len()).sum();
+        let now = (self.parts.clock)();
+        if !self.parts.live.brings_sections(self.parts.record.id, bytes, now) {
+            let reason = "this host's series change too often: it brought more new dictionaries than a day allows";
+            return Err(End::Refused(Code::ResourceExhausted, reason.to_owned()));
+        }
         let store = self.parts.store.clone();
         let put = tokio::task::spawn_blocking(move || {
             let sections: Vec<Vec<u8>> = sections.sections.iter().map(|bytes| bytes.to_vec()).collect();

@@ -1,8 +1,19 @@
 //! Stories across real processes: what a duty team would see, told from outside.
+#![allow(clippy::expect_used, clippy::panic, reason = "a broken assumption is a failed story")]
 
+mod browser;
 mod crash;
 mod daemon;
+mod disk_full;
 mod enrolment;
+mod escaping;
 mod fault_to_phone;
+mod first_look;
 mod hostile;
+mod identity;
+mod measuring;
+mod newer;
+mod nobody;
+mod postgres;
+mod reload;
 mod silence;

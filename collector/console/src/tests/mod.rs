@@ -1,6 +1,6 @@
 //! Tests of the whole router over a fake backend.
 
-#[path = "../../examples/preview/fake.rs"]
+#[path = "../../examples/preview/fake/mod.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs)] // the preview uses the rest
 mod fake;
 
