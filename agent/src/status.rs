@@ -16,7 +16,7 @@ use tocsin_vocabulary::{Timestamp, time::format_duration};
 /// The file below the state directory.
 pub const STATUS_FILE: &str = "status.json";
 /// How often it is written when something changed …
-pub const WRITE_EVERY: Duration = Duration::from_secs(3);
+pub const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// … and when nothing did, to show that the agent runs.
 const WRITE_AT_LEAST_EVERY: Duration = Duration::from_secs(9);
 /// A file older than this was left by an agent that no longer runs.

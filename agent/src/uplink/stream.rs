@@ -38,7 +38,7 @@ const SECTIONS_BYTES_MAX: usize = 1024 * 1024;
 /// Dictionaries kept at hand; beyond it those that the collector has are let go.
 const DICTIONARIES_MAX: usize = 32;
 /// How often a stream looks at what is due by time.
-const BEAT: Duration = Duration::from_secs(1);
+const BEAT: Duration = Duration::from_secs(5);
 /// After a renewal, or a failed one, the next is tried after this at the earliest.
 pub(super) const RENEW_AGAIN: Duration = Duration::from_secs(300);
 /// A collector that takes ticks and does not acknowledge any for this long is left: another may do better, and what it

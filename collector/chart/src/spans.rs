@@ -73,6 +73,7 @@ fn draw_hatching(out: &mut String, frame: &Frame, left: f64, right: f64) {
     out.push_str(r#""/>"#);
 }
 
+/// Labels stand at the foot of their spans: names of thresholds, which mark what is too much, crowd at the top.
 pub(crate) fn draw_span_labels(out: &mut String, chart: &Chart, frame: &Frame) {
     let mut free_from = f64::NEG_INFINITY;
     let mut ordered: Vec<&Span> = chart
@@ -96,7 +97,7 @@ pub(crate) fn draw_span_labels(out: &mut String, chart: &Chart, frame: &Frame) {
             r#"<text class="tc-span-label tc-{}" x="{}" y="{}">{}</text>"#,
             span.kind.class(),
             Px(left + 5.0),
-            Px(frame.top + 16.0),
+            Px(frame.bottom - 7.0),
             Escaped(&span.label),
         );
     }

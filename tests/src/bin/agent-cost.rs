@@ -16,6 +16,10 @@ use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tocsin_tests::{
@@ -49,6 +53,9 @@ enum What {
         /// Ticks before that, for connecting and first frames
         #[arg(long, default_value_t = 10)]
         settle: u64,
+        /// node_exporter to run beside it in the same minutes, scraped with gzip as often as the agent ticks
+        #[arg(long)]
+        node_exporter: Option<PathBuf>,
     },
     /// From the start of the quickstart to the first sample, and from Ctrl-C to its end
     FirstLook {
@@ -66,13 +73,21 @@ async fn main() {
             interval,
             ticks,
             settle,
-        } => measure_agent(agent, interval, ticks, settle).await,
+            node_exporter,
+        } => measure_agent(agent, interval, ticks, settle, node_exporter).await,
         What::FirstLook { tries } => measure_first_look(tries).await,
     }
 }
 
-async fn measure_agent(program: Option<PathBuf>, interval: u64, ticks: u64, settle: u64) {
+async fn measure_agent(
+    program: Option<PathBuf>,
+    interval: u64,
+    ticks: u64,
+    settle: u64,
+    node_exporter: Option<PathBuf>,
+) {
     let site = Site::start("").await;
+    let peer = node_exporter.map(|path| Peer::start(&site, &path, interval));
     let mut host = Host::prepare(&site, "host", "");
     host.configure(&format!("interval = \"{interval}s\"\n"));
     if let Some(program) = program {
@@ -82,6 +97,7 @@ async fn measure_agent(program: Option<PathBuf>, interval: u64, ticks: u64, sett
     host.run();
     let pid = host.agent().pid();
     let (start, _) = after(&site, &host, pid, settle.max(1), interval).await;
+    let peer_start = peer.as_ref().map(Peer::used);
     let (end, resident) = after(&site, &host, pid, ticks, interval).await;
     let cpu = end.cpu.saturating_sub(start.cpu).as_secs_f64() * 1_000.0;
     let taken = end.ticks - start.ticks;
@@ -100,6 +116,73 @@ async fn measure_agent(program: Option<PathBuf>, interval: u64, ticks: u64, sett
         mib(end.resident),
         mib(resident)
     );
+    if let (Some(peer), Some(start)) = (peer, peer_start) {
+        let end = peer.used();
+        let scrapes = end.ticks.saturating_sub(start.ticks).max(1);
+        let cpu = end.cpu.saturating_sub(start.cpu).as_secs_f64() * 1_000.0;
+        #[allow(clippy::cast_precision_loss, reason = "small counts")]
+        let per_scrape = cpu / scrapes as f64;
+        println!(
+            "node_exporter beside it: {scrapes} scrapes, CPU {per_scrape:.2} ms per scrape, RSS {:.1} MiB",
+            mib(end.resident)
+        );
+        println!(
+            "agent / node_exporter: CPU {:.2}, RSS {:.2}",
+            per_tick / per_scrape,
+            mib(resident) / mib(end.resident)
+        );
+    }
+}
+
+/// A node_exporter on loopback, scraped in the background until dropped.
+struct Peer {
+    running: Running,
+    scrapes: Arc<AtomicU64>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Peer {
+    fn start(site: &Site, path: &Path, interval: u64) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = free.local_addr().expect("an address");
+        drop(free);
+        let mut command = Command::new(path);
+        command.arg(format!("--web.listen-address={address}"));
+        let running = Running::start(&mut command, &site.path("node_exporter.log"));
+        let scrapes = Arc::new(AtomicU64::new(0));
+        let counted = scrapes.clone();
+        let task = tokio::spawn(async move {
+            let http = reqwest::Client::new();
+            let mut period = tokio::time::interval(Duration::from_secs(interval));
+            loop {
+                period.tick().await;
+                let request = http
+                    .get(format!("http://{address}/metrics"))
+                    .header("accept-encoding", "gzip");
+                if let Ok(answer) = request.send().await
+                    && answer.bytes().await.is_ok()
+                {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        Self { running, scrapes, task }
+    }
+
+    fn used(&self) -> Used {
+        let pid = self.running.pid();
+        Used {
+            ticks: self.scrapes.load(Ordering::Relaxed),
+            cpu: cpu_time(pid),
+            resident: program::resident_bytes(pid),
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// What a process has used so far.
