@@ -24,8 +24,10 @@ use tocsin_desk::{
 };
 use tocsin_vocabulary::{Code, Timestamp};
 
-/// What the chart shows before the fault began and after it cleared.
-const AROUND_FAULT: Duration = Duration::from_secs(30 * 60);
+/// Before the fault began and after it cleared the chart shows as much time as it lasted: at most this …
+const AROUND_FAULT_MAX: Duration = Duration::from_secs(30 * 60);
+/// … and at least this much, so that a short fault is not a dash in an hour.
+const AROUND_FAULT_MIN: Duration = Duration::from_secs(5 * 60);
 /// The longest stretch that the chart shows.
 const CHART_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// Pages of a ticket that are shown.
@@ -384,10 +386,10 @@ async fn chart(visit: &Visit, shell: &Shell, alerts: &[Alert]) -> Result<Option<
     let Some(alert) = alerts.iter().find(|alert| !alert.metric.is_empty()) else {
         return Ok(None);
     };
-    let to = alert
-        .cleared_at
-        .map_or(visit.now, |at| at.plus(AROUND_FAULT).min(visit.now));
-    let from = alert.occurred_at.minus(AROUND_FAULT).max(to.minus(CHART_MAX));
+    let lasted = alert.cleared_at.unwrap_or(visit.now).since(alert.occurred_at);
+    let around = lasted.clamp(AROUND_FAULT_MIN, AROUND_FAULT_MAX);
+    let to = alert.cleared_at.map_or(visit.now, |at| at.plus(around).min(visit.now));
+    let from = alert.occurred_at.minus(around).max(to.minus(CHART_MAX));
     let attributes = alert
         .instance
         .split(',')
@@ -403,7 +405,8 @@ async fn chart(visit: &Visit, shell: &Shell, alerts: &[Alert]) -> Result<Option<
     let y = if answer.series.first().is_some_and(|line| line.unit == "1") {
         Y::Range(0.0, 1.0)
     } else {
-        Y::Auto
+        // From nothing to the threshold at least: half a process is no scale.
+        Y::Range(0.0, alert.threshold.unwrap_or(0.0).max(0.0))
     };
     let draw = |size, answer| {
         let around = Around {
