@@ -168,7 +168,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         more: list.next.is_some(),
         alerts,
         silent,
-        hosts: hosts.len(),
+        hosts: hosts.iter().filter(|host| host.state != HostState::Revoked).count(),
         live,
         calm,
         said,
