@@ -1,4 +1,4 @@
-//! `--drill`: kills the stand-in, tells how long each step took, accepts the ticket, mends the fault.
+//! `--drill`: ends the stand-in, tells how long each step took, accepts the ticket, mends the fault.
 
 use crate::{stand_in::StandIn, watch::say};
 use anyhow::Context as _;
@@ -36,17 +36,17 @@ async fn drill(backend: &Arc<dyn Backend>, stand_in: &mut StandIn) -> anyhow::Re
     let before = until(backend, async |backend| Ok(seen(backend).await?.then_some(()))).await;
     before?;
 
-    let killed_at = clock();
+    let ended_at = clock();
     stand_in.stop();
-    say("drill: stand-in killed");
-    let ticket = until(backend, async |backend| newest(backend, killed_at).await).await?;
+    say("drill: stand-in ended");
+    let ticket = until(backend, async |backend| newest(backend, ended_at).await).await?;
     let alerts = backend.alerts(&AlertFilter::default()).await?.items;
     let raised_at = alerts
         .iter()
         .filter(|alert| alert.fault == ticket.fault)
         .map(|alert| alert.raised_at)
         .min();
-    let after = |at: Timestamp| at.since(killed_at).as_millis();
+    let after = |at: Timestamp| at.since(ended_at).as_millis();
     if let Some(raised_at) = raised_at {
         say(&format!("drill: fault seen after {} ms", after(raised_at)));
     }

@@ -4,7 +4,8 @@ use anyhow::Context as _;
 use std::{
     os::unix::process::CommandExt as _,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{ChildStdin, Command, Stdio},
+    thread::JoinHandle,
 };
 use tocsin_vocabulary::Hash;
 
@@ -15,24 +16,33 @@ pub(crate) fn name(data_dir: &Path) -> String {
     format!("tocsin-stand-in-{}", &hash[..6])
 }
 
-/// The running service. It ends with this process: it reads a pipe that then closes.
+/// The running service: it reads a pipe and ends when that closes, so it never outlives this process. A thread waits for
+/// its end, so that whoever kills it leaves no defunct process behind.
 pub(crate) struct StandIn {
     name: String,
-    child: Child,
+    pid: u32,
+    pipe: Option<ChildStdin>,
+    waiter: Option<JoinHandle<()>>,
 }
 
 impl StandIn {
     /// Starts it under this name.
     pub(crate) fn start(name: &str) -> anyhow::Result<Self> {
-        let child = Command::new("cat")
+        let mut child = Command::new("cat")
             .arg0(name)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
             .context("cannot start the stand-in service (`cat`)")?;
+        let (pid, pipe) = (child.id(), child.stdin.take());
+        let waiter = std::thread::spawn(move || {
+            let _ = child.wait();
+        });
         Ok(Self {
             name: name.to_owned(),
-            child,
+            pid,
+            pipe,
+            waiter: Some(waiter),
         })
     }
 
@@ -43,13 +53,15 @@ impl StandIn {
 
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
-    /// Kills it and takes it out of the process table.
+    /// Ends it, and waits until it is out of the process table.
     pub(crate) fn stop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.pipe = None;
+        if let Some(waiter) = self.waiter.take() {
+            let _ = waiter.join();
+        }
     }
 }
 

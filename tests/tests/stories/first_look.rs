@@ -132,7 +132,7 @@ async fn a_drill_tells_each_step() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut look = Look::start(folder.path(), &["--drill"]).await;
     let steps = [
-        "stand-in killed",
+        "stand-in ended",
         "fault seen after",
         "opened after",
         "page sent to",
