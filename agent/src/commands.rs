@@ -1,5 +1,4 @@
 //! The commands: each does its work by the library, prints, and gives the exit status.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 use crate::{
     app::{self, Options},
@@ -12,7 +11,8 @@ use crate::{
 };
 use anyhow::Context;
 use std::{
-    io::Read,
+    fmt::Display,
+    io::{self, Read, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -41,7 +41,11 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             let state_dir = args.place.state.resolve(environment());
             let findings = check::check(&args.place.config, &state_dir, &SystemClock);
             for finding in &findings {
-                println!("{} {}", if finding.good { "ok  " } else { "FAIL" }, finding.text);
+                say(format_args!(
+                    "{} {}",
+                    if finding.good { "ok  " } else { "FAIL" },
+                    finding.text
+                ));
             }
             Ok(exit(
                 findings.iter().all(|finding| finding.good),
@@ -80,13 +84,13 @@ fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
 
 fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if args.print_config {
-        print!("{}", config::PRINTED);
+        print(config::PRINTED);
         return Ok(ExitCode::SUCCESS);
     }
     let config = match Config::load_or_default(&args.place.config) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("{error}");
+            complain(format_args!("{error}"));
             return Ok(ExitCode::from(Code::InvalidInput.exit_status()));
         }
     };
@@ -142,7 +146,7 @@ fn enrol(args: &EnrolArgs) -> anyhow::Result<ExitCode> {
     let install = match text.parse() {
         Ok(install) => install,
         Err(error) => {
-            eprintln!("tocsin-agent: {error}");
+            complain(format_args!("tocsin-agent: {error}"));
             return Ok(ExitCode::from(Code::InvalidInput.exit_status()));
         }
     };
@@ -153,12 +157,15 @@ fn enrol(args: &EnrolArgs) -> anyhow::Result<ExitCode> {
         Ok(identity) => identity,
         Err(error) => {
             let code = error.code();
-            eprintln!("tocsin-agent: {:#}", anyhow::Error::from(error));
+            complain(format_args!("tocsin-agent: {:#}", anyhow::Error::from(error)));
             return Ok(ExitCode::from(code.exit_status()));
         }
     };
-    println!("enrolled as {} until {}", identity.host, identity.not_after);
-    println!("collectors: {}", identity.collectors.join(", "));
+    say(format_args!(
+        "enrolled as {} until {}",
+        identity.host, identity.not_after
+    ));
+    say(format_args!("collectors: {}", identity.collectors.join(", ")));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -184,7 +191,7 @@ fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let status = match Status::read(&args.state.resolve(environment())) {
         Ok(status) => status,
         Err(error) => {
-            eprintln!("tocsin-agent: {:#}", anyhow::Error::from(error));
+            complain(format_args!("tocsin-agent: {:#}", anyhow::Error::from(error)));
             return Ok(ExitCode::from(Code::FailedPrecondition.exit_status()));
         }
     };
@@ -193,9 +200,24 @@ fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
         let mut json = serde_json::to_value(&status)?;
         json["healthy"] = problems.is_empty().into();
         json["problems"] = problems.clone().into();
-        println!("{json:#}");
+        say(format_args!("{json:#}"));
     } else {
-        print!("{}", ForPeople(&status, now));
+        print(ForPeople(&status, now));
     }
     Ok(exit(problems.is_empty(), Code::Unavailable))
+}
+
+/// Prints as it is. A reader that went away, as `head` does, is no error.
+fn print(text: impl Display) {
+    let _ = write!(io::stdout(), "{text}");
+}
+
+/// Prints a line.
+fn say(line: impl Display) {
+    print(format_args!("{line}\n"));
+}
+
+/// Prints a line on standard error.
+fn complain(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

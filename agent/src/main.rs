@@ -1,7 +1,7 @@
 //! `tocsin-agent`: reads the command line and calls the library.
 
 use clap::Parser;
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 use tocsin_agent::{cli::Cli, commands};
 use tocsin_vocabulary::Code;
 
@@ -11,10 +11,7 @@ fn main() -> ExitCode {
     match commands::dispatch(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            #[allow(clippy::print_stderr, reason = "a command line prints")]
-            {
-                eprintln!("tocsin-agent: {error:#}");
-            }
+            let _ = writeln!(std::io::stderr(), "tocsin-agent: {error:#}");
             ExitCode::from(Code::Internal.exit_status())
         }
     }

