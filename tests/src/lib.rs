@@ -7,6 +7,7 @@
 //! * [`postgres`] — a throwaway PostgreSQL server,
 //! * [`browser`] — a headless browser,
 //! * [`wire`] — an agent's side of the wire spoken by hand, to say what no agent would,
+//! * [`recording`] — real metrics of a host in a file,
 //! * [`figures`] — durations gathered and summed up,
 //! * [`patience`] — waiting for something to become true, bounded, by asking again.
 //!
@@ -27,5 +28,6 @@ pub mod patience;
 pub mod phone;
 pub mod postgres;
 pub mod program;
+pub mod recording;
 pub mod site;
 pub mod wire;
