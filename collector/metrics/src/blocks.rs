@@ -10,18 +10,20 @@ use crate::{
     bytes::length_usize,
     disk::{Disk, DiskFile},
     error::{OpenError, StoreError},
+    intervals::Intervals,
 };
 use format::{BlockHeader, MAGIC, PREFIX_BYTES, Prefix};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     io,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
-use tocsin_vocabulary::{Timestamp, batch::Cell};
+use tocsin_vocabulary::{Dictionary, HostId, SpoolId, Timestamp, batch::Cell};
 
 /// A day in milliseconds.
 pub(crate) const DAY_MS: i64 = 86_400_000;
@@ -44,6 +46,30 @@ pub(crate) struct BlockRef {
     pub(crate) offset: u64,
     pub(crate) hour: i64,
     pub(crate) generation: u32,
+}
+
+/// Ticks of one host, hour and dictionary, column by column: what becomes a block.
+#[derive(Debug, Clone)]
+pub(crate) struct Columns {
+    /// What the columns mean.
+    pub(crate) dictionary: Dictionary,
+    /// Times of the ticks, epoch milliseconds, sorted.
+    pub(crate) times: Vec<i64>,
+    /// For each series of the dictionary its cells, one for each time.
+    pub(crate) cells: Vec<Vec<Cell>>,
+    /// Which sequence numbers these ticks bear.
+    pub(crate) seqs: Vec<(SpoolId, Intervals)>,
+}
+
+/// Where the blocks of a host lie, as of one moment. Made under the host's lock; reading it needs none.
+#[derive(Debug)]
+pub(crate) struct Listing(Vec<BlockRef>);
+
+impl Listing {
+    /// The blocks, sorted by (hour, generation).
+    pub(crate) fn read(self) -> io::Result<Vec<BlockRef>> {
+        Ok(self.0)
+    }
 }
 
 /// A block's header, ready to read columns.
@@ -143,6 +169,7 @@ pub(crate) struct Blocks {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     days: Mutex<BTreeMap<i64, Arc<DayFile>>>,
+    places: Mutex<HashMap<HostId, Vec<BlockRef>>>,
 }
 
 impl Blocks {
@@ -170,6 +197,7 @@ impl Blocks {
                 disk,
                 dir,
                 days: Mutex::new(days),
+                places: Mutex::default(),
             },
             found,
         ))
@@ -177,6 +205,40 @@ impl Blocks {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, Arc<DayFile>>> {
         self.days.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<HostId, Vec<BlockRef>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From here on readers find this block, which is synced.
+    pub(crate) fn publish(&self, host: HostId, block: BlockRef) {
+        let mut places = self.places();
+        let blocks = places.entry(host).or_default();
+        let key = (block.hour, block.generation);
+        let at = blocks.partition_point(|known| (known.hour, known.generation) <= key);
+        blocks.insert(at, block);
+    }
+
+    /// The blocks of a host in these hours.
+    pub(crate) fn list(&self, host: HostId, hours: RangeInclusive<i64>) -> Listing {
+        let places = self.places();
+        let blocks = places.get(&host).map_or(&[][..], Vec::as_slice);
+        let from = blocks.partition_point(|block| block.hour < *hours.start());
+        let to = blocks.partition_point(|block| block.hour <= *hours.end());
+        Listing(blocks[from..to.max(from)].to_vec())
+    }
+
+    /// The newest block of a host.
+    pub(crate) fn newest(&self, host: HostId) -> io::Result<Option<BlockRef>> {
+        Ok(self.places().get(&host).and_then(|blocks| blocks.last().cloned()))
+    }
+
+    /// The generation that a new block of this hour gets.
+    pub(crate) fn next_generation(&self, host: HostId, hour: i64) -> io::Result<u32> {
+        let blocks = self.list(host, hour..=hour).read()?;
+        let next = blocks.iter().map(|block| block.generation.saturating_add(1)).max();
+        Ok(next.unwrap_or(0))
     }
 
     /// The file for blocks of this hour, made when missing.
@@ -202,6 +264,9 @@ impl Blocks {
         let Some(file) = self.lock().remove(&day) else {
             return Ok(());
         };
+        for blocks in self.places().values_mut() {
+            blocks.retain(|block| block.file.day != day);
+        }
         self.disk
             .unlink(&file.path)
             .map_err(StoreError::write("remove", &file.path))?;

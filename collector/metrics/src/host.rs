@@ -1,7 +1,6 @@
 //! What the store knows about one host: its chain, its spools, its unsealed hours, where its blocks are.
 
 use crate::{
-    blocks::BlockRef,
     config::SPOOLS_PER_HOST_MAX,
     head::{HeadHour, hour_of},
     intervals::Intervals,
@@ -94,8 +93,6 @@ pub(crate) struct HostState {
     pub(crate) open: BTreeMap<i64, HeadHour>,
     /// Hours that are being written as blocks.
     pub(crate) sealing: Vec<Arc<HeadHour>>,
-    /// Sorted by (hour, generation).
-    pub(crate) blocks: Vec<BlockRef>,
     pub(crate) latest: Option<Latest>,
     pub(crate) gaps: Vec<(Timestamp, Timestamp)>,
 }
@@ -180,24 +177,6 @@ impl HostState {
             }
             self.gaps.push(span);
         }
-    }
-
-    /// Adds a block to the index.
-    pub(crate) fn add_block(&mut self, block: BlockRef) {
-        let key = (block.hour, block.generation);
-        let at = self
-            .blocks
-            .partition_point(|known| (known.hour, known.generation) <= key);
-        self.blocks.insert(at, block);
-    }
-
-    /// The generation that a new block of this hour gets.
-    pub(crate) fn next_generation(&self, hour: i64) -> u32 {
-        let of_hour = self.blocks.iter().filter(|block| block.hour == hour);
-        of_hour
-            .map(|block| block.generation.saturating_add(1))
-            .max()
-            .unwrap_or(0)
     }
 
     /// The oldest journal segment that this host still needs.

@@ -4,7 +4,10 @@
 //! a segment is unlinked, and a segment is unlinked only when the one after it began with the watermarks.
 
 use crate::{
-    blocks::{BlockRef, DAY_MS, DayFile, format},
+    blocks::{
+        BlockRef, Columns, DAY_MS, DayFile,
+        format::{self, Effort},
+    },
     config::OPEN_HOURS_MAX,
     error::StoreError,
     head::{HOUR_MS, HeadHour, HeadSnapshot, Stored},
@@ -18,7 +21,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tocsin_vocabulary::{HostId, SpoolId, Timestamp};
+use tocsin_vocabulary::{HostId, SpoolId, Timestamp, batch::Cell};
 
 /// Hours sealed between two syncs.
 const SEAL_BATCH: usize = 64;
@@ -167,7 +170,8 @@ impl Store {
                 Arc::ptr_eq(&written.due.host, &due.host) && written.due.hour.hour == due.hour.hour
             });
             let taken: usize = pending.map(|written| written.blocks.len()).sum();
-            let first = due.host.lock().next_generation(due.hour.hour);
+            let first = self.shared().blocks.next_generation(due.host.id, due.hour.hour);
+            let first = first.map_err(StoreError::write("read the index of", &file.path))?;
             let first = first.saturating_add(crate::bytes::length_u32(taken));
             let mut written = Written {
                 due,
@@ -175,9 +179,8 @@ impl Store {
                 seqs: Vec::new(),
             };
             for (generation, part) in (first..).zip(parts(&due.hour.snapshot())) {
-                let seqs = HeadSnapshot::seqs(&part);
                 let (hour, offset) = (due.hour.hour, file.end());
-                let bytes = format::encode(due.host.id, hour, generation, &part, seqs.clone(), offset);
+                let bytes = format::encode(due.host.id, hour, generation, &part, Effort::Full, offset);
                 file.append(&bytes)
                     .map_err(StoreError::write("append to", &file.path))?;
                 written.blocks.push(BlockRef {
@@ -186,7 +189,7 @@ impl Store {
                     hour,
                     generation,
                 });
-                written.seqs.extend(seqs);
+                written.seqs.extend(part.seqs);
             }
             all.push(written);
         }
@@ -202,7 +205,9 @@ impl Store {
         for (spool, intervals) in &seqs {
             state.spool(*spool).sealed.merge(intervals);
         }
-        blocks.into_iter().for_each(|block| state.add_block(block));
+        blocks
+            .into_iter()
+            .for_each(|block| self.shared().blocks.publish(due.host.id, block));
         drop(state);
         let counters = &self.shared().counters;
         counters.sealed_blocks.fetch_add(count as u64, Ordering::Relaxed);
@@ -297,9 +302,6 @@ impl Store {
     }
 
     fn drop_day(&self, day: i64) -> Result<(), StoreError> {
-        for host in self.shared().hosts.all() {
-            host.lock().blocks.retain(|block| block.file.day != day);
-        }
         self.shared().blocks.drop_day(day)?;
         self.shared().counters.dropped_days.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -315,7 +317,7 @@ fn active_chain(state: &HostState, now: Timestamp) -> Option<u32> {
 }
 
 /// Splits the ticks of an hour by dictionary and size, each part sorted by time.
-fn parts(hour: &HeadSnapshot) -> Vec<Vec<Stored>> {
+fn parts(hour: &HeadSnapshot) -> Vec<Columns> {
     let mut done: Vec<Vec<Stored>> = Vec::new();
     let mut open: Vec<(Vec<Stored>, usize)> = Vec::new();
     hour.for_each(|spool, seq, tick, dictionary| {
@@ -339,10 +341,22 @@ fn parts(hour: &HeadSnapshot) -> Vec<Vec<Stored>> {
         }
     });
     done.extend(open.into_iter().map(|(part, _)| part));
-    for part in &mut done {
-        part.sort_by_key(|stored| stored.tick.time);
-    }
-    done
+    done.into_iter().filter_map(columns).collect()
+}
+
+fn columns(mut part: Vec<Stored>) -> Option<Columns> {
+    part.sort_by_key(|stored| stored.tick.time);
+    let dictionary = part.first()?.dictionary.clone();
+    let of = |index: usize| {
+        let cells = part.iter().map(|stored| stored.tick.cells.get(index).copied());
+        cells.map(|cell| cell.unwrap_or(Cell::Absent)).collect()
+    };
+    Some(Columns {
+        times: part.iter().map(|stored| stored.tick.time.as_millis()).collect(),
+        cells: (0..dictionary.len()).map(of).collect(),
+        seqs: HeadSnapshot::seqs(&part),
+        dictionary,
+    })
 }
 
 /// A host's own place within the stagger.

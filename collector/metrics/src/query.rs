@@ -171,7 +171,7 @@ impl Store {
         result: &mut QueryResult,
     ) -> Result<(), QueryError> {
         let begin = query.from.minus(LOOKBACK);
-        let mut walk = walk::Walk::new(self.shared(), host, query, begin);
+        let mut walk = walk::Walk::new(self.shared(), host, query, begin)?;
         let mut folds: Vec<Fold> = Vec::new();
         let mut observed = Observed::new(query.from, query.to);
         while let Some(hour) = walk.next_hour()? {

@@ -231,7 +231,8 @@ fn restore_block(shared: &Shared, header: &BlockHeader, place: BlockRef) {
         spool.sealed.merge(seqs);
         spool.received.merge(seqs);
     }
-    state.add_block(place);
+    drop(state);
+    shared.blocks.publish(header.host, place);
 }
 
 fn replay(shared: &Shared, journal: &Path, segment: u32) -> Result<(), OpenError> {

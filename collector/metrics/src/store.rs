@@ -130,13 +130,11 @@ impl Store {
     #[must_use]
     pub fn latest(&self, host: HostId) -> Option<Latest> {
         let host = self.shared.hosts.find(host)?;
-        let (latest, block) = {
-            let state = host.lock();
-            (state.latest.clone(), state.blocks.last().cloned())
-        };
+        let latest = host.lock().latest.clone();
         if latest.is_some() {
             return latest;
         }
+        let block = self.shared.blocks.newest(host.id).ok().flatten();
         let latest = recovery::newest_of(&block?, &self.shared.dictionaries)?;
         host.lock()
             .offer_latest(&latest.tick, &latest.dictionary, latest.received_at);

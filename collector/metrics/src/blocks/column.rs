@@ -1,5 +1,6 @@
 //! One column of a block: integers as deltas, packed by zstd when that helps. The bytes are drawn in `FORMAT.md`.
 
+use super::format::Effort;
 use crate::bytes::{Reader, put_varint, unzigzag, zigzag};
 use tocsin_vocabulary::batch::Cell;
 
@@ -17,7 +18,7 @@ const RAW: u8 = 2;
 const ZSTD_LEVEL: i32 = 3;
 
 /// Encodes the cells of one series.
-pub(crate) fn encode(cells: &[Cell]) -> Vec<u8> {
+pub(crate) fn encode(cells: &[Cell], effort: Effort) -> Vec<u8> {
     let scaled: Vec<i64> = cells
         .iter()
         .filter_map(|cell| {
@@ -42,13 +43,13 @@ pub(crate) fn encode(cells: &[Cell]) -> Vec<u8> {
     } else {
         plain = numbers;
     }
-    pack(flags, plain)
+    pack(flags, plain, effort)
 }
 
 /// Encodes plain integers, such as the time column.
-pub(crate) fn encode_integers(values: &[i64]) -> Vec<u8> {
+pub(crate) fn encode_integers(values: &[i64], effort: Effort) -> Vec<u8> {
     let (flags, numbers) = encode_numbers(values);
-    pack(flags, numbers)
+    pack(flags, numbers, effort)
 }
 
 /// Decodes `count` cells; `None` when the bytes are not that.
@@ -155,9 +156,10 @@ fn tags(reader: &mut Reader<'_>, count: usize) -> Option<Vec<u8>> {
     )
 }
 
-fn pack(flags: u8, plain: Vec<u8>) -> Vec<u8> {
-    let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL)
-        .ok()
+fn pack(flags: u8, plain: Vec<u8>, effort: Effort) -> Vec<u8> {
+    let packed = (effort == Effort::Full)
+        .then(|| zstd::bulk::compress(&plain, ZSTD_LEVEL).ok())
+        .flatten()
         .filter(|packed| packed.len() < plain.len());
     let (flags, body) = packed.map_or((flags, plain), |packed| (flags | PACKED, packed));
     let mut out = Vec::with_capacity(body.len() + 1);
@@ -205,21 +207,21 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn columns_read_back(cells in prop::collection::vec(any_cell(), 0..200)) {
-            let decoded = decode(&encode(&cells), cells.len()).unwrap();
+            let decoded = decode(&encode(&cells, Effort::Full), cells.len()).unwrap();
             prop_assert_eq!(bits(&decoded), bits(&cells));
         }
 
         #[test]
         fn integers_read_back(values in prop::collection::vec(any::<i64>(), 0..50)) {
-            prop_assert_eq!(decode_integers(&encode_integers(&values), values.len()), Some(values));
+            prop_assert_eq!(decode_integers(&encode_integers(&values, Effort::Light), values.len()), Some(values));
         }
     }
 
     #[test]
     fn a_constant_and_an_even_clock_take_a_few_bytes() {
-        assert!(encode(&[Cell::Scaled(42); 360]).len() <= 3);
+        assert!(encode(&[Cell::Scaled(42); 360], Effort::Full).len() <= 3);
         let times: Vec<i64> = (0..360).map(|tick| 1_763_780_640_000 + tick * 10_000).collect();
-        assert!(encode_integers(&times).len() < 40);
+        assert!(encode_integers(&times, Effort::Full).len() < 40);
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! The bytes of a block: prefix, header, columns. Drawn in `FORMAT.md`.
 
-use super::column;
+use super::{Columns, column};
 use crate::{
     bytes::{Reader, length_u32, put_varint},
     config::{SERIES_PER_HOST_MAX, TICKS_PER_HOUR_MAX},
-    head::Stored,
     intervals::Intervals,
 };
-use tocsin_vocabulary::{Hash, HostId, SpoolId, Timestamp, batch::Cell};
+use tocsin_vocabulary::{Hash, HostId, SpoolId, Timestamp};
 
 /// First bytes of every block; the last one is the version.
 pub(crate) const MAGIC: [u8; 4] = *b"TBK1";
@@ -142,50 +141,49 @@ impl BlockHeader {
     }
 }
 
-/// Encodes the block of `ticks`, sorted by time and of one dictionary, as it will lie at `offset`.
+/// How much work is put into making a block small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// Little: each column lies plain, quick to write and to read alone. For blocks that live for an hour.
+    #[allow(dead_code, reason = "the blocks of an open hour will use it")]
+    Light,
+    /// All that pays. For blocks that stay.
+    Full,
+}
+
+/// Encodes the block of these columns as it will lie at `offset`.
 pub(crate) fn encode(
     host: HostId,
     hour: i64,
     generation: u32,
-    ticks: &[Stored],
-    seqs: Vec<(SpoolId, Intervals)>,
+    columns: &Columns,
+    effort: Effort,
     offset: u64,
 ) -> Vec<u8> {
-    let times: Vec<i64> = ticks.iter().map(|stored| stored.tick.time.as_millis()).collect();
-    let series = ticks.first().map_or(0, |stored| stored.dictionary.len());
     let mut body = Vec::new();
-    let mut columns = Vec::with_capacity(series + 1);
+    let mut places = Vec::with_capacity(columns.cells.len() + 1);
     let mut add = |bytes: Vec<u8>| {
-        columns.push(Column {
+        places.push(Column {
             bytes: length_u32(bytes.len()),
             crc: crc32c::crc32c(&bytes),
         });
         body.extend_from_slice(&bytes);
     };
-    add(column::encode_integers(&times));
-    let mut cells = Vec::with_capacity(ticks.len());
-    for index in 0..series {
-        cells.clear();
-        cells.extend(
-            ticks
-                .iter()
-                .map(|stored| stored.tick.cells.get(index).copied().unwrap_or(Cell::Absent)),
-        );
-        add(column::encode(&cells));
+    add(column::encode_integers(&columns.times, effort));
+    for cells in &columns.cells {
+        add(column::encode(cells, effort));
     }
-    let edge = |stored: Option<&Stored>| stored.map_or(Timestamp::from_millis(hour), |stored| stored.tick.time);
+    let edge = |time: Option<&i64>| Timestamp::from_millis(time.copied().unwrap_or(hour));
     let header = BlockHeader {
         host,
         hour,
         generation,
-        dictionary: ticks
-            .first()
-            .map_or_else(|| Hash::of(&[]), |stored| stored.dictionary.hash()),
-        ticks: ticks.len(),
-        first: edge(ticks.first()),
-        last: edge(ticks.last()),
-        seqs,
-        columns,
+        dictionary: columns.dictionary.hash(),
+        ticks: columns.times.len(),
+        first: edge(columns.times.first()),
+        last: edge(columns.times.last()),
+        seqs: columns.seqs.clone(),
+        columns: places,
     };
     join(&header.encode(offset), &body)
 }
@@ -205,9 +203,9 @@ fn join(header: &[u8], body: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::{super::*, *};
-    use crate::{blocks::column::tests::any_cell, disk::FaultDisk, head::HeadSnapshot};
+    use crate::{blocks::column::tests::any_cell, disk::FaultDisk};
     use proptest::prelude::*;
-    use tocsin_vocabulary::{Dictionary, Kind, Section, Series, batch::Tick};
+    use tocsin_vocabulary::{Dictionary, Kind, Section, Series, batch::Cell};
 
     fn dictionary(series: usize) -> Dictionary {
         let one = |index| Series {
@@ -220,27 +218,28 @@ mod tests {
         Dictionary::new(vec![Arc::new(Section::new((0..series).map(one).collect()))])
     }
 
-    fn stored(rows: &[Vec<Cell>]) -> Vec<Stored> {
-        let dictionary = dictionary(rows.first().map_or(0, Vec::len));
-        let one = |(index, cells): (usize, &Vec<Cell>)| Stored {
-            spool: SpoolId::from_bytes([3; 16]),
-            seq: index as u64 + 1,
-            tick: Tick {
-                time: Timestamp::from_millis(1_000 * i64::try_from(index).unwrap()),
-                cells: cells.clone(),
-            },
-            dictionary: dictionary.clone(),
-        };
-        rows.iter().enumerate().map(one).collect()
+    fn columns(rows: &[Vec<Cell>]) -> Columns {
+        let width = rows.first().map_or(0, Vec::len);
+        let mut seqs = Intervals::default();
+        seqs.insert_range(1, rows.len() as u64);
+        Columns {
+            dictionary: dictionary(width),
+            times: (0..rows.len())
+                .map(|tick| 1_000 * i64::try_from(tick).unwrap())
+                .collect(),
+            cells: (0..width)
+                .map(|column| rows.iter().map(|row| row[column]).collect())
+                .collect(),
+            seqs: vec![(SpoolId::from_bytes([3; 16]), seqs)],
+        }
     }
 
     fn place(rows: &[Vec<Cell>]) -> (Arc<DayFile>, BlockRef) {
         let day = open_day(&FaultDisk::new(), 0, "/a.blk".into()).unwrap();
         day.append(b"some bytes before").unwrap();
-        let (ticks, offset) = (stored(rows), day.end());
-        let seqs = HeadSnapshot::seqs(&ticks);
-        day.append(&encode(HostId::from_bytes([1; 16]), 0, 2, &ticks, seqs, offset))
-            .unwrap();
+        let offset = day.end();
+        let block = encode(HostId::from_bytes([1; 16]), 0, 2, &columns(rows), Effort::Full, offset);
+        day.append(&block).unwrap();
         (
             day.clone(),
             BlockRef {

@@ -53,14 +53,11 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk from `begin` to the query's end. The host's lock is held while its sources are listed and its head copied.
-    pub(super) fn new(shared: &'a Shared, host: &Host, query: &'a Query, begin: Timestamp) -> Self {
+    pub(super) fn new(shared: &'a Shared, host: &Host, query: &'a Query, begin: Timestamp) -> Result<Self, QueryError> {
         let (first, last) = (hour_of(begin), hour_of(query.to));
         let mut hours: BTreeMap<i64, Sources> = BTreeMap::new();
         let state = host.lock();
-        let from = state.blocks.partition_point(|block| block.hour < first);
-        for block in state.blocks[from..].iter().take_while(|block| block.hour <= last) {
-            hours.entry(block.hour).or_default().blocks.push(block.clone());
-        }
+        let listing = shared.blocks.list(host.id, first..=last);
         let sealing = state
             .sealing
             .iter()
@@ -70,7 +67,14 @@ impl<'a> Walk<'a> {
             hours.entry(hour.hour).or_default().heads.push(hour.snapshot());
         }
         drop(state);
-        Self {
+        let blocks = listing.read().map_err(|source| QueryError::Io {
+            path: shared.config.dir.clone(),
+            source,
+        })?;
+        for block in blocks {
+            hours.entry(block.hour).or_default().blocks.push(block);
+        }
+        Ok(Self {
             shared,
             query,
             begin: begin.as_millis(),
@@ -78,7 +82,7 @@ impl<'a> Walk<'a> {
             hours: hours.into_iter(),
             matched: HashMap::new(),
             series: Vec::new(),
-        }
+        })
     }
 
     /// The next hour that holds anything.

@@ -174,7 +174,7 @@ pub(super) fn stored(store: &Store, host: HostId) -> BTreeMap<(SpoolId, u64), us
             *counts.entry((spool, seq)).or_default() += 1;
         });
     }
-    for block in &state.blocks {
+    for block in store.shared().blocks.list(host.id, i64::MIN..=i64::MAX).read().unwrap() {
         let open = block.open().unwrap();
         let mut ticks = 0;
         for (spool, seqs) in &open.header.seqs {
