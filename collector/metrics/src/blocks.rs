@@ -85,6 +85,11 @@ fn invalid(what: &'static str) -> io::Error {
 }
 
 impl BlockRef {
+    /// Whether both are the same block.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &other.file) && self.offset == other.offset
+    }
+
     /// Reads the header.
     pub(crate) fn open(&self) -> io::Result<OpenBlock> {
         let (header, prefix) =
@@ -315,7 +320,8 @@ impl DayFile {
     }
 }
 
-fn open_day(disk: &dyn Disk, day: i64, path: PathBuf) -> io::Result<Arc<DayFile>> {
+/// Opens a file of blocks, made when missing.
+pub(crate) fn open_day(disk: &dyn Disk, day: i64, path: PathBuf) -> io::Result<Arc<DayFile>> {
     let file = disk.open(&path, true)?;
     let length = AtomicU64::new(file.len()?);
     Ok(Arc::new(DayFile {

@@ -4,11 +4,13 @@
 //! submitter. While it syncs, the next group gathers: that is the whole of group commit.
 
 use crate::{
+    bytes::length_u32,
     config::{GROUP_BYTES_MAX, SEGMENT_AGE_MAX},
     error::StoreError,
+    head::{Part, RecordPlace, TickPlace},
     host::Host,
     journal::{
-        record::{Kind, Watermark},
+        record::{HEADER_BYTES, Kind, Watermark},
         writer::{Failure, Writer},
     },
     shared::Shared,
@@ -25,6 +27,9 @@ use tocsin_vocabulary::{Dictionary, SpoolId, Timestamp, batch::Tick};
 
 /// Told once the data is durable, or why it is not. Called on the committer's thread: must not block.
 pub type OnDurable = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// A tick of a chunk, with the number of its batch in the record.
+pub(crate) type ChunkTick = (u16, u64, Arc<Tick>, Dictionary);
 
 /// What becomes of the data once it is durable.
 pub(crate) enum Apply {
@@ -43,7 +48,7 @@ pub(crate) enum Apply {
     /// Ticks of the backlog.
     Chunk {
         spool: SpoolId,
-        ticks: Vec<(u64, Arc<Tick>, Dictionary)>,
+        ticks: Vec<ChunkTick>,
         received_at: Timestamp,
     },
     /// Ticks that are lost.
@@ -132,10 +137,19 @@ impl Committer {
         }
         let written = self.write(&group);
         match written {
-            Ok(()) => {
-                let segment = self.writer.segment();
+            Ok(mut offset) => {
                 for submission in &group {
-                    self.apply(submission, segment);
+                    let length = submission
+                        .record
+                        .as_ref()
+                        .map_or(0, |(_, body)| HEADER_BYTES + body.len());
+                    let record = RecordPlace {
+                        segment: self.writer.segment(),
+                        offset,
+                        length: length_u32(length),
+                    };
+                    self.apply(submission, record);
+                    offset += record.length;
                 }
                 for submission in group {
                     (submission.on_durable)(Ok(()));
@@ -150,7 +164,8 @@ impl Committer {
         }
     }
 
-    fn write(&mut self, group: &[Submission]) -> Result<(), StoreError> {
+    /// Answers where the first record of the group lies in its segment.
+    fn write(&mut self, group: &[Submission]) -> Result<u32, StoreError> {
         if self.shared.poisoned.load(Ordering::Acquire) {
             return Err(StoreError::Poisoned);
         }
@@ -160,12 +175,13 @@ impl Committer {
             .map(|(kind, body)| (*kind, body.as_slice()))
             .collect();
         if records.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let bytes = records.iter().map(|(_, body)| body.len()).sum();
         if !self.writer.has_room(records.len(), bytes) {
             self.begin_segment()?;
         }
+        let offset = u32::try_from(self.writer.length()).unwrap_or(u32::MAX);
         let started = self.shared.disk.monotonic();
         let outcome = self.writer.write(&records).map_err(|failure| self.judge(failure));
         self.measure(
@@ -174,8 +190,8 @@ impl Committer {
             bytes,
         );
         self.shared
-            .set_active_bytes(self.writer.segment(), self.writer.length());
-        outcome
+            .set_active(self.writer.segment(), self.writer.length(), self.writer.file());
+        outcome.map(|()| offset)
     }
 
     fn measure(&self, took: Duration, records: usize, bytes: usize) {
@@ -201,9 +217,10 @@ impl Committer {
         }
     }
 
-    fn apply(&mut self, submission: &Submission, segment: u32) {
+    fn apply(&mut self, submission: &Submission, record: RecordPlace) {
+        let segment = record.segment;
         let mut state = submission.host.lock();
-        let bytes = match &submission.apply {
+        let fresh = match &submission.apply {
             Apply::Live {
                 chain_segment,
                 key_frame,
@@ -220,7 +237,13 @@ impl Committer {
                 }
                 let needed = chain_segment.load(Ordering::Acquire);
                 state.set_latest(tick, dictionary, *received_at);
-                state.store(*spool, *seq, tick, dictionary, needed, *received_at)
+                let place = TickPlace {
+                    spool: *spool,
+                    seq: *seq,
+                    time: tick.time,
+                    part: if *key_frame { Part::KeyFrame } else { Part::Delta },
+                };
+                usize::from(state.store(place, record, needed, *received_at))
             }
             Apply::Chunk {
                 spool,
@@ -228,12 +251,18 @@ impl Committer {
                 received_at,
             } => {
                 self.begun_at.get_or_insert(*received_at);
-                let mut bytes = 0;
-                for (seq, tick, dictionary) in ticks {
+                let mut fresh = 0;
+                for (batch, seq, tick, dictionary) in ticks {
                     state.offer_latest(tick, dictionary, *received_at);
-                    bytes += state.store(*spool, *seq, tick, dictionary, segment, *received_at);
+                    let place = TickPlace {
+                        spool: *spool,
+                        seq: *seq,
+                        time: tick.time,
+                        part: Part::Batch(*batch),
+                    };
+                    fresh += usize::from(state.store(place, record, segment, *received_at));
                 }
-                bytes
+                fresh
             }
             Apply::Gap {
                 spool,
@@ -246,7 +275,7 @@ impl Committer {
             }
             Apply::Nothing => 0,
         };
-        self.shared.head_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.shared.hold(fresh);
     }
 
     fn tidy(&mut self, now: Timestamp) {
@@ -268,7 +297,7 @@ impl Committer {
             Ok(writer) => {
                 self.writer = writer;
                 self.begun_at = None;
-                self.shared.set_active_bytes(next, self.writer.length());
+                self.shared.set_active(next, self.writer.length(), self.writer.file());
                 Ok(())
             }
             Err(failure) => Err(self.judge(failure)),
@@ -313,7 +342,7 @@ pub(crate) fn refuse(submission: Submission, error: &StoreError) {
             }
             Apply::Chunk { spool, ticks, .. } => {
                 let spool = state.spool(*spool);
-                for (seq, ..) in ticks {
+                for (_, seq, ..) in ticks {
                     spool.pending.remove(*seq);
                 }
             }

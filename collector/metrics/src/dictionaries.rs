@@ -77,7 +77,7 @@ impl Dictionaries {
         let bytes = read_all(file.as_ref()).map_err(OpenError::io("read", &path))?;
         let mut known = Known::default();
         let mut dictionaries = Vec::new();
-        let damage = scan(&bytes, 0, |kind, body| match kind {
+        let damage = scan(&bytes, 0, |kind, _, body| match kind {
             Kind::Dictionary => dictionaries.push(body),
             kind => known.learn(kind, body),
         });
@@ -114,6 +114,12 @@ impl Dictionaries {
             .dictionaries
             .get(&hash)
             .cloned()
+    }
+
+    /// Whether a dictionary is known.
+    pub(crate) fn knows(&self, hash: Hash) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.dictionaries.contains_key(&hash)
     }
 
     /// Which of these sections are not known.

@@ -89,7 +89,7 @@ pub(crate) fn health(shared: &Shared) -> Health {
         torn_bytes: read(&counters.torn_bytes),
         undecodable_ticks: read(&counters.undecodable),
         damaged_blocks: read(&counters.damaged_blocks),
-        journal_bytes: shared.segments().values().sum(),
+        journal_bytes: shared.segments().values().map(|segment| segment.bytes).sum(),
         block_bytes: shared.blocks.size(),
         head_bytes: shared.head_bytes.load(Ordering::Relaxed) as u64,
         queued_records: shared.queue.len() as u64,

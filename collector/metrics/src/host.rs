@@ -2,16 +2,16 @@
 
 use crate::{
     config::SPOOLS_PER_HOST_MAX,
-    head::{HeadHour, hour_of},
+    head::{Head, RecordPlace, TickPlace},
     intervals::Intervals,
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::AtomicU32},
 };
 use tocsin_vocabulary::{
     Dictionary, HostId, SpoolId, Timestamp,
-    batch::{Decoder, Tick},
+    batch::{Decoder, Tick, Times},
 };
 
 /// Most recorded gaps kept in memory per host, to draw.
@@ -57,6 +57,8 @@ pub(crate) struct Chain {
     pub(crate) broken_before: u64,
     /// The next link's number.
     pub(crate) next_link: u32,
+    /// Times of the chain, while the journal is replayed.
+    pub(crate) times: Times,
     /// The live decoder.
     pub(crate) decoder: Decoder,
     /// Segment of the key-frame that the chain goes back to; 0 until that is written. Shared with what is on its way,
@@ -72,6 +74,7 @@ impl Chain {
         self.epoch += 1;
         self.next_link = 0;
         self.decoder = Decoder::new();
+        self.times = Times::new();
         self.segment = Arc::default();
     }
 
@@ -90,9 +93,7 @@ pub(crate) struct HostState {
     pub(crate) chain: Chain,
     pub(crate) current_spool: Option<SpoolId>,
     pub(crate) spools: Vec<Spool>,
-    pub(crate) open: BTreeMap<i64, HeadHour>,
-    /// Hours that are being written as blocks.
-    pub(crate) sealing: Vec<Arc<HeadHour>>,
+    pub(crate) head: Head,
     pub(crate) latest: Option<Latest>,
     pub(crate) gaps: Vec<(Timestamp, Timestamp)>,
 }
@@ -124,28 +125,27 @@ impl HostState {
         }
     }
 
-    /// Takes over a tick that is safe in `segment`. Returns the bytes it takes in memory; none when it was held already.
-    pub(crate) fn store(
-        &mut self,
-        spool: SpoolId,
-        seq: u64,
-        tick: &Tick,
-        dictionary: &Dictionary,
-        segment: u32,
-        received_at: Timestamp,
-    ) -> usize {
-        let state = self.spool(spool);
-        state.pending.remove(seq);
-        if state.received.contains(seq) {
-            return 0;
+    /// Takes over a tick that is safe in the journal and needs its segments from `needed` on. `false` when it was held
+    /// already.
+    pub(crate) fn store(&mut self, tick: TickPlace, record: RecordPlace, needed: u32, received_at: Timestamp) -> bool {
+        let spool = self.spool(tick.spool);
+        spool.pending.remove(tick.seq);
+        let fresh = !spool.received.contains(tick.seq);
+        spool.received.insert(tick.seq);
+        self.head.push(tick, fresh, record, needed, received_at);
+        fresh
+    }
+
+    /// Ticks among the first `count` places that were received and can't be read again: as if they had never come, so
+    /// that the agent, which keeps them until they are sealed, is asked for them.
+    pub(crate) fn give_up(&mut self, ticks: &[(SpoolId, u64)], count: usize) {
+        for &(spool, seq) in ticks {
+            self.spool(spool).received.remove(seq);
         }
-        state.received.insert(seq);
-        let hour = hour_of(tick.time);
-        let head = self
-            .open
-            .entry(hour)
-            .or_insert_with(|| HeadHour::new(hour, segment, received_at));
-        head.push(spool, seq, tick, dictionary, segment, received_at)
+        if !ticks.is_empty() {
+            self.head
+                .close(count, true, |spool, seq, _| ticks.contains(&(spool, seq)));
+        }
     }
 
     /// A live tick is the newest whatever its time says: its host's clock may have been set back.
@@ -177,12 +177,6 @@ impl HostState {
             }
             self.gaps.push(span);
         }
-    }
-
-    /// The oldest journal segment that this host still needs.
-    pub(crate) fn oldest_segment(&self) -> Option<u32> {
-        let open = self.open.values().map(|hour| hour.oldest_segment);
-        open.chain(self.sealing.iter().map(|hour| hour.oldest_segment)).min()
     }
 }
 

@@ -7,7 +7,8 @@
 //! 2. **Journal**. One thread writes all that is queued in one go and syncs it, then tells each submitter: only now may
 //!    the tick be acknowledged as *received*. A write that fails is undone; a sync that fails ends all writing, for
 //!    nobody knows what is on the disk then.
-//! 3. **Head**. The tick joins its host's hour in memory, encoded again as a chain of that hour's own.
+//! 3. **Head**. Memory keeps where the tick's record lies. Every ten minutes a host's newest ticks become a *light block*
+//!    of columns in a scratch file, for questions about the last hour.
 //! 4. **Block** ([`Store::maintain`]). A while after its end an hour is written column by column into its day's file
 //!    and synced: now its ticks are *sealed* and the agent may forget them. Ticks that come later make one more
 //!    generation of that hour.
@@ -40,6 +41,8 @@ mod journal;
 mod maintain;
 mod query;
 mod recovery;
+mod replay;
+mod seal;
 mod shared;
 mod store;
 #[cfg(test)]

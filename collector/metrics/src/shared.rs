@@ -1,8 +1,15 @@
 //! What the committer, the readers and the housekeeping share.
 
 use crate::{
-    blocks::Blocks, committer::Request, config::StoreConfig, dictionaries::Dictionaries, disk::Disk, health::Counters,
-    host::Hosts, journal::queue::Queue,
+    blocks::Blocks,
+    committer::Request,
+    config::StoreConfig,
+    dictionaries::Dictionaries,
+    disk::{Disk, DiskFile},
+    head::scratch::Scratch,
+    health::Counters,
+    host::Hosts,
+    journal::queue::Queue,
 };
 use std::{
     collections::BTreeMap,
@@ -12,6 +19,18 @@ use std::{
         atomic::{AtomicBool, AtomicUsize},
     },
 };
+
+/// One journal segment.
+#[derive(Debug, Clone)]
+pub(crate) struct Segment {
+    /// Its size in bytes.
+    pub(crate) bytes: u64,
+    /// To read it.
+    pub(crate) file: Arc<dyn DiskFile>,
+}
+
+/// The journal's segments by number; the last one is being written.
+pub(crate) type Segments = BTreeMap<u32, Segment>;
 
 /// The store without its thread.
 pub(crate) struct Shared {
@@ -25,28 +44,36 @@ pub(crate) struct Shared {
     pub(crate) poisoned: Arc<AtomicBool>,
     pub(crate) head_bytes: AtomicUsize,
     pub(crate) counters: Counters,
-    segments: Mutex<BTreeMap<u32, u64>>,
+    pub(crate) scratch: Mutex<Scratch>,
+    segments: Mutex<Segments>,
 }
 
 impl Shared {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "these are its parts, put together in one place"
+    )]
     pub(crate) fn new(
         config: StoreConfig,
         disk: Arc<dyn Disk>,
         dictionaries: Dictionaries,
         blocks: Blocks,
         poisoned: Arc<AtomicBool>,
-        segments: BTreeMap<u32, u64>,
+        scratch: Scratch,
+        hosts: Hosts,
+        segments: Segments,
     ) -> Self {
         Self {
             config,
             disk,
-            hosts: Hosts::default(),
+            hosts,
             dictionaries,
             blocks,
             queue: Queue::new(),
             poisoned,
             head_bytes: AtomicUsize::new(0),
             counters: Counters::default(),
+            scratch: Mutex::new(scratch),
             segments: Mutex::new(segments),
         }
     }
@@ -56,13 +83,14 @@ impl Shared {
         self.config.dir.join("journal")
     }
 
-    /// Segments and their sizes in bytes; the last one is being written.
-    pub(crate) fn segments(&self) -> MutexGuard<'_, BTreeMap<u32, u64>> {
+    /// The journal's segments. Locked shortly, also under a host's lock, and never the other way round.
+    pub(crate) fn segments(&self) -> MutexGuard<'_, Segments> {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes the size of the segment that is being written.
-    pub(crate) fn set_active_bytes(&self, segment: u32, bytes: u64) {
-        self.segments().insert(segment, bytes);
+    pub(crate) fn set_active(&self, number: u32, bytes: u64, file: &Arc<dyn DiskFile>) {
+        let file = file.clone();
+        self.segments().insert(number, Segment { bytes, file });
     }
 }

@@ -130,12 +130,21 @@ impl Store {
     #[must_use]
     pub fn latest(&self, host: HostId) -> Option<Latest> {
         let host = self.shared.hosts.find(host)?;
-        let latest = host.lock().latest.clone();
-        if latest.is_some() {
-            return latest;
-        }
-        let block = self.shared.blocks.newest(host.id).ok().flatten();
-        let latest = recovery::newest_of(&block?, &self.shared.dictionaries)?;
+        let (latest, view) = {
+            let state = host.lock();
+            let view = state
+                .latest
+                .is_none()
+                .then(|| state.head.newest_view(&self.shared.segments()));
+            (state.latest.clone(), view)
+        };
+        let Some(view) = view else { return latest };
+        let dictionaries = &self.shared.dictionaries;
+        let of_block = || {
+            let block = self.shared.blocks.newest(host.id).ok().flatten()?;
+            recovery::newest_of(&block, dictionaries)
+        };
+        let latest = view.newest(dictionaries).or_else(of_block)?;
         host.lock()
             .offer_latest(&latest.tick, &latest.dictionary, latest.received_at);
         Some(latest)

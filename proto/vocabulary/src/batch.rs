@@ -47,10 +47,12 @@ mod encoder;
 mod state;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use cell::Cell;
 pub use decoder::{Decoded, Decoder};
 pub use encoder::Encoder;
+pub use times::Times;
 
 use crate::{
     series::Hash,

@@ -2,7 +2,7 @@
 
 use super::{Appended, ChunkAppended, Stream};
 use crate::{
-    committer::{Apply, OnDurable, Request, Submission},
+    committer::{Apply, ChunkTick, OnDurable, Request, Submission},
     config::{
         BACKLOG_INTERVALS_MAX, BATCH_BYTES_MAX, CHUNK_BATCHES_MAX, LIVE_INTERVALS_MAX, OPEN_HOURS_MAX,
         RECORD_BYTES_MAX, TICKS_PER_HOUR_MAX,
@@ -19,7 +19,7 @@ use crate::{
 };
 use std::sync::{Arc, atomic::Ordering};
 use tocsin_vocabulary::{
-    Dictionary, HostId, SpoolId, Timestamp,
+    HostId, SpoolId, Timestamp,
     batch::{BatchError, Decoder, Tick},
 };
 
@@ -118,14 +118,14 @@ pub(super) fn chunk<B: AsRef<[u8]>>(
     // What is only on its way counts as new: should its write fail, this one may succeed.
     let fresh: Vec<_> = ticks
         .into_iter()
-        .filter(|(seq, ..)| !spool.received.contains(*seq))
+        .filter(|(_, seq, ..)| !spool.received.contains(*seq))
         .collect();
     let counts = ChunkAppended {
         ticks: fresh.len(),
         duplicates: batches.len() - fresh.len(),
     };
     let mut reach = spool.received.clone();
-    for (seq, tick, _) in &fresh {
+    for (_, seq, tick, _) in &fresh {
         check_tick(&state, stream.host.id, *seq, tick)?;
         check_open_hours(&state, tick, OPEN_HOURS_MAX)?;
         reach.insert(*seq);
@@ -137,7 +137,7 @@ pub(super) fn chunk<B: AsRef<[u8]>>(
             "too many holes in this host's ticks, fill the older ones first",
         ));
     }
-    let seqs: Vec<u64> = fresh.iter().map(|(seq, ..)| *seq).collect();
+    let seqs: Vec<u64> = fresh.iter().map(|(_, seq, ..)| *seq).collect();
     let record = Chunk {
         host: stream.host.id,
         spool: stream.spool,
@@ -169,14 +169,10 @@ pub(super) fn chunk<B: AsRef<[u8]>>(
     Ok(counts)
 }
 
-fn decode_chunk(
-    shared: &Shared,
-    host: HostId,
-    batches: &[(u64, &[u8])],
-) -> Result<Vec<(u64, Arc<Tick>, Dictionary)>, StoreError> {
+fn decode_chunk(shared: &Shared, host: HostId, batches: &[(u64, &[u8])]) -> Result<Vec<ChunkTick>, StoreError> {
     let mut decoder = Decoder::new();
     let mut ticks = Vec::with_capacity(batches.len());
-    for (seq, payload) in batches {
+    for (number, (seq, payload)) in (0_u16..).zip(batches) {
         let decoded = decoder
             .decode(payload, |hash| shared.dictionaries.get(hash))
             .map_err(|source| StoreError::Batch {
@@ -184,7 +180,7 @@ fn decode_chunk(
                 seq: *seq,
                 source,
             })?;
-        ticks.push((*seq, Arc::new(decoded.tick.clone()), decoded.dictionary.clone()));
+        ticks.push((number, *seq, Arc::new(decoded.tick.clone()), decoded.dictionary.clone()));
     }
     Ok(ticks)
 }
@@ -210,12 +206,13 @@ fn check_tick(state: &HostState, host: HostId, seq: u64, tick: &Tick) -> Result<
     if !(0..END_OF_TIME_MS).contains(&tick.time.as_millis()) {
         return Err(StoreError::Time { host, time: tick.time });
     }
-    let in_hour = state.open.get(&hour_of(tick.time)).map_or(0, HeadHour::len);
+    let in_hour = state.head.hours.get(&hour_of(tick.time));
+    let in_hour = in_hour.map_or(0, |hour: &HeadHour| hour.ticks);
     limit("ticks in one hour", in_hour + 1, TICKS_PER_HOUR_MAX)
 }
 
 fn check_open_hours(state: &HostState, tick: &Tick, max: usize) -> Result<(), StoreError> {
-    let full = state.open.len() >= max && !state.open.contains_key(&hour_of(tick.time));
+    let full = state.head.hours.len() >= max && !state.head.hours.contains_key(&hour_of(tick.time));
     if full {
         Err(StoreError::Busy("too many unsealed hours of this host"))
     } else {

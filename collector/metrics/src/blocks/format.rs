@@ -145,7 +145,6 @@ impl BlockHeader {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
     /// Little: each column lies plain, quick to write and to read alone. For blocks that live for an hour.
-    #[allow(dead_code, reason = "the blocks of an open hour will use it")]
     Light,
     /// All that pays. For blocks that stay.
     Full,

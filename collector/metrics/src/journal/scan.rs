@@ -16,8 +16,8 @@ pub(crate) struct Damage {
     pub(crate) tail: Option<usize>,
 }
 
-/// Calls `each` with every whole record.
-pub(crate) fn scan<'a>(bytes: &'a [u8], segment: u32, mut each: impl FnMut(Kind, &'a [u8])) -> Damage {
+/// Calls `each` with every whole record and where it begins.
+pub(crate) fn scan<'a>(bytes: &'a [u8], segment: u32, mut each: impl FnMut(Kind, usize, &'a [u8])) -> Damage {
     let mut damage = Damage::default();
     let mut at = 0;
     let mut bad_since = None;
@@ -26,7 +26,7 @@ pub(crate) fn scan<'a>(bytes: &'a [u8], segment: u32, mut each: impl FnMut(Kind,
             if let Some(start) = bad_since.take() {
                 damage.ranges.push(start..at);
             }
-            each(kind, body);
+            each(kind, at, body);
             at += HEADER_BYTES + body.len();
         } else {
             bad_since.get_or_insert(at);
@@ -61,7 +61,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> (Vec<Vec<u8>>, Damage) {
         let mut found = Vec::new();
-        let damage = scan(bytes, 7, |_, body| found.push(body.to_vec()));
+        let damage = scan(bytes, 7, |_, _, body| found.push(body.to_vec()));
         (found, damage)
     }
 
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn any_bytes_scan_to_an_end() {
         bolero::check!().for_each(|bytes: &[u8]| {
-            let damage = scan(bytes, 0, |_, _| ());
+            let damage = scan(bytes, 0, |_, _, _| ());
             assert!(damage.tail.is_none_or(|tail| tail <= bytes.len()));
         });
     }

@@ -71,7 +71,12 @@ impl Writer {
         self.segment
     }
 
-    /// Its file.
+    /// To read it while it is written.
+    pub(crate) const fn file(&self) -> &Arc<dyn DiskFile> {
+        &self.file
+    }
+
+    /// Its file's name.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -4,7 +4,7 @@ use super::Query;
 use crate::{
     blocks::BlockRef,
     error::QueryError,
-    head::{HeadSnapshot, hour_of},
+    head::{hour_of, view::View},
     host::Host,
     shared::Shared,
 };
@@ -33,8 +33,21 @@ type Matched = Arc<[(usize, usize, u8)]>;
 #[derive(Default)]
 struct Sources {
     blocks: Vec<BlockRef>,
-    heads: Vec<HeadSnapshot>,
+    light: Vec<BlockRef>,
+    head: HeadData,
 }
+
+/// What lies in the journal alone.
+#[derive(Default)]
+struct HeadData {
+    times: Vec<i64>,
+    ranked: Vec<Vec<Ranked>>,
+}
+
+/// Rank of light blocks: beyond all generations, below [`HEAD_RANK`].
+const LIGHT_RANK: u32 = u32::MAX - 1;
+/// Rank of ticks that lie in the journal alone.
+const HEAD_RANK: u32 = u32::MAX;
 
 /// Samples with the rank of their source, by which doubles are settled.
 type Ranked = (i64, u32, Option<f64>);
@@ -45,7 +58,7 @@ pub(super) struct Walk<'a> {
     query: &'a Query,
     begin: i64,
     end: i64,
-    hours: std::collections::btree_map::IntoIter<i64, Sources>,
+    hours: BTreeMap<i64, Sources>,
     matched: HashMap<Hash, Matched>,
     /// The series met so far.
     pub(super) series: Vec<Series>,
@@ -58,14 +71,7 @@ impl<'a> Walk<'a> {
         let mut hours: BTreeMap<i64, Sources> = BTreeMap::new();
         let state = host.lock();
         let listing = shared.blocks.list(host.id, first..=last);
-        let sealing = state
-            .sealing
-            .iter()
-            .map(AsRef::as_ref)
-            .filter(|hour| (first..=last).contains(&hour.hour));
-        for hour in sealing.chain(state.open.range(first..=last).map(|(_, hour)| hour)) {
-            hours.entry(hour.hour).or_default().heads.push(hour.snapshot());
-        }
+        let mut view = state.head.view(first..=last, &shared.segments());
         drop(state);
         let blocks = listing.read().map_err(|source| QueryError::Io {
             path: shared.config.dir.clone(),
@@ -74,26 +80,34 @@ impl<'a> Walk<'a> {
         for block in blocks {
             hours.entry(block.hour).or_default().blocks.push(block);
         }
-        Ok(Self {
+        for light in view.light.drain(..) {
+            hours.entry(light.block.hour).or_default().light.push(light.block);
+        }
+        let mut walk = Self {
             shared,
             query,
             begin: begin.as_millis(),
             end: query.to.as_millis(),
-            hours: hours.into_iter(),
+            hours,
             matched: HashMap::new(),
             series: Vec::new(),
-        })
+        };
+        walk.read_head(&view).map_err(|source| QueryError::Io {
+            path: shared.journal_dir(),
+            source,
+        })?;
+        Ok(walk)
     }
 
     /// The next hour that holds anything.
     pub(super) fn next_hour(&mut self) -> Result<Option<HourData>, QueryError> {
-        let Some((_, sources)) = self.hours.next() else {
+        let Some((_, sources)) = self.hours.pop_first() else {
             return Ok(None);
         };
-        let mut times = Vec::new();
-        let mut ranked: Vec<Vec<Ranked>> = Vec::new();
-        for block in &sources.blocks {
-            let read = self.read_block(block, &mut times, &mut ranked);
+        let HeadData { mut times, mut ranked } = sources.head;
+        let sealed = sources.blocks.iter().map(|block| (block, block.generation));
+        for (block, rank) in sealed.chain(sources.light.iter().map(|block| (block, LIGHT_RANK))) {
+            let read = self.read_block(block, rank, &mut times, &mut ranked);
             match read {
                 Ok(()) => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
@@ -108,14 +122,6 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        for (index, head) in sources.heads.iter().enumerate() {
-            self.read_head(
-                head,
-                u32::MAX - 1_000 + crate::bytes::length_u32(index.min(999)),
-                &mut times,
-                &mut ranked,
-            );
-        }
         times.sort_unstable();
         times.dedup();
         ranked.resize_with(self.series.len(), Vec::new);
@@ -125,7 +131,13 @@ impl<'a> Walk<'a> {
         }))
     }
 
-    fn read_block(&mut self, block: &BlockRef, times: &mut Vec<i64>, ranked: &mut Vec<Vec<Ranked>>) -> io::Result<()> {
+    fn read_block(
+        &mut self,
+        block: &BlockRef,
+        rank: u32,
+        times: &mut Vec<i64>,
+        ranked: &mut Vec<Vec<Ranked>>,
+    ) -> io::Result<()> {
         let open = block.open()?;
         if open.header.last.as_millis() < self.begin || open.header.first.as_millis() > self.end {
             return Ok(());
@@ -152,24 +164,30 @@ impl<'a> Walk<'a> {
             let samples = block_times
                 .iter()
                 .zip(cells)
-                .map(|(&time, cell)| (time, block.generation, value(cell, decimals)));
+                .map(|(&time, cell)| (time, rank, value(cell, decimals)));
             self.keep(ranked, slot, samples);
         }
         Ok(())
     }
 
-    fn read_head(&mut self, head: &HeadSnapshot, rank: u32, times: &mut Vec<i64>, ranked: &mut Vec<Vec<Ranked>>) {
-        head.for_each(|_, _, tick, dictionary| {
-            let time = tick.time.as_millis();
+    /// Ticks that lie in the journal alone are decoded once, for all hours.
+    fn read_head(&mut self, view: &View) -> io::Result<()> {
+        let mut hours = std::mem::take(&mut self.hours);
+        view.for_each(&self.shared.dictionaries, |found| {
+            let time = found.tick.time.as_millis();
             if !(self.begin..=self.end).contains(&time) {
                 return;
             }
-            times.push(time);
-            for &(index, slot, decimals) in self.matched_in(dictionary).iter() {
-                let cell = tick.cells.get(index).copied().unwrap_or(Cell::Absent);
-                self.keep(ranked, slot, std::iter::once((time, rank, value(cell, decimals))));
+            let head = &mut hours.entry(hour_of(found.tick.time)).or_default().head;
+            head.times.push(time);
+            for &(index, slot, decimals) in self.matched_in(found.dictionary).iter() {
+                let cell = found.tick.cells.get(index).copied().unwrap_or(Cell::Absent);
+                let sample = std::iter::once((time, HEAD_RANK, value(cell, decimals)));
+                self.keep(&mut head.ranked, slot, sample);
             }
-        });
+        })?;
+        self.hours = hours;
+        Ok(())
     }
 
     fn keep(&self, ranked: &mut Vec<Vec<Ranked>>, slot: usize, samples: impl Iterator<Item = Ranked>) {

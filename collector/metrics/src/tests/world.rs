@@ -167,14 +167,15 @@ pub(super) fn stored(store: &Store, host: HostId) -> BTreeMap<(SpoolId, u64), us
     let Some(host) = store.shared().hosts.find(host) else {
         return counts;
     };
-    let state = host.lock();
-    for hour in state.open.values().chain(state.sealing.iter().map(AsRef::as_ref)) {
-        hour.snapshot().for_each(|spool, seq, found, _| {
-            assert_eq!(*found, tick(seq), "tick {seq} in the head");
-            *counts.entry((spool, seq)).or_default() += 1;
-        });
-    }
-    for block in store.shared().blocks.list(host.id, i64::MIN..=i64::MAX).read().unwrap() {
+    let view = host.lock().head.view(i64::MIN..=i64::MAX, &store.shared().segments());
+    let unreadable = view.for_each(&store.shared().dictionaries, |found| {
+        assert_eq!(*found.tick, tick(found.seq), "tick {} in the head", found.seq);
+        *counts.entry((found.spool, found.seq)).or_default() += 1;
+    });
+    assert_eq!(unreadable.unwrap(), []);
+    let light = view.light.iter().map(|light| light.block.clone());
+    let sealed = store.shared().blocks.list(host.id, i64::MIN..=i64::MAX).read().unwrap();
+    for block in sealed.into_iter().chain(light) {
         let open = block.open().unwrap();
         let mut ticks = 0;
         for (spool, seqs) in &open.header.seqs {

@@ -122,18 +122,20 @@ proptest! {
         let mut encoder = Encoder::new();
         let batches: Vec<_> = life.iter().map(|(tick, of, key)| encoder.encode(tick, of, *key)).collect();
         for start in 0..life.len() {
-            let mut decoder = Decoder::new();
+            let (mut decoder, mut times) = (Decoder::new(), Times::new());
             let key_frame = peek(&batches[start]).unwrap().key_frame.is_some();
             if !key_frame {
                 prop_assert!(start > 0 && !life[start].2);
                 let error = decoder.decode(&batches[start], |_| None).err();
                 prop_assert_eq!(error, Some(BatchError::NoKeyFrame));
+                prop_assert_eq!(times.next(&batches[start]), Err(BatchError::NoKeyFrame));
                 continue;
             }
             for at in start..life.len() {
                 let (tick, of, _) = &life[at];
                 let decoded = decoder.decode(&batches[at], |hash| (hash == of.hash()).then(|| of.clone())).unwrap();
                 prop_assert_eq!(decoded.tick, tick);
+                prop_assert_eq!(times.next(&batches[at]), Ok(tick.time));
                 prop_assert_eq!(decoded.dictionary.hash(), of.hash());
                 let expected: Vec<bool> = if decoded.key_frame {
                     vec![true; of.len()]
