@@ -1,4 +1,5 @@
-//! Wall time per sample: append → journal → sync → head, and sealing apart. No network, no rules.
+//! Wall time per sample: append → journal → sync → head, then a restart over that journal, then sealing. No network, no
+//! rules.
 //!
 //! `cargo bench -p tocsin-metrics --bench ingest [-- HOSTS SERIES TICKS]`, by default 500 × 200 × 60. The hosts differ in
 //! phase and slope. Without `--bench` (as in tests) a small run only shows that it works.
@@ -34,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         free_percent_min: 0,
         ..StoreConfig::new(dir.path())
     };
-    let store = Store::open(config, disk.clone())?;
+    let store = Store::open(config.clone(), disk.clone())?;
     let dictionary = dictionary(&store, series)?;
     let mut fleet: Vec<Host> = (0..hosts).map(|number| host(&store, number)).collect();
 
@@ -48,6 +49,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         append(&store, &fleet, &batches, tick)?;
         appending += disk.monotonic().saturating_sub(started);
     }
+    let journal = store.health().journal_bytes;
+    drop(fleet);
+    drop(store);
+    let started = disk.monotonic();
+    let store = Store::open(config, disk.clone())?;
+    let restart = disk.monotonic().saturating_sub(started);
+
     let started = disk.monotonic();
     store.seal_everything(Timestamp::from_millis(START_MS + ticks * 10_000))?;
     let sealing = disk.monotonic().saturating_sub(started);
@@ -55,6 +63,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let samples = hosts * series * ticks;
     let per_sample = |time: Duration| time.as_nanos() as f64 / samples as f64;
     println!("{hosts} hosts x {series} series x {ticks} ticks = {samples} samples");
+    println!(
+        "restart            {:8.3} s over {:.1} MB of journal",
+        restart.as_secs_f64(),
+        journal as f64 / 1e6
+    );
     println!("append to durable  {:8.1} ns/sample", per_sample(appending));
     println!("seal               {:8.1} ns/sample", per_sample(sealing));
     println!(
