@@ -8,6 +8,7 @@
 //! * [`browser`] — a headless browser,
 //! * [`wire`] — an agent's side of the wire spoken by hand, to say what no agent would,
 //! * [`recording`] — real metrics of a host in a file,
+//! * [`fleet`] — very many simulated hosts, and what they and other stores cost,
 //! * [`figures`] — durations gathered and summed up,
 //! * [`patience`] — waiting for something to become true, bounded, by asking again.
 //!
@@ -23,6 +24,7 @@
 pub mod browser;
 pub mod fault;
 pub mod figures;
+pub mod fleet;
 pub mod host;
 pub mod patience;
 pub mod phone;

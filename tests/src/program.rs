@@ -33,10 +33,19 @@ pub fn path(name: &str) -> PathBuf {
 /// When there is no such process.
 #[must_use]
 pub fn resident_bytes(pid: u32) -> u64 {
+    memory_bytes(pid, "VmRSS:")
+}
+
+/// A line of `/proc/PID/status` that counts memory, in bytes.
+///
+/// # Panics
+/// When there is no such process or line.
+#[must_use]
+pub fn memory_bytes(pid: u32, line: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
     let line = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|found| found.strip_prefix(line))
         .expect("a process with memory");
     let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
     kib * 1024

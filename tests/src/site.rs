@@ -21,12 +21,15 @@ pub struct Plan {
     pub state_dir: Option<PathBuf>,
     /// The authority of agents of another site, to be this one's too.
     pub agents_authority: Option<Vec<u8>>,
+    /// Collector to run, if not the one built beside this program.
+    pub collector: Option<PathBuf>,
 }
 
 /// A site: a folder, and a collector that may be killed and started again.
 pub struct Site {
     folder: TempDir,
     state_dir: PathBuf,
+    program: PathBuf,
     collector: Option<program::Running>,
     addresses: Value,
     token: String,
@@ -69,17 +72,21 @@ impl Site {
         let mut site = Self {
             folder,
             state_dir,
+            program: plan.collector.unwrap_or_else(|| program::path("tocsin-collector")),
             collector: None,
             addresses: Value::Null,
             token: String::new(),
             http: None,
         };
+        let is_new = !site.state("ledger.db").exists();
         site.run().await;
-        site.cli_with_input(
-            &["user", "add", "admin", "--role", "administrator", "--password-stdin"],
-            PASSWORD,
-        );
-        let _ = site.cli(&["user", "duty", "admin", "on"]);
+        if is_new {
+            site.cli_with_input(
+                &["user", "add", "admin", "--role", "administrator", "--password-stdin"],
+                PASSWORD,
+            );
+            let _ = site.cli(&["user", "duty", "admin", "on"]);
+        }
         site.token = site.cli(&["user", "api-token", "admin", "--role", "administrator"]);
         site
     }
@@ -112,7 +119,7 @@ impl Site {
     /// The command that runs the collector.
     #[must_use]
     pub fn command_to_run(&self) -> Command {
-        let mut command = Command::new(program::path("tocsin-collector"));
+        let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.path("collector.toml")).arg("run");
         command
     }
@@ -200,7 +207,7 @@ impl Site {
     /// # Errors
     /// When the command failed.
     pub fn try_cli(&self, arguments: &[&str], input: &str) -> Result<String, String> {
-        let mut command = Command::new(program::path("tocsin-collector"));
+        let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.path("collector.toml")).args(arguments);
         run(&mut command, input)
     }

@@ -1,0 +1,60 @@
+//! As many rules as a busy site has: the built-in ones, and more on what moves, none of which is ever met.
+
+use std::path::Path;
+use tocsin_rules::RuleSet;
+
+/// Metrics for further rules, with a threshold that a simulated host does not come near.
+const FURTHER: [(&str, &str); 8] = [
+    ("system.network.io", "above = 1e15\nrate = true"),
+    ("system.disk.io", "above = 1e15\nrate = true"),
+    ("system.cpu.time", "above = 1e9\nrate = true"),
+    ("system.memory.linux.available", "below = 0"),
+    ("system.filesystem.usage", "above = 1e18"),
+    ("tocsin.agent.tick.duration", "above = 1e6"),
+    ("system.cpu.load_average.1m", "above = 1e9"),
+    ("system.network.packet.count", "above = 1e15\nrate = true"),
+];
+
+/// Rule files, as name and text, with `count` rules in all; at least the built-in ones.
+#[must_use]
+pub fn files(count: usize) -> Vec<(String, String)> {
+    let builtin = RuleSet::builtin().rules().count();
+    let further: String = (builtin..count)
+        .zip(FURTHER.iter().cycle())
+        .map(|(number, (metric, condition))| {
+            format!(
+                "[[rule]]\nname = \"fleet-{number}\"\nmetric = \"{metric}\"\n{condition}\nfor = \"30s\"\n\
+                 severity = \"warning\"\naction = \"record\"\ntitle.en = \"{{host}}: {{value}}\"\n\
+                 title.zh = \"{{host}}：{{value}}\"\nremedy.en = \"None is needed.\"\nremedy.zh = \"无需处理。\"\n\n"
+            )
+        })
+        .collect();
+    let builtin = RuleSet::builtin_files().iter();
+    let mut files: Vec<_> = builtin
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect();
+    files.push(("fleet.toml".to_owned(), further));
+    files
+}
+
+/// Writes [`files`] into `folder`.
+///
+/// # Panics
+/// When they can't be written.
+pub fn write(folder: &Path, count: usize) {
+    std::fs::create_dir_all(folder).expect("a folder");
+    for (name, text) in files(count) {
+        std::fs::write(folder.join(name), text).expect("a file of rules");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_forty_rules_without_a_mistake() {
+        let rules = RuleSet::parse(&files(40)).unwrap();
+        assert_eq!(rules.rules().count(), 40);
+    }
+}
