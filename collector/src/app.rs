@@ -6,7 +6,13 @@ use crate::{
     config::Config,
     control::{self, Addresses, Control},
     engine::{Engine, EngineHandle, Parts},
-    files, listen,
+    files,
+    ingest::{
+        Capacity,
+        admission::Gate,
+        backlog::{self, Backlog},
+    },
+    listen,
     live::Live,
     outbox::{Failing, LedgerOutbox},
     pki::{self, Authority},
@@ -131,17 +137,11 @@ impl Listeners {
     }
 }
 
-async fn bind(config: &Config) -> anyhow::Result<Listeners> {
+fn bind(config: &Config) -> anyhow::Result<Listeners> {
     Ok(Listeners {
-        agents: listen::bind("agents", config.agents)
-            .await
-            .map_err(anyhow::Error::msg)?,
-        enrolment: listen::bind("enrolment", config.enrolment)
-            .await
-            .map_err(anyhow::Error::msg)?,
-        console: listen::bind("the console", config.console)
-            .await
-            .map_err(anyhow::Error::msg)?,
+        agents: listen::bind("agents", config.agents).map_err(anyhow::Error::msg)?,
+        enrolment: listen::bind("enrolment", config.enrolment).map_err(anyhow::Error::msg)?,
+        console: listen::bind("the console", config.console).map_err(anyhow::Error::msg)?,
     })
 }
 
@@ -151,6 +151,7 @@ pub(crate) struct Common<'a> {
     pub(crate) stores: &'a Stores,
     pub(crate) engine: &'a EngineHandle,
     pub(crate) live: &'a Arc<Live>,
+    pub(crate) capacity: &'a Arc<Capacity>,
     pub(crate) clock: &'a Clock,
     pub(crate) config: &'a Config,
 }
@@ -162,7 +163,7 @@ pub(crate) struct Common<'a> {
 /// running then.
 pub async fn start(config: Config, clock: Clock, cancel: CancellationToken) -> anyhow::Result<Collector> {
     let rules = rules_files::load(config.rules_dir.as_deref()).map_err(anyhow::Error::msg)?;
-    let listeners = bind(&config).await?;
+    let listeners = bind(&config)?;
     let stores = open_stores(&config, &clock).await?;
     let supervisor = Supervisor::new(cancel);
     match wire(&config, rules, listeners, &stores, &clock, &supervisor).await {
@@ -217,6 +218,7 @@ async fn wire(
     let desk = Engine::open(parts, &engine).await?;
     supervisor.critical("desk", desk.run(commands, supervisor.cancel()));
     let ledger_writes = look_after(supervisor, stores, &live, clock);
+    let capacity = capacity(config, stores, &live, clock, supervisor);
     let backend: Arc<dyn Backend> = Arc::new(Wired {
         ledger: stores.ledger.clone(),
         store: stores.store.clone(),
@@ -227,12 +229,14 @@ async fn wire(
         tasks: supervisor.tasks(),
         failing: failing.clone(),
         ledger_writes,
+        capacity: capacity.clone(),
     });
     let common = Common {
         supervisor,
         stores,
         engine: &engine,
         live: &live,
+        capacity: &capacity,
         clock,
         config,
     };
@@ -267,6 +271,25 @@ async fn wire(
         control,
         backend,
         console_ca,
+    })
+}
+
+/// What ingest can take, and the tasks behind it.
+fn capacity(
+    config: &Config,
+    stores: &Stores,
+    live: &Arc<Live>,
+    clock: &Clock,
+    supervisor: &Supervisor,
+) -> Arc<Capacity> {
+    let (backlog, chunks) = Backlog::new(config.limits, clock.clone());
+    let storing = backlog::store_chunks(backlog.clone(), chunks, stores.store.clone(), supervisor.cancel());
+    supervisor.critical("backlog", storing);
+    supervisor.critical("bell", live.clone().ring_ticks(supervisor.cancel()));
+    Arc::new(Capacity {
+        gate: Gate::new(config.limits, clock.clone()),
+        backlog,
+        limits: config.limits,
     })
 }
 

@@ -3,7 +3,8 @@
 use crate::{
     clock::{self, Clock},
     engine::EngineHandle,
-    live::Live,
+    ingest::Capacity,
+    live::{Live, Refusal},
     outbox::Failing,
     supervise::Tasks,
 };
@@ -51,6 +52,8 @@ pub struct Wired {
     pub failing: Arc<Failing>,
     /// Whether the ledger takes what is written every minute.
     pub ledger_writes: LedgerWrites,
+    /// What ingest can take now.
+    pub capacity: Arc<Capacity>,
 }
 
 /// Whether the ledger took the last thing that is written regularly.
@@ -290,6 +293,18 @@ fn journal_words(health: &tocsin_metrics::Health) -> String {
     )
 }
 
+/// How ingest is doing, in words: at most three of the hosts that are refused by name.
+fn ingest_words(streams: usize, refusals: &[Refusal]) -> String {
+    let mut words = format!("hosts connected: {streams}");
+    if !refusals.is_empty() {
+        let _ = write!(words, "; refused: {}", refusals.len());
+    }
+    for Refusal { name, reason } in refusals.iter().take(3) {
+        let _ = write!(words, "; {name}: {reason}");
+    }
+    words
+}
+
 #[async_trait]
 impl System for Wired {
     fn now(&self) -> Timestamp {
@@ -317,6 +332,12 @@ impl System for Wired {
             self.tasks.health(),
             self.engine.health(),
             self.failing.health((self.clock)()),
+            // A host's own trouble, shown here and on its page as silence; the others go on.
+            HealthPart {
+                name: "ingest".to_owned(),
+                healthy: true,
+                detail: ingest_words(self.live.connected(), &self.live.refusals()),
+            },
             HealthPart {
                 name: "journal".to_owned(),
                 healthy: store.is_good(),
@@ -365,6 +386,28 @@ impl System for Wired {
             "Agents' streams that are open.",
             self.live.connected() as f64,
         );
+        let (used, waiting) = self.capacity.backlog.load();
+        #[allow(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+        for (name, help, value) in [
+            (
+                "streams_sent_away",
+                "Agents that came too early and were told when to come again, since the start.",
+                self.capacity.gate.sent_away() as f64,
+            ),
+            (
+                "backlog_chunks",
+                "Chunks of backlog for which agents have credit or that are under way.",
+                used.chunks as f64,
+            ),
+            ("backlog_bytes", "What these chunks have, in bytes.", used.bytes as f64),
+            (
+                "backlog_streams_waiting",
+                "Streams that wait for their turn to send backlog.",
+                waiting as f64,
+            ),
+        ] {
+            gauge(name, help, value);
+        }
         let health = self.health().await;
         let healthy = health.iter().all(|part| part.healthy);
         gauge(

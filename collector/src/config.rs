@@ -2,7 +2,10 @@
 //!
 //! Reading a configuration opens no port and no file but itself.
 
-use crate::toml_table::{Mistakes, Reader, Table};
+use crate::{
+    limits::Limits,
+    toml_table::{Mistakes, Reader, Table},
+};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::Range,
@@ -49,6 +52,8 @@ pub struct Config {
     pub ledger: String,
     /// How long sealed blocks are kept.
     pub retention: Duration,
+    /// What ingest takes at once, and of one host.
+    pub limits: Limits,
     /// Folder of rule files; none: the built-in rules.
     pub rules_dir: Option<PathBuf>,
     /// Over which ways people on duty are paged: `inbox` and names of channels.
@@ -74,6 +79,7 @@ impl Default for Config {
             console_certificate: None,
             ledger: "sqlite".to_owned(),
             retention: Duration::from_secs(30 * 86_400),
+            limits: Limits::default(),
             rules_dir: None,
             destinations: vec!["inbox".to_owned()],
             repage_after: Duration::from_secs(300),
@@ -128,6 +134,7 @@ impl Config {
         config.take_site(&mut top, &mut reader);
         config.take_ledger(&mut top, &mut reader);
         config.take_metrics(&mut top, &mut reader);
+        config.limits = Limits::take(&mut top, &mut reader);
         let destinations = config.take_paging(&mut top, &mut reader);
         config.take_channels(&mut top, &mut reader);
         config.page_over(destinations, &mut reader);

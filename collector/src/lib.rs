@@ -21,6 +21,7 @@ pub mod engine;
 pub mod enrolment;
 pub mod files;
 pub mod ingest;
+pub mod limits;
 pub mod listen;
 pub mod live;
 pub mod outbox;

@@ -7,7 +7,7 @@ use crate::pki::Identity;
 use arc_swap::ArcSwap;
 use rustls::{
     RootCertStore, ServerConfig,
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use rustls_pki_types::CertificateDer;
 use std::{
@@ -21,7 +21,7 @@ use std::{
 use tocsin_vocabulary::{HostId, Timestamp};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -29,8 +29,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-/// Handshakes under way at once, per listener.
+/// Handshakes under way at once, per listener. At about a millisecond of processor each, whoever is accepted is done well
+/// within [`HANDSHAKE_DEADLINE`].
 const HANDSHAKES_MAX: usize = 512;
+/// Connections that wait unaccepted: with the handshakes before them a few seconds' worth, so that a fleet that comes
+/// back at once waits less than an agent's patience of ten seconds, and the rest tries again by itself.
+const UNACCEPTED_MAX: u32 = 4_096;
 /// A client that has not finished its handshake by then is dropped.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// Accepted connections that wait for the server to take them.
@@ -67,6 +71,11 @@ pub fn server_config(
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_single_cert(identity.chain, identity.key)?;
+    if clients.is_some() {
+        // Agents connect once and stay: two tickets and a kept session for each handshake would serve nobody.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+    }
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(config)
 }
@@ -209,12 +218,27 @@ pub fn accepted_queue() -> (mpsc::Sender<Connection>, mpsc::Receiver<Connection>
     mpsc::channel(ACCEPTED_QUEUE)
 }
 
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // So that a collector that is restarted gets its port back at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(UNACCEPTED_MAX)
+}
+
 /// Binds a listener, with a message that names the address and the remedy.
 ///
 /// # Errors
 /// When the port is in use, not allowed, or the address is not of this machine.
-pub async fn bind(what: &str, address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn bind(what: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    listener(address).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!(
                 "cannot listen for {what} on {address}: the port is in use; stop the other program or change the port"
@@ -244,7 +268,7 @@ mod tests {
         let authority = Authority::open(folder.path(), "agents", "Tocsin agents", now).unwrap();
         let identity = authority.server(&["localhost".to_owned()], &[], now).unwrap();
         let config = Arc::new(ArcSwap::from_pointee(server_config(identity, None, &[]).unwrap()));
-        let listener = bind("tests", "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = bind("tests", "127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, mut receiver) = accepted_queue();
         let cancel = CancellationToken::new();

@@ -10,11 +10,13 @@ use std::{
 };
 use tocsin_console::backend::{Change, Processes};
 use tocsin_vocabulary::{HostId, Timestamp};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
 /// Changes that a slow browser may lag behind before it is told to reload everything.
-const CHANGES_QUEUE: usize = 1_024;
+const CHANGES_QUEUE: usize = 4_096;
+/// Ticks are told to browsers together, so often: a large fleet must not wake each browser for each tick.
+const RING_PERIOD: Duration = Duration::from_millis(250);
 
 /// New sections that one host may bring in a day, in bytes: a hundred times what a large host has, and little enough
 /// that no host can use up the room that all dictionaries share.
@@ -34,6 +36,8 @@ pub struct Presence {
     pub interval_ms: u64,
     /// Newest process snapshot.
     pub processes: Option<Arc<Processes>>,
+    /// Why its last stream was refused, until a tick of it is taken.
+    refused: Option<Refusal>,
     /// Bytes of sections that it brought today, and which day that is.
     sections: (Timestamp, usize),
 }
@@ -46,17 +50,32 @@ impl Presence {
     }
 }
 
+/// Why a host is not let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The host's name.
+    pub name: String,
+    /// In the words that its agent was told.
+    pub reason: String,
+}
+
 /// All hosts' present, and the bell that rings when anything changes.
 #[derive(Debug)]
 pub struct Live {
     hosts: Mutex<Inner>,
     changes: broadcast::Sender<Change>,
+    /// Rings when the first of [`Inner::ticked`] was added.
+    tick_came: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     hosts: HashMap<HostId, Presence>,
     streams: u64,
+    /// Hosts with an open stream.
+    connected: usize,
+    /// Hosts whose ticks browsers are about to be told of.
+    ticked: Vec<HostId>,
 }
 
 impl Default for Live {
@@ -64,6 +83,7 @@ impl Default for Live {
         Self {
             hosts: Mutex::default(),
             changes: broadcast::channel(CHANGES_QUEUE).0,
+            tick_came: Notify::new(),
         }
     }
 }
@@ -91,12 +111,14 @@ impl Live {
         inner.streams += 1;
         let number = inner.streams;
         let presence = inner.hosts.entry(host).or_default();
-        if let Some((_, older)) = presence.stream.replace((number, cancel.clone())) {
-            older.cancel();
-        }
+        let older = presence.stream.replace((number, cancel.clone()));
         presence.interval_ms = interval_ms;
         presence.clock_offset_ms = Some(clock_offset_ms);
         presence.last_seen_at = Some(now);
+        match older {
+            Some((_, older)) => older.cancel(),
+            None => inner.connected += 1,
+        }
         drop(inner);
         self.ring(Change::Hosts);
         Opened { number, cancel }
@@ -109,6 +131,7 @@ impl Live {
             && presence.stream.as_ref().is_some_and(|(open, _)| *open == number)
         {
             presence.stream = None;
+            inner.connected = inner.connected.saturating_sub(1);
         }
         drop(inner);
         self.ring(Change::Hosts);
@@ -116,13 +139,11 @@ impl Live {
 
     /// Closes the stream of a host that is no longer welcome.
     pub fn shut_out(&self, host: HostId) {
-        if let Some((_, cancel)) = self
-            .lock()
-            .hosts
-            .get(&host)
-            .and_then(|presence| presence.stream.clone())
-        {
-            cancel.cancel();
+        if let Some(presence) = self.lock().hosts.get_mut(&host) {
+            presence.refused = None;
+            if let Some((_, cancel)) = &presence.stream {
+                cancel.cancel();
+            }
         }
         self.ring(Change::Hosts);
     }
@@ -132,6 +153,62 @@ impl Live {
         if let Some(presence) = self.lock().hosts.get_mut(&host) {
             presence.last_seen_at = Some(now);
         }
+    }
+
+    /// A live tick of `host` was taken.
+    pub fn ticked(&self, host: HostId, now: Timestamp) {
+        let mut inner = self.lock();
+        if let Some(presence) = inner.hosts.get_mut(&host) {
+            presence.last_seen_at = Some(now);
+            presence.refused = None;
+        }
+        if self.changes.receiver_count() > 0 && inner.ticked.len() < CHANGES_QUEUE {
+            inner.ticked.push(host);
+            if inner.ticked.len() == 1 {
+                self.tick_came.notify_one();
+            }
+        }
+    }
+
+    /// Tells browsers of ticks, those of a moment together, until cancelled.
+    pub async fn ring_ticks(self: Arc<Self>, cancel: CancellationToken) {
+        let together = async {
+            loop {
+                self.tick_came.notified().await;
+                tokio::time::sleep(RING_PERIOD).await;
+                let ticked = std::mem::take(&mut self.lock().ticked);
+                for host in ticked {
+                    self.ring(Change::Tick(host));
+                }
+            }
+        };
+        tokio::select! {
+            () = together => {}
+            () = cancel.cancelled() => {}
+        }
+    }
+
+    /// A stream of `host` was refused; answers whether that is news.
+    pub fn refuse(&self, host: HostId, refusal: Refusal) -> bool {
+        let mut inner = self.lock();
+        let refused = &mut inner.hosts.entry(host).or_default().refused;
+        let news = refused.as_ref() != Some(&refusal);
+        *refused = Some(refusal);
+        news
+    }
+
+    /// Hosts that are refused now, by name.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Refusal> {
+        let hosts = self.lock();
+        let mut refusals: Vec<Refusal> = hosts
+            .hosts
+            .values()
+            .filter_map(|presence| presence.refused.clone())
+            .collect();
+        drop(hosts);
+        refusals.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        refusals
     }
 
     /// `host` brings `bytes` of new sections; false when that is more than it may in a day.
@@ -167,14 +244,10 @@ impl Live {
             .collect()
     }
 
-    /// How many streams are open.
+    /// How many hosts have an open stream.
     #[must_use]
     pub fn connected(&self) -> usize {
-        self.lock()
-            .hosts
-            .values()
-            .filter(|presence| presence.connected())
-            .count()
+        self.lock().connected
     }
 }
 

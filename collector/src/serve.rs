@@ -31,9 +31,9 @@ use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 /// Streams that one agent's connection may have open.
 const AGENT_STREAMS_MAX: u32 = 4;
 /// What an agent may send ahead of what was read, per stream and per connection, in bytes: this much memory a connection
-/// may cost.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 512 * 1024;
+/// may cost at worst. A tick has some hundred bytes, a chunk of backlog some ten thousand.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 192 * 1024;
 /// Largest headers of a request, in bytes.
 const HEADERS_MAX: u32 = 16 * 1024;
 /// Connections that may be open, by listener. Anybody can open one to enrolment or console; only hosts one to agents.
@@ -46,7 +46,10 @@ const ENROLMENT_AGE_MAX: Duration = Duration::from_secs(60);
 const GOODBYE: Duration = Duration::from_millis(700);
 /// A browser that has not sent its request by then is dropped.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
-/// How often a silent connection is asked whether it is alive, and how long it may take to answer.
+/// How often a silent agent's connection is asked whether it is alive: less often than ticks come by default, so that a
+/// ping does not go with each of them. Whether a *host* is silent is judged by its ticks.
+const AGENT_PING_PERIOD: Duration = Duration::from_secs(30);
+/// The same for browsers, and how long either may take to answer.
 const PING_PERIOD: Duration = Duration::from_secs(10);
 const PING_DEADLINE: Duration = Duration::from_secs(5);
 /// How often certificates are made or read anew. They are good for [`pki::SERVER_DAYS`].
@@ -101,6 +104,7 @@ pub(crate) fn agents(common: &Common<'_>, agents: TcpListener, enrolment: TcpLis
         store: stores.store.clone(),
         engine: common.engine.clone(),
         live: common.live.clone(),
+        capacity: common.capacity.clone(),
         authority: stores.agents_ca.clone(),
         clock: (*clock).clone(),
         stop: common.supervisor.cancel(),
@@ -133,7 +137,7 @@ pub(crate) fn agents(common: &Common<'_>, agents: TcpListener, enrolment: TcpLis
 
 fn grpc_server() -> tonic::transport::Server {
     tonic::transport::Server::builder()
-        .http2_keepalive_interval(Some(PING_PERIOD))
+        .http2_keepalive_interval(Some(AGENT_PING_PERIOD))
         .http2_keepalive_timeout(Some(PING_DEADLINE))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

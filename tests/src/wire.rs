@@ -72,6 +72,35 @@ pub async fn connect(site: &Site, home: &Identity, shown: &Identity) -> Result<C
     .await
 }
 
+/// The identity of a new host that no agent runs as.
+///
+/// # Panics
+/// When enrolment refuses it.
+pub async fn newcomer(site: &Site) -> Identity {
+    let install: InstallString = site.install_string().parse().expect("an install string");
+    let config = tls::pinned(install.ca_pin).expect("a configuration");
+    let channel = tls::connect(&install.addresses[0], config).await.expect("a connection");
+    let key = KeyRequest::new().expect("a key");
+    let request = EnrolRequest {
+        token: install.token.clone(),
+        csr: key.csr.into(),
+        facts: None,
+    };
+    let enrolled = EnrolmentClient::new(channel)
+        .enrol(request)
+        .await
+        .expect("enrolled")
+        .into_inner();
+    let new = NewIdentity {
+        key_pem: key.key_pem,
+        chain: enrolled.chain.iter().map(|der| der.to_vec()).collect(),
+        collectors: enrolled.collectors,
+        generation: 1,
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    Identity::store(folder.path(), &new).expect("a good identity")
+}
+
 /// Asks for the next certificate as the holder of `identity`, and answers the identity with it.
 ///
 /// # Errors
@@ -111,6 +140,14 @@ impl Talk {
     /// # Errors
     /// The collector's refusal of the call.
     pub async fn open(channel: Channel) -> Result<Self, Status> {
+        Self::open_with(channel, 0).await
+    }
+
+    /// As [`Talk::open`], of an agent that kept the ticks `1..=kept` while it was away.
+    ///
+    /// # Errors
+    /// The collector's refusal of the call.
+    pub async fn open_with(channel: Channel, kept: u64) -> Result<Self, Status> {
         let (outgoing, messages) = mpsc::channel(16);
         let incoming = IngestClient::new(channel)
             .stream(ReceiverStream::new(messages))
@@ -120,12 +157,14 @@ impl Talk {
             outgoing,
             incoming,
             encoder: Encoder::new(),
-            seq: 0,
+            seq: kept,
         };
         let hello = v1::Hello {
             protocol: PROTOCOL,
             spool_id: vec![7; 16].into(),
             interval_ms: 1_000,
+            first_seq: kept.min(1),
+            last_seq: kept,
             sent_at_ms: now().as_millis(),
             ..v1::Hello::default()
         };
@@ -221,8 +260,7 @@ impl Talk {
 
     /// Sends a tick of now in which each cell of the dictionary is its own number.
     pub async fn tick(&mut self, dictionary: &Dictionary) {
-        let cells = (0..dictionary.len() as i64).map(Cell::Scaled).collect();
-        let payload = self.encoder.encode(&Tick { time: now(), cells }, dictionary, true);
+        let payload = self.encoder.encode(&tick_of(now(), dictionary), dictionary, true);
         self.seq += 1;
         self.say(Body::Live(v1::Batch {
             seq: self.seq,
@@ -230,6 +268,28 @@ impl Talk {
         }))
         .await;
     }
+}
+
+/// A chunk of backlog: the ticks `first..=last`, a second apart, the newest of them as old as `age`.
+#[must_use]
+pub fn chunk(dictionary: &Dictionary, first: u64, last: u64, age: Duration) -> Body {
+    let mut encoder = Encoder::new();
+    let newest = now().minus(age);
+    let batches = (first..=last)
+        .map(|seq| {
+            let time = newest.minus(Duration::from_secs(last - seq));
+            let payload = encoder.encode(&tick_of(time, dictionary), dictionary, seq == first);
+            let payload = payload.into();
+            v1::Batch { seq, payload }
+        })
+        .collect();
+    Body::Backlog(v1::Chunk { batches })
+}
+
+/// A tick in which each cell of the dictionary is its own number.
+fn tick_of(time: Timestamp, dictionary: &Dictionary) -> Tick {
+    let cells = (0..dictionary.len() as i64).map(Cell::Scaled).collect();
+    Tick { time, cells }
 }
 
 /// A dictionary of sections with so many series each, of names that start with `name`.

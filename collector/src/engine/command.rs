@@ -10,7 +10,10 @@ use tocsin_desk::{
 };
 use tocsin_rules::RuleSet;
 use tocsin_vocabulary::{Code, Dictionary, HostId, batch::Tick};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 /// Commands that wait; a full queue makes streams wait, which makes agents keep their ticks.
 const COMMANDS_QUEUE: usize = 4_096;
@@ -85,6 +88,19 @@ impl EngineHandle {
     /// Sends a command; false when the engine has stopped.
     pub async fn send(&self, command: Command) -> bool {
         self.sender.send(command).await.is_ok()
+    }
+
+    /// Sends a command without waiting; gives it back when the queue is full. Nobody hears it when the engine has
+    /// stopped.
+    ///
+    /// # Errors
+    /// The command.
+    #[allow(clippy::result_large_err, reason = "the command is sent by other means then")]
+    pub fn offer(&self, command: Command) -> Result<(), Command> {
+        match self.sender.try_send(command) {
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+            Err(TrySendError::Full(command)) => Err(command),
+        }
     }
 
     /// A host was enrolled or changed.

@@ -1,11 +1,28 @@
 //! Ingest: agents' streams in, journal, rules, acknowledgements out.
 //!
 //! * [`service`] — the gRPC face: `Stream` and `Renew`, who may call them,
+//! * [`admission`] — at what pace streams are opened,
+//! * [`backlog`] — whose turn it is to send what it kept, and its way to the store,
 //! * [`stream`] — one open stream from hello to end,
 //! * `wire` — from messages to our own types, with limits.
 
+pub mod admission;
+pub mod backlog;
 pub mod service;
 pub mod stream;
 mod wire;
 
 pub use wire::{facts_of, status};
+
+use crate::limits::Limits;
+use std::sync::Arc;
+
+/// What ingest can take now, for all agents together.
+pub struct Capacity {
+    /// At what pace streams are opened.
+    pub gate: admission::Gate,
+    /// Credit for backlog.
+    pub backlog: Arc<backlog::Backlog>,
+    /// What one host may bring.
+    pub limits: Limits,
+}

@@ -1,7 +1,7 @@
 //! The gRPC face of ingest: who may stream, and renewal of certificates.
 
 use super::{
-    status,
+    Capacity, status,
     stream::{self, StreamParts},
 };
 use crate::{
@@ -15,7 +15,10 @@ use std::sync::Arc;
 use tocsin_desk::record::{AuditLine, HostRecord};
 use tocsin_ledger::Ledger;
 use tocsin_metrics::Store;
-use tocsin_proto::v1::{AgentMessage, CollectorMessage, RenewRequest, RenewResponse, ingest_server::Ingest};
+use tocsin_proto::v1::{
+    AgentMessage, CollectorMessage, RenewRequest, RenewResponse, RetryAfter, collector_message::Body,
+    ingest_server::Ingest,
+};
 use tocsin_vocabulary::{Code, Timestamp};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -36,6 +39,8 @@ pub struct IngestService {
     pub engine: EngineHandle,
     /// Who is connected.
     pub live: Arc<Live>,
+    /// What can be taken now.
+    pub capacity: Arc<Capacity>,
     /// Signs renewals.
     pub authority: Arc<Authority>,
     /// The shell's clock.
@@ -90,8 +95,22 @@ impl Ingest for IngestService {
     type StreamStream = ReceiverStream<Result<CollectorMessage, Status>>;
 
     async fn stream(&self, request: Request<Streaming<AgentMessage>>) -> Result<Response<Self::StreamStream>, Status> {
-        let (record, certificate_until) = self.caller(&request).await?;
         let (outgoing, receiver) = mpsc::channel(OUTGOING_QUEUE);
+        // Before anything that costs the ledger a look.
+        let peer = request.extensions().get::<Peer>();
+        if let Some(host) = peer.and_then(|peer| peer.host)
+            && let Err(after) = self.capacity.gate.ask(host)
+        {
+            let retry = RetryAfter {
+                delay_ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
+                reason: "more agents come at once than can be let in".to_owned(),
+            };
+            let body = Some(Body::Retry(retry));
+            // The queue is new and has room.
+            let _ = outgoing.try_send(Ok(CollectorMessage { body }));
+            return Ok(Response::new(ReceiverStream::new(receiver)));
+        }
+        let (record, certificate_until) = self.caller(&request).await?;
         let parts = StreamParts {
             record,
             certificate_until,
@@ -99,6 +118,7 @@ impl Ingest for IngestService {
             store: self.store.clone(),
             engine: self.engine.clone(),
             live: self.live.clone(),
+            capacity: self.capacity.clone(),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             outgoing,

@@ -3,10 +3,12 @@
 use tocsin_proto::v1::{self, agent_message::Body};
 use tocsin_tests::{
     host::Host,
+    patience::until,
     program,
     site::Site,
     wire::{self, Talk},
 };
+use tocsin_vocabulary::series::{Dictionary, Kind, Section, Series};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -149,6 +151,70 @@ async fn a_million_series_are_refused_to_whoever_sends_them() {
     good.goes_on(&site).await;
     let records = site.get(&format!("hosts/{}/series", enemy.id())).await;
     assert_eq!(records["items"].as_array().map(Vec::len), Some(0));
+}
+
+#[tokio::test]
+async fn more_series_than_the_site_allows_are_refused_with_the_remedy_and_logged_once() {
+    let site = Site::start("[limits]\nseries_per_host = 2000\n").await;
+    let good = Host::start(&site, "good", "");
+    good.is_live(&site).await;
+    let enemy = Host::prepare(&site, "enemy", "");
+    enemy.enrol(&site.install_string()).expect("enrols");
+    let many = wire::dictionary("many", 5, 500);
+    for _ in 0..3 {
+        let mut talk = Talk::of(&site, &enemy).await;
+        let (code, reason) = talk.define(&many).await.expect_err("a refusal");
+        assert_eq!(code, "resource_exhausted", "{reason}");
+        for word in ["2500 series", "limit is 2000", "agent.toml", "limits.series_per_host"] {
+            assert!(reason.contains(word), "{reason}");
+        }
+    }
+    let log = std::fs::read_to_string(site.path("collector.log")).expect("a log");
+    assert_eq!(log.matches("stream refused").count(), 1, "{log}");
+    let ingest = |health: &serde_json::Value| {
+        let parts = health["parts"].as_array().expect("parts").clone();
+        let part = parts.into_iter().find(|part| part["name"] == "ingest");
+        part.expect("ingest's health")["detail"].to_string()
+    };
+    let detail = ingest(&site.get("health").await);
+    assert!(
+        detail.contains("refused: 1; ") && detail.contains("2500 series"),
+        "{detail}"
+    );
+
+    let few = wire::dictionary("few", 4, 500);
+    let mut talk = Talk::of(&site, &enemy).await;
+    talk.define(&few).await.expect("as many as are allowed");
+    talk.tick(&few).await;
+    until("the refusal to be over", async || {
+        (!ingest(&site.get("health").await).contains("refused")).then_some(())
+    })
+    .await;
+    good.goes_on(&site).await;
+}
+
+#[tokio::test]
+async fn labels_beyond_the_limits_are_refused_in_words() {
+    let (_site, mut talk) = {
+        let site = Site::start("").await;
+        let enemy = wire::newcomer(&site).await;
+        let channel = wire::connect(&site, &enemy, &enemy).await.expect("a connection");
+        (site, Talk::open(channel).await.expect("a stream"))
+    };
+    let series = Series {
+        name: "system.cpu.utilization".to_owned(),
+        attributes: (0..33).map(|at| (format!("{at:02}"), String::new())).collect(),
+        kind: Kind::Gauge,
+        unit: "1".to_owned(),
+        decimals: 0,
+    };
+    let many = Dictionary::new(vec![Section::new(vec![series]).into()]);
+    let (code, reason) = talk.define(&many).await.expect_err("a refusal");
+    assert_eq!(code, "resource_exhausted", "{reason}");
+    assert!(
+        reason.contains("32 attributes") && reason.contains("agent.toml"),
+        "{reason}"
+    );
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod identity;
 mod measuring;
 mod newer;
 mod nobody;
+mod overload;
 mod postgres;
 mod reload;
 mod silence;

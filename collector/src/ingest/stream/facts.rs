@@ -1,0 +1,61 @@
+//! What a host says of itself beside its ticks: facts and events.
+
+use super::{BUSY_RETRY, Stream, end::End};
+use crate::ingest::wire;
+use tocsin_console::backend::Change;
+use tocsin_desk::record::EventRecord;
+use tocsin_proto::v1;
+use tocsin_vocabulary::{Code, Timestamp};
+
+/// Most events in one message.
+const EVENTS_MAX: usize = 1_000;
+
+impl Stream {
+    pub(super) async fn events(&mut self, events: v1::Events, now: Timestamp) -> Result<(), End> {
+        if events.events.len() > EVENTS_MAX {
+            return Err(End::Refused(
+                Code::ResourceExhausted,
+                format!("a message may have {EVENTS_MAX} events"),
+            ));
+        }
+        let records: Vec<EventRecord> = events
+            .events
+            .into_iter()
+            .map(|event| wire::event_of(event, now))
+            .collect();
+        let stored = self
+            .parts
+            .ledger
+            .store_events(self.parts.record.id, self.spool, &records)
+            .await
+            .map_err(|error| End::Retry(BUSY_RETRY, error.to_string()))?;
+        self.ack(stored).await
+    }
+
+    pub(super) async fn facts(&mut self, facts: v1::HostFacts) -> Result<(), End> {
+        let facts = wire::facts_of(facts);
+        let host = self.parts.record.id;
+        let interval_ms = self.parts.live.presence(host).interval_ms;
+        if facts == self.parts.record.facts && interval_ms == self.parts.record.interval_ms {
+            return Ok(());
+        }
+        self.parts
+            .ledger
+            .update_facts(host, &facts, interval_ms)
+            .await
+            .map_err(|error| End::Retry(BUSY_RETRY, error.to_string()))?;
+        // Read anew: the register may have changed since the stream was opened.
+        let record = self.parts.ledger.host(host).await;
+        let record = record.map_err(|error| End::Retry(BUSY_RETRY, error.to_string()))?;
+        let Some(record) = record.filter(|record| record.revoked_at.is_none()) else {
+            return Err(End::Refused(
+                Code::Forbidden,
+                "this host was shut out: enrol it again".to_owned(),
+            ));
+        };
+        self.parts.record = record;
+        self.parts.engine.host_changed(self.parts.record.clone()).await;
+        self.parts.live.ring(Change::Hosts);
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! What a stream is told by others while it listens to its agent: what is durable, what could not be stored, and credit
+//! for backlog. Many pieces of news become one acknowledgement.
+
+use super::{Stream, end::End};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU32, Ordering},
+};
+use tocsin_metrics::{OnDurable, StoreError};
+use tocsin_proto::v1::{self, collector_message::Body};
+use tokio::sync::Notify;
+
+/// News of one stream.
+#[derive(Default)]
+pub struct News {
+    came: Notify,
+    durable: AtomicBool,
+    failed: OnceLock<StoreError>,
+    credit: AtomicU32,
+}
+
+/// What came since it was last asked.
+pub(crate) struct Told {
+    /// Something became durable.
+    pub(crate) durable: bool,
+    /// Chunks that may be sent.
+    pub(crate) credit: u32,
+}
+
+impl News {
+    /// A batch is safe, or can't be stored.
+    pub fn journal(&self, stored: Result<(), StoreError>) {
+        match stored {
+            Ok(()) => self.durable.store(true, Ordering::Release),
+            Err(error) => {
+                let _ = self.failed.set(error);
+            }
+        }
+        self.came.notify_one();
+    }
+
+    /// One chunk of backlog may be sent.
+    pub fn credit(&self) {
+        self.credit.fetch_add(1, Ordering::AcqRel);
+        self.came.notify_one();
+    }
+
+    /// What the store calls when a batch is safe, or can't be stored.
+    pub(crate) fn verdict(self: &Arc<Self>) -> OnDurable {
+        let news = self.clone();
+        Box::new(move |stored| news.journal(stored))
+    }
+
+    /// Waits until there is something to tell the agent; an error when a batch could not be stored: what follows it
+    /// makes no sense, so the agent has to begin again.
+    pub(crate) async fn come(&self) -> Result<Told, End> {
+        self.came.notified().await;
+        self.failed()?;
+        Ok(Told {
+            durable: self.durable.swap(false, Ordering::AcqRel),
+            credit: self.credit.swap(0, Ordering::AcqRel),
+        })
+    }
+
+    pub(super) fn failed(&self) -> Result<(), End> {
+        self.failed.get().map_or(Ok(()), |error| Err(error.clone().into()))
+    }
+}
+
+impl Stream {
+    /// Tells the agent what came.
+    pub(super) async fn tell(&mut self, told: Told) -> Result<(), End> {
+        if told.durable {
+            self.ack(0).await?;
+        }
+        // What the acknowledgement may just have earned goes with it.
+        let chunks = told.credit + self.news.credit.swap(0, Ordering::AcqRel);
+        if chunks > 0 {
+            self.say(Body::Credit(v1::Credit { chunks })).await?;
+        }
+        Ok(())
+    }
+
+    /// Acknowledges everything that is durable; a stream that still misses ticks asks for its turn to get them.
+    pub(super) async fn ack(&mut self, event_seq: u64) -> Result<(), End> {
+        let holdings = self.parts.store.holdings(self.parts.record.id, self.spool);
+        self.told_sealed = holdings.sealed_seq;
+        self.ask_for_missing(&holdings.received);
+        self.say(Body::Ack(v1::Ack {
+            received: ranges(holdings.received),
+            sealed_seq: holdings.sealed_seq,
+            event_seq,
+        }))
+        .await
+    }
+
+    /// Acknowledges when more was sealed since the last acknowledgement.
+    pub(super) async fn look_at_sealed(&mut self) -> Result<(), End> {
+        let holdings = self.parts.store.holdings(self.parts.record.id, self.spool);
+        if holdings.sealed_seq != self.told_sealed {
+            return self.ack(0).await;
+        }
+        self.ask_for_missing(&holdings.received);
+        Ok(())
+    }
+
+    /// Live goes first: a stream asks once a live tick of it came, which also tells how large a chunk will be.
+    fn ask_for_missing(&self, received: &[(u64, u64)]) {
+        if self.chunk_bytes > 0 && misses(received, self.last_seq) {
+            self.member.wants(self.chunk_bytes);
+        }
+    }
+}
+
+/// Ranges in the wire's words.
+pub(super) fn ranges(received: Vec<(u64, u64)>) -> Vec<v1::Range> {
+    let range = |(first, last)| v1::Range { first, last };
+    received.into_iter().map(range).collect()
+}
+
+/// Whether a spool whose newest tick is at least `last_seq` has ticks that are not among the `received`.
+fn misses(received: &[(u64, u64)], last_seq: u64) -> bool {
+    match received {
+        [] => last_seq > 0,
+        [(first, last)] => *first > 1 || *last < last_seq,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_before_between_and_after_are_missed_and_nothing_else() {
+        assert!(!misses(&[], 0));
+        assert!(misses(&[], 1));
+        assert!(!misses(&[(1, 9)], 9));
+        assert!(misses(&[(1, 9)], 10));
+        assert!(misses(&[(2, 9)], 9));
+        assert!(misses(&[(1, 3), (5, 9)], 9));
+    }
+
+    #[tokio::test]
+    async fn many_pieces_of_news_are_told_at_once() {
+        let news = Arc::new(News::default());
+        for _ in 0..100 {
+            news.verdict()(Ok(()));
+        }
+        news.credit();
+        let told = news.come().await.ok().unwrap();
+        assert!(told.durable && told.credit == 1);
+        assert!(
+            tokio::time::timeout(std::time::Duration::ZERO, news.come())
+                .await
+                .is_err(),
+            "nothing is told twice"
+        );
+    }
+}
