@@ -2,6 +2,7 @@
 
 use crate::{
     backend::{LedgerWrites, Wired},
+    backup::{Keeper, Sources},
     clock::{self, Clock},
     config::Config,
     control::{self, Addresses, Control},
@@ -258,6 +259,14 @@ async fn wire(
         ca_pin: stores.agents_ca.pin(),
         console_url: console_url.clone(),
         addresses,
+        keeper: Keeper {
+            ledger: stores.ledger.clone(),
+            store: stores.store.clone(),
+            sources: Sources::of(config),
+            clock: clock.clone(),
+            cancel: supervisor.cancel(),
+            busy: Arc::default(),
+        },
     });
     let socket = control::bind(&config.socket_path()).await.map_err(anyhow::Error::msg)?;
     supervisor.critical("control", socket.serve(control.clone(), supervisor.cancel()));

@@ -141,7 +141,7 @@ pub async fn ask(config: &Config, ask: Ask) -> ExitCode {
 }
 
 /// The configured socket, or the installed one when the state folder is the installed one.
-fn socket(config: &Config) -> PathBuf {
+pub(crate) fn socket(config: &Config) -> PathBuf {
     let installed = PathBuf::from(config::DEFAULT_SOCKET);
     if config.socket.is_none() && installed.exists() && !config.socket_path().exists() {
         return installed;
@@ -311,7 +311,7 @@ fn render(request: &Request, value: &Value) -> String {
             }));
             lines.join("\n")
         }
-        Request::Status | Request::Query { .. } => value.to_string(),
+        Request::Status | Request::Query { .. } | Request::Backup { .. } | Request::Verify => value.to_string(),
         Request::RevokeAgent { .. } | Request::SetDuty { .. } | Request::SetPassword { .. } => "done".to_owned(),
     }
 }

@@ -30,6 +30,8 @@ const REPAGE_MIN: Duration = Duration::from_secs(10);
 /// A collector's configuration with its defaults filled in.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The file that this was read from; none: the defaults.
+    pub file: Option<PathBuf>,
     /// Listener of agents (mTLS).
     pub agents: SocketAddr,
     /// Listener of enrolment.
@@ -68,6 +70,7 @@ impl Default for Config {
     fn default() -> Self {
         let any = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
         Self {
+            file: None,
             agents: any(7443),
             enrolment: any(7444),
             console: any(8443),
@@ -115,7 +118,9 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        Ok(Self::parse(&path.display().to_string(), &text)?)
+        let mut config = Self::parse(&path.display().to_string(), &text)?;
+        config.file = Some(path.to_owned());
+        Ok(config)
     }
 
     /// Reads text; `file` names it in messages.

@@ -4,9 +4,10 @@
 
 mod socket;
 
-pub use socket::{Socket, ask, bind};
+pub use socket::{Socket, ask, ask_telling, bind, is_answered};
 
 use crate::{
+    backup::{Keeper, Listener},
     clock::{self, Clock},
     engine::{Command, EngineHandle},
     live::Live,
@@ -14,6 +15,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -114,6 +116,13 @@ pub enum Ask {
         /// Step.
         step: Option<HumanDuration>,
     },
+    /// Backs everything up; tells how far it is.
+    Backup {
+        /// Folder to write, absolute; new or empty.
+        dir: PathBuf,
+    },
+    /// Reads everything through; tells how far it is.
+    Verify,
 }
 
 /// Says which request it is and nothing of what is in it: it may hold a password.
@@ -131,6 +140,8 @@ impl std::fmt::Debug for Ask {
             Self::SignInLink { .. } => "SignInLink",
             Self::CreateApiToken { .. } => "CreateApiToken",
             Self::Query { .. } => "Query",
+            Self::Backup { .. } => "Backup",
+            Self::Verify => "Verify",
         })
     }
 }
@@ -172,6 +183,8 @@ pub struct Control {
     pub console_url: String,
     /// Where the listeners are.
     pub addresses: Addresses,
+    /// Backups and checks.
+    pub keeper: Keeper,
 }
 
 /// Where a collector's listeners are.
@@ -197,14 +210,27 @@ fn internal(error: impl std::fmt::Display) -> Failure {
 impl Control {
     /// Answers one request.
     pub async fn answer(&self, ask: Ask) -> Answer {
-        match self.try_answer(ask).await {
+        self.answer_telling(ask, Listener::nobody()).await
+    }
+
+    /// Answers one request; what takes long tells the listener how far it is, and ends when that one goes away.
+    pub async fn answer_telling(&self, ask: Ask, listener: Listener) -> Answer {
+        match self.try_answer(ask, listener).await {
             Ok(value) => Answer::Done(value),
             Err(Failure { code, reason }) => Answer::Failed { code, reason },
         }
     }
 
-    async fn try_answer(&self, ask: Ask) -> Result<serde_json::Value, Failure> {
+    async fn try_answer(&self, ask: Ask, listener: Listener) -> Result<serde_json::Value, Failure> {
         match ask {
+            Ask::Backup { dir } => {
+                // Before it begins, so that the backup's own ledger tells that the site's keys were copied, and whereto.
+                let line = self.line("backup.write", &dir.display().to_string(), "");
+                self.ledger.audit(line).await.map_err(failure)?;
+                let written = self.keeper.back_up(dir, listener).await?;
+                serde_json::to_value(written).map_err(internal)
+            }
+            Ask::Verify => serde_json::to_value(self.keeper.check(listener).await?).map_err(internal),
             Ask::Status => {
                 Ok(serde_json::json!({ "addresses": self.addresses, "health": self.backend.health().await }))
             }

@@ -9,10 +9,11 @@
 //! command line ─▶ control (Unix socket)
 //! ```
 //!
-//! [`app`] wires it all; `serve` runs the listeners; [`supervise`] owns the tasks; [`clock`] is the only reader of time and randomness.
+//! [`app`] wires it all; [`backup`] copies and checks what is kept; `serve` runs the listeners; [`supervise`] owns the tasks; [`clock`] is the only reader of time and randomness.
 
 pub mod app;
 pub mod backend;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;

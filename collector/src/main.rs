@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::io::Write as _;
 use std::{path::PathBuf, process::ExitCode};
-use tocsin_collector::{app, cli, config};
+use tocsin_collector::{app, backup, cli, config};
 
 /// The collector: takes the agents' ticks, opens tickets, pages people until somebody answers.
 #[derive(Debug, Parser)]
@@ -17,7 +17,9 @@ Examples:
   tocsin-collector token create --host-name db1   an install string for one new host
   tocsin-collector user add wang --role operator  prints a one-time sign-in link
   tocsin-collector agent list                     who streams, who is silent
-  tocsin-collector query db1 system.cpu.utilization --from -1h"
+  tocsin-collector query db1 system.cpu.utilization --from -1h
+  tocsin-collector backup /var/lib/tocsin/collector/backups/monday
+  tocsin-collector verify                         is everything as it was written?"
 )]
 struct Cli {
     #[command(flatten)]
@@ -45,6 +47,8 @@ enum Command {
     Check,
     #[command(flatten)]
     Ask(cli::Ask),
+    #[command(flatten)]
+    Keep(backup::Keep),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +77,7 @@ fn main() -> ExitCode {
             Err(error) => fail(&format!("{error:#}")),
         },
         Command::Ask(ask) => runtime.block_on(cli::ask(&config, ask)),
+        Command::Keep(keep) => runtime.block_on(backup::run(&config, keep)),
     }
 }
 

@@ -119,9 +119,7 @@ impl Site {
     /// The command that runs the collector.
     #[must_use]
     pub fn command_to_run(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg("--config").arg(self.path("collector.toml")).arg("run");
-        command
+        self.command(&["run"])
     }
 
     fn keep_ports(&self) {
@@ -184,6 +182,26 @@ impl Site {
         pem[start..].to_owned()
     }
 
+    /// Makes `state_dir` the collector's state folder from its next start on.
+    ///
+    /// # Panics
+    /// When the configuration can't be written.
+    pub fn move_to(&mut self, state_dir: PathBuf) {
+        let path = self.path("collector.toml");
+        let text = std::fs::read_to_string(&path).expect("the configuration");
+        let text = text.replacen(&format!("{:?}", self.state_dir), &format!("{state_dir:?}"), 1);
+        std::fs::write(path, text).expect("the configuration can be written");
+        self.state_dir = state_dir;
+    }
+
+    /// The collector's command line, to be run.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--config").arg(self.path("collector.toml")).args(arguments);
+        command
+    }
+
     /// Runs the collector's command line; answers what it printed.
     ///
     /// # Panics
@@ -207,9 +225,7 @@ impl Site {
     /// # Errors
     /// When the command failed.
     pub fn try_cli(&self, arguments: &[&str], input: &str) -> Result<String, String> {
-        let mut command = Command::new(&self.program);
-        command.arg("--config").arg(self.path("collector.toml")).args(arguments);
-        run(&mut command, input)
+        run(&mut self.command(arguments), input)
     }
 
     /// An install string for one host.

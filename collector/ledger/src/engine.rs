@@ -85,7 +85,7 @@ impl Engine {
     async fn open_sqlite(path: &Path) -> Result<Self, LedgerError> {
         let (path, lock) = lock_file(path)?;
         let existed = std::fs::metadata(&path).is_ok_and(|meta| meta.len() > 0);
-        let url = sqlite_url(&path);
+        let url = sqlite_url(&path, "mode=rwc");
         let opened = |source| match Condition::of(&source) {
             Condition::NotADatabase => LedgerError::NotADatabase {
                 path: path.clone(),
@@ -113,6 +113,34 @@ impl Engine {
             writer,
             readers,
             existed,
+        })
+    }
+
+    /// Opens a SQLite file to read it, without a lock, a write-ahead log or a change of any kind.
+    pub(crate) async fn open_copy(path: &Path) -> Result<Self, LedgerError> {
+        sqlx::any::install_default_drivers();
+        let file = File::open(path).map_err(|source| LedgerError::Folder {
+            path: path.to_owned(),
+            source,
+        })?;
+        let opened = |source| LedgerError::Open {
+            target: path.display().to_string(),
+            source,
+        };
+        let readers = AnyPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect(&sqlite_url(path, "mode=ro&immutable=1"))
+            .await
+            .map_err(opened)?;
+        Ok(Self {
+            place: Place::Sqlite {
+                path: path.to_owned(),
+                _lock: Arc::new(file),
+            },
+            writer: readers.clone(),
+            readers,
+            existed: true,
         })
     }
 

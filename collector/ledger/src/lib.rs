@@ -6,13 +6,15 @@
 //! * `outbox` — what the delivery worker takes and reports,
 //! * `hosts`, `tokens`, `people`, `access` — the registers, and who may come in,
 //! * `events` — what happened on hosts,
-//! * `audit` — the hash chain.
+//! * `audit` — the hash chain,
+//! * `copy` — copies of a SQLite ledger, and whether a ledger is whole.
 //!
 //! No SQL stands outside this crate. The clock is the caller's: every method that needs the time takes `now`.
 
 mod access;
 mod alerts;
 mod audit;
+mod copy;
 mod cursor;
 mod customers;
 mod desk;
@@ -35,8 +37,7 @@ pub use error::LedgerError;
 pub use hosts::NewHost;
 pub use tokens::{ApiTokenRecord, EnrolTokenRecord};
 
-use engine::{Engine, Place};
-use std::path::Path;
+use engine::Engine;
 use tocsin_vocabulary::Timestamp;
 
 /// An open ledger. Clones share it.
@@ -60,19 +61,5 @@ impl Ledger {
     /// Closes all connections. Later calls fail as unavailable.
     pub async fn close(&self) {
         self.engine.close().await;
-    }
-
-    /// Copies a SQLite ledger, as it is at one moment, to `path`; an older copy is replaced when the new one is whole.
-    ///
-    /// # Errors
-    /// When the copy can't be written, or the ledger is on PostgreSQL, which has its own tools for that.
-    pub async fn backup_to(&self, path: &Path) -> Result<(), LedgerError> {
-        match self.engine.place() {
-            Place::Sqlite { .. } => self.engine.copy_to(path).await,
-            Place::Postgres { .. } => Err(LedgerError::Invalid {
-                operation: "copy the ledger",
-                what: "it lives on PostgreSQL: use pg_dump, or the server's own backups".to_owned(),
-            }),
-        }
     }
 }

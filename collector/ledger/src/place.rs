@@ -40,8 +40,8 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The path as a URL in which every unusual byte is escaped.
-pub(crate) fn sqlite_url(path: &Path) -> String {
+/// The path as a URL in which every unusual byte is escaped, opened as `how` says.
+pub(crate) fn sqlite_url(path: &Path, how: &str) -> String {
     use std::fmt::Write as _;
     let mut url = String::from("sqlite://");
     for &byte in path.as_os_str().as_encoded_bytes() {
@@ -52,7 +52,8 @@ pub(crate) fn sqlite_url(path: &Path) -> String {
             let _ = write!(url, "%{byte:02X}");
         }
     }
-    url.push_str("?mode=rwc");
+    url.push('?');
+    url.push_str(how);
     url
 }
 
@@ -84,7 +85,7 @@ mod tests {
     #[test]
     fn odd_paths_survive_the_url() {
         assert_eq!(
-            sqlite_url(Path::new("/a b/台账?#%.db")),
+            sqlite_url(Path::new("/a b/台账?#%.db"), "mode=rwc"),
             "sqlite:///a%20b/%E5%8F%B0%E8%B4%A6%3F%23%25.db?mode=rwc"
         );
     }

@@ -142,7 +142,7 @@ impl OpenBlock {
 }
 
 /// Reads prefix and header at `offset`; `None` when there is no whole header.
-fn read_header(file: &dyn DiskFile, offset: u64) -> io::Result<Option<(BlockHeader, Prefix)>> {
+pub(crate) fn read_header(file: &dyn DiskFile, offset: u64) -> io::Result<Option<(BlockHeader, Prefix)>> {
     let mut start = [0; PREFIX_BYTES];
     match file.read_at(offset, &mut start) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),

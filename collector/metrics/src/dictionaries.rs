@@ -26,13 +26,33 @@ struct Log {
     length: u64,
 }
 
+/// What the log says.
 #[derive(Debug, Default)]
-struct Known {
+pub(crate) struct Known {
     sections: HashMap<Hash, Arc<Section>>,
     dictionaries: HashMap<Hash, Dictionary>,
 }
 
 impl Known {
+    /// Reads the bytes of a log; what is damaged is left out.
+    pub(crate) fn read(bytes: &[u8]) -> (Self, Damage) {
+        let mut known = Self::default();
+        let mut dictionaries = Vec::new();
+        let damage = scan(bytes, 0, |kind, _, body| match kind {
+            Kind::Dictionary => dictionaries.push(body),
+            kind => known.learn(kind, body),
+        });
+        for body in dictionaries {
+            known.learn(Kind::Dictionary, body);
+        }
+        (known, damage)
+    }
+
+    /// The dictionary of this hash.
+    pub(crate) fn dictionary(&self, hash: Hash) -> Option<&Dictionary> {
+        self.dictionaries.get(&hash)
+    }
+
     fn learn(&mut self, kind: Kind, body: &[u8]) {
         match kind {
             Kind::Section => {
@@ -75,15 +95,7 @@ impl Dictionaries {
         let path = dir.join("dictionaries.log");
         let file = disk.open(&path, true).map_err(OpenError::io("open", &path))?;
         let bytes = read_all(file.as_ref()).map_err(OpenError::io("read", &path))?;
-        let mut known = Known::default();
-        let mut dictionaries = Vec::new();
-        let damage = scan(&bytes, 0, |kind, _, body| match kind {
-            Kind::Dictionary => dictionaries.push(body),
-            kind => known.learn(kind, body),
-        });
-        for body in dictionaries {
-            known.learn(Kind::Dictionary, body);
-        }
+        let (known, damage) = Known::read(&bytes);
         let mut length = bytes.len() as u64;
         if let Some(tail) = damage.tail {
             length = tail as u64;
@@ -104,6 +116,11 @@ impl Dictionaries {
 
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes of the log that are safe on the disk.
+    pub(crate) fn length(&self) -> u64 {
+        self.lock().length
     }
 
     /// The dictionary of this hash.

@@ -11,6 +11,9 @@ pub use real::RealDisk;
 
 use std::{any::Any, fmt, io, path::Path, sync::Arc, time::Duration};
 
+/// Deepest nesting of folders that [`Disk::files_below`] follows: the store has three, and a link may go in circles.
+pub const FOLDERS_DEEP_MAX: usize = 16;
+
 /// Room on the file system that holds a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -33,6 +36,24 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// # Errors
     /// `NotFound` when it is missing and not to be made, or what the system says.
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Opens a file for reading alone, so that a file on a medium that can't be written will do.
+    ///
+    /// # Errors
+    /// `NotFound` when it is missing, or what the system says.
+    fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Every file below a folder, as paths relative to it, sorted. Links to folders are followed.
+    ///
+    /// # Errors
+    /// When a folder can't be read, a name is not UTF-8, or folders are nested deeper than [`FOLDERS_DEEP_MAX`].
+    fn files_below(&self, dir: &Path) -> io::Result<Vec<String>>;
+
+    /// Gives a file one more name. Durable only after [`Disk::sync_dir`].
+    ///
+    /// # Errors
+    /// `CrossesDevices` when both are not on one file system, or what else the system says.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// The names in a folder, in no order.
     ///

@@ -21,11 +21,15 @@
 //! the record or column that it hit, and a host's live ticks up to its next key-frame; as those were not sealed, they
 //! are missing from [`Store::holdings`] and its agent sends them again.
 //!
+//! [`Store::snapshot`] begins a [`backup`] while all this goes on; [`Store::verify`] reads everything through and tells
+//! what is damaged and what that costs.
+//!
 //! The bytes are drawn in `FORMAT.md` beside this file; the limits stand in [`config`].
 //!
 //! The store reads no clock: the time comes with each call, from the shell. Files are reached through [`Disk`] alone.
 
 mod append;
+pub mod backup;
 mod blocks;
 mod bytes;
 mod committer;
@@ -47,6 +51,7 @@ mod shared;
 mod store;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
 pub use append::{Appended, ChunkAppended, Holdings, Stream};
 pub use committer::OnDurable;

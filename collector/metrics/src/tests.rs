@@ -1,5 +1,6 @@
 //! Stories of the whole store, on a disk in memory and on a real one.
 
+mod backup;
 mod crash;
 mod head;
 mod story;

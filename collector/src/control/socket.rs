@@ -1,7 +1,9 @@
-//! The Unix socket: one line of JSON in, one line out.
+//! The Unix socket: one line of JSON in, one line out. What takes long tells before that line how far it is.
 
 use super::{Answer, Ask, Control};
+use crate::backup::Listener;
 use rustix::fs::Mode;
+use serde::{Deserialize, Serialize};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -11,8 +13,8 @@ use std::{
 use tocsin_vocabulary::Code;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{UnixListener, UnixStream},
-    sync::Semaphore,
+    net::{UnixListener, UnixStream, unix::OwnedWriteHalf},
+    sync::{Semaphore, mpsc},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +28,23 @@ const ASK_DEADLINE: Duration = Duration::from_secs(10);
 const CONVERSATIONS_MAX: usize = 32;
 /// Pause after an accept failure such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Lines about progress that wait for the command line; more are dropped.
+const TOLD_MAX: usize = 16;
+
+/// A line before the answer.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    progress: String,
+}
+
+/// A line from the collector.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Told(Told),
+    Answer(Answer),
+}
 
 /// The socket, open to its owner only.
 #[derive(Debug)]
@@ -115,7 +134,7 @@ async fn converse(stream: UnixStream, control: &Control) -> io::Result<()> {
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let answer = match serde_json::from_str::<Ask>(&line) {
-        Ok(ask) => control.answer(ask).await,
+        Ok(ask) => answer_telling(ask, control, &mut writer).await?,
         // What was wrong is not said in serde's words: they quote, and it may be a password.
         Err(error) => Answer::Failed {
             code: Code::InvalidInput,
@@ -130,19 +149,61 @@ async fn converse(stream: UnixStream, control: &Control) -> io::Result<()> {
     writer.write_all(text.as_bytes()).await
 }
 
+/// Passes on what is told until the answer is there. Who asked and went away ends the work by that.
+async fn answer_telling(ask: Ask, control: &Control, writer: &mut OwnedWriteHalf) -> io::Result<Answer> {
+    let (sender, mut told) = mpsc::channel(TOLD_MAX);
+    let answering = control.answer_telling(ask, Listener::over(sender));
+    tokio::pin!(answering);
+    loop {
+        tokio::select! {
+            biased;
+            Some(progress) = told.recv() => {
+                let mut text = serde_json::to_string(&Told { progress })?;
+                text.push('\n');
+                writer.write_all(text.as_bytes()).await?;
+            }
+            answer = &mut answering => return Ok(answer),
+        }
+    }
+}
+
+/// Whether a collector seems to listen on `path`; one that may not be asked counts.
+pub async fn is_answered(path: &Path) -> bool {
+    match UnixStream::connect(path).await {
+        Ok(_) => true,
+        Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+    }
+}
+
 /// Asks a running collector.
 ///
 /// # Errors
 /// When none answers on `path`, with the remedy.
 pub async fn ask(path: &Path, ask: &Ask) -> Result<Answer, String> {
+    ask_telling(path, ask, |_| {}).await
+}
+
+/// As [`ask`]; `tell` hears how far it is.
+///
+/// # Errors
+/// As for [`ask`].
+pub async fn ask_telling(path: &Path, ask: &Ask, mut tell: impl FnMut(&str)) -> Result<Answer, String> {
     let talk = async {
         let mut stream = UnixStream::connect(path).await?;
         let mut text = serde_json::to_string(ask)?;
         text.push('\n');
         stream.write_all(text.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer).await?;
-        Ok::<_, io::Error>(serde_json::from_str(&answer)?)
+        let mut lines = BufReader::new(stream.take(ANSWER_BYTES_MAX));
+        loop {
+            let mut line = String::new();
+            if lines.read_line(&mut line).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            match serde_json::from_str(&line)? {
+                Line::Told(Told { progress }) => tell(&progress),
+                Line::Answer(answer) => return Ok::<_, io::Error>(answer),
+            }
+        }
     };
     talk.await.map_err(|error| {
         format!(

@@ -1,6 +1,7 @@
 //! Stories across real processes: what a duty team would see, told from outside.
 #![allow(clippy::expect_used, clippy::panic, reason = "a broken assumption is a failed story")]
 
+mod backup;
 mod browser;
 mod crash;
 mod daemon;

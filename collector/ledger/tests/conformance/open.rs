@@ -149,6 +149,31 @@ async fn a_copy_is_a_ledger_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_copy_is_checked_without_changing_a_byte_beside_it_or_in_it() {
+    let world = World::sqlite().await;
+    world.ledger.audit(line("a", 1)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("copy.db");
+    world.ledger.backup_to(&path).await.unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let copy = Ledger::open_copy(&path).await.unwrap();
+    assert_eq!(copy.damages().await.unwrap(), Vec::<String>::new());
+    assert_eq!(copy.verify_audit().await.unwrap(), Chain::Whole { lines: 1 });
+    assert!(copy.audit(line("b", 2)).await.is_err(), "it is read, not written");
+    copy.close().await;
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    let mut damaged = before;
+    // The pages after the first hold tables and indexes.
+    damaged[4_096 * 3..4_096 * 6].fill(0x5A);
+    std::fs::write(&path, damaged).unwrap();
+    let copy = Ledger::open_copy(&path).await.unwrap();
+    assert!(copy.damages().await.map_or(true, |damages| !damages.is_empty()));
+    assert!(Ledger::open_copy(&folder.path().join("nowhere.db")).await.is_err());
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_is_named_without_its_password() {
     let folder = tempfile::tempdir().unwrap();
     let address = format!(

@@ -45,6 +45,7 @@ struct State {
     failures: Vec<(Operation, io::ErrorKind, u64)>,
     capacity: Option<u64>,
     lying_sync: bool,
+    one_name_each: bool,
 }
 
 impl State {
@@ -67,10 +68,8 @@ impl State {
     }
 
     fn used(&self) -> u64 {
-        self.names
-            .values()
-            .map(|&file| self.files[file].seen.len() as u64)
-            .sum()
+        let files: BTreeSet<usize> = self.names.values().copied().collect();
+        files.into_iter().map(|file| self.files[file].seen.len() as u64).sum()
     }
 }
 
@@ -117,6 +116,11 @@ impl FaultDisk {
         lock(&self.state).lying_sync = true;
     }
 
+    /// Makes every hard link fail as if it led to another file system.
+    pub fn refuse_links(&self) {
+        lock(&self.state).one_name_each = true;
+    }
+
     /// Changes bytes of a file behind everybody's back; `false` when there is no such file.
     pub fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut state = lock(&self.state);
@@ -147,15 +151,21 @@ impl FaultDisk {
         };
         let mut fresh = State {
             capacity: state.capacity,
+            one_name_each: state.one_name_each,
             ..State::default()
         };
+        // Two names of one file still are that after a restart.
+        let mut moved = BTreeMap::new();
         for (path, &file) in names {
-            let content = survive(&state.files[file], &mut random);
-            fresh.files.push(Content {
-                seen: content.clone(),
-                safe: content,
+            let place = *moved.entry(file).or_insert_with(|| {
+                let content = survive(&state.files[file], &mut random);
+                fresh.files.push(Content {
+                    seen: content.clone(),
+                    safe: content,
+                });
+                fresh.files.len() - 1
             });
-            fresh.names.insert(path.clone(), fresh.files.len() - 1);
+            fresh.names.insert(path.clone(), place);
         }
         fresh.safe_names = fresh.names.clone();
         Self {
@@ -227,6 +237,30 @@ impl Disk for FaultDisk {
         Ok(inside
             .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
             .collect())
+    }
+
+    fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.open(path, false)
+    }
+
+    fn files_below(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let state = lock(&self.state);
+        let inside = state.names.keys().filter_map(|path| path.strip_prefix(dir).ok());
+        Ok(inside.map(|path| path.to_string_lossy().into_owned()).collect())
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.step(Operation::Name)?;
+        if state.one_name_each {
+            return Err(io::ErrorKind::CrossesDevices.into());
+        }
+        let file = *state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
+        if state.names.contains_key(to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        state.names.insert(to.to_owned(), file);
+        Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

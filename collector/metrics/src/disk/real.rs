@@ -1,6 +1,6 @@
 //! The file system of the machine.
 
-use super::{Disk, DiskFile, Space};
+use super::{Disk, DiskFile, FOLDERS_DEEP_MAX, Space};
 use std::{
     any::Any,
     fs::{self, File, OpenOptions, TryLockError},
@@ -55,6 +55,22 @@ impl Disk for RealDisk {
             .collect()
     }
 
+    fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(RealFile(File::open(path)?)))
+    }
+
+    fn files_below(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut files = Vec::new();
+        gather(dir, "", FOLDERS_DEEP_MAX, &mut files)?;
+        files.sort_unstable();
+        Ok(files)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // Of a symbolic link it is the file that is meant, not the link.
+        fs::hard_link(fs::canonicalize(from)?, to)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
@@ -92,6 +108,31 @@ impl Disk for RealDisk {
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
     }
+}
+
+/// Adds the files below `dir`, each as `before` and its name.
+fn gather(dir: &Path, before: &str, deep: usize, files: &mut Vec<String>) -> io::Result<()> {
+    if deep == 0 {
+        return Err(io::Error::other("folders are nested too deeply"));
+    }
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name
+            .to_str()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidFilename, "a file name is not UTF-8"))?;
+        let (path, name) = (entry.path(), format!("{before}{name}"));
+        match fs::metadata(&path) {
+            Ok(found) if found.is_dir() => gather(&path, &format!("{name}/"), deep - 1, files)?,
+            Ok(found) if found.is_file() => files.push(name),
+            // A socket or a device is no data.
+            Ok(_) => {}
+            // It was removed meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -134,6 +175,23 @@ mod tests {
         file.sync_data().unwrap();
         assert_eq!(super::super::read_all(file.as_ref()).unwrap(), b"12x");
         assert!(disk.space(dir.path()).unwrap().total_bytes > 0);
+    }
+
+    #[test]
+    fn files_are_found_below_folders_and_linked_as_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, path) = (RealDisk::new(), |name: &str| dir.path().join(name));
+        disk.create_dir(&path("a/b")).unwrap();
+        disk.open(&path("a/b/one"), true).unwrap().append(b"1").unwrap();
+        std::os::unix::fs::symlink(path("a/b/one"), path("two")).unwrap();
+        disk.link(&path("two"), &path("three")).unwrap();
+        disk.open(&path("three"), false).unwrap().append(b"2").unwrap();
+        assert_eq!(disk.files_below(dir.path()).unwrap(), ["a/b/one", "three", "two"]);
+        let one = disk.open_to_read(&path("a/b/one")).unwrap();
+        assert_eq!(super::super::read_all(one.as_ref()).unwrap(), b"12");
+        assert!(one.append(b"3").is_err(), "it was opened for reading alone");
+        std::os::unix::fs::symlink(dir.path(), path("circle")).unwrap();
+        assert!(disk.files_below(dir.path()).is_err());
     }
 
     #[test]
