@@ -166,6 +166,8 @@ pub(crate) struct Found {
     pub(crate) blocks: Vec<(BlockHeader, BlockRef)>,
     /// Places that were not readable and have blocks behind them, or blocks with damaged columns.
     pub(crate) damaged: u64,
+    /// Bytes cut off because no block could be read there.
+    pub(crate) torn_bytes: u64,
 }
 
 /// All day files.
@@ -367,6 +369,7 @@ fn scan_day(day: &Arc<DayFile>, suspect: &impl Fn(&BlockHeader) -> bool, found: 
         }
     }
     if end_of_good < day.end() {
+        found.torn_bytes += day.end() - end_of_good;
         tracing::warn!(path = %day.path.display(), from = end_of_good, to = day.end(), "cut off an unfinished block");
         day.undo(end_of_good)?;
         day.sync()?;

@@ -6,7 +6,9 @@
 mod fault;
 mod real;
 
-pub use fault::{FaultDisk, Operation};
+#[cfg(test)]
+pub(crate) use fault::random::Random;
+pub use fault::{FaultDisk, Lie, Operation};
 pub use real::RealDisk;
 
 use std::{any::Any, fmt, io, path::Path, sync::Arc, time::Duration};
@@ -25,7 +27,7 @@ pub struct Space {
 
 /// A file system. Errors are those of the operating system; callers name operation and path.
 pub trait Disk: Send + Sync + fmt::Debug {
-    /// Makes a folder and those above it; fine when it exists.
+    /// Makes a folder and those above it, durably; fine when it exists.
     ///
     /// # Errors
     /// When it can't be made.

@@ -132,7 +132,9 @@ pub(crate) fn recover(config: StoreConfig, disk: Arc<dyn Disk>) -> Result<(Share
     counters
         .quarantined
         .store(quarantined + damage.ranges.len() as u64, Ordering::Relaxed);
-    counters.torn_bytes.store(torn_bytes, Ordering::Relaxed);
+    counters
+        .torn_bytes
+        .store(torn_bytes + found.torn_bytes, Ordering::Relaxed);
     counters.damaged_blocks.store(found.damaged, Ordering::Relaxed);
     let writer =
         Writer::create(shared.disk.as_ref(), &journal, next, &watermarks(&shared)).map_err(

@@ -2,6 +2,8 @@
 
 mod backup;
 mod crash;
+mod damage;
+mod formats;
 mod head;
 mod story;
 mod world;

@@ -54,7 +54,7 @@ pub(crate) fn freeze(shared: &Shared) -> Result<Vec<Frozen>, BackupError> {
     for path in list(disk, dir)? {
         let noted = match segment_of(&path) {
             Some(segment) => match segments.get(&segment) {
-                Some(length) => Some((*length, Some(segment) == written)),
+                Some(known) => Some((known.bytes, Some(segment) == written)),
                 None => continue,
             },
             None if path == DICTIONARIES => Some((dictionaries, true)),

@@ -1,321 +1,216 @@
-//! Power cuts at every operation of a scripted run.
+//! Power cuts, full disks and failing syncs at every operation of a scripted run.
 //!
-//! The disk forgets what was not synced, keeps a random part of the rest, and sometimes zeroes its end. After each cut
-//! the store must open, hold every acknowledged tick exactly once with its values, and take what is missing.
-//! `TOCSIN_CRASH_SEEDS` sets how many outcomes of each cut are tried (default 2).
+//! Scripts ([`script`]) are made from seeds: three hosts over several days with live ticks, outages, backlog, lost ticks,
+//! late ticks, two dictionaries, a new spool, restarts, sealing, dropped segments and days. The disk
+//! ([`crate::FaultDisk`]) loses, tears and reorders what was not synced. After each cut ([`check`]) the store must open,
+//! show every acknowledged tick with its values and nothing else, have in blocks what it called sealed, and take what
+//! is missing, each tick once.
+//!
+//! By itself a test run tries a few hundred cut points. All of them, of as many scripts as you like:
+//!
+//! ```text
+//! TOCSIN_CRASH_SEEDS=30 cargo test --release -p tocsin-metrics --lib crash -- --nocapture
+//! ```
+//!
+//! `TOCSIN_CRASH_LIE` makes the disk break a promise, so that the suite must fail ([`crate::disk::Lie`] has the words):
+//! `fdatasync:journal/` for one. `TOCSIN_CRASH_ONLY=SCRIPT:CUT` repeats one cut point.
 
-use super::world::{Agent, INTERVAL_MS, START_MS, config, learn, level, stored, tick};
-use crate::{Aggregate, FaultDisk, Query, Store, StoreError, disk::Operation};
-use std::{
-    collections::BTreeSet,
-    io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Duration,
+mod bustle;
+pub(super) mod check;
+mod failing;
+pub(super) mod fleet;
+mod lies;
+pub(super) mod script;
+
+use crate::{
+    FaultDisk,
+    disk::{Lie, Operation, Random},
 };
-use tocsin_vocabulary::{HostId, Timestamp};
+use fleet::Fleet;
+use script::Script;
+use std::{
+    env,
+    num::NonZero,
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
 
-/// Ticks of each agent in the whole script.
-const LAST_SEQ: u64 = 420;
+/// Scripts of which a few cut points are tried when nothing else is asked for.
+const SCRIPTS: u64 = 8;
+/// Cut points of each of them.
+const CUTS: usize = 25;
+/// Operations of each of them at which something else goes wrong.
+const FAILURES: usize = 10;
+/// Failures that are told in full.
+const TOLD: usize = 5;
 
-/// What a run was told to be safe.
-#[derive(Default)]
-struct Promised {
-    steady: BTreeSet<u64>,
-    flaky: BTreeSet<u64>,
-}
+/// What may go wrong at an operation, and how it is checked.
+type Trial = fn(&Arc<Script>, u64, &[Lie]) -> check::Verdict;
 
-fn at(seq: u64) -> Timestamp {
-    tick(seq).time
-}
-
-fn later(now: Timestamp, seconds: u64) -> Timestamp {
-    now.plus(Duration::from_secs(seconds))
-}
-
-/// A morning in the life of two agents: one steady, one with outages, over two hours, sealed and dropped in between.
-fn script(store: &Store, promised: &mut Promised) -> Result<(), StoreError> {
-    let dictionary = learn(store)?;
-    let (mut steady, mut flaky) = (Agent::new(1, &dictionary), Agent::new(2, &dictionary));
-    steady.connect(store, 1);
-    flaky.connect(store, 1);
-    for seq in 1..=12 {
-        steady.live(store, seq, seq % 5 == 1)?;
-        promised.steady.insert(seq);
-    }
-    for seq in [1, 2, 9, 10] {
-        flaky.live(store, seq, seq == 9)?;
-        promised.flaky.insert(seq);
-    }
-    flaky.chunk(store, &[3, 4, 5, 6], at(11))?;
-    promised.flaky.extend(3..=6);
-    flaky.gap(store, 7, 8)?;
-    promised.flaky.extend(7..=8);
-    store.seal_everything(at(13))?;
-    // The chain goes on across sealing.
-    for seq in 13..=16 {
-        steady.live(store, seq, false)?;
-        promised.steady.insert(seq);
-    }
-    // Late ticks for an hour that is sealed.
-    flaky.chunk(store, &[11, 12], at(17))?;
-    promised.flaky.extend(11..=12);
-    // An hour later: a new segment, then the old ones go.
-    for seq in 361..=364 {
-        steady.live(store, seq, seq == 361)?;
-        promised.steady.insert(seq);
-    }
-    store.maintain(at(400))?;
-    for seq in 365..=368 {
-        steady.live(store, seq, seq == 367)?;
-        promised.steady.insert(seq);
-    }
-    store.maintain(later(at(400), 3_700))?;
-    store.seal_everything(later(at(400), 7_400))?;
-    store.maintain(later(at(400), 11_200))?;
-    flaky.connect(store, 1);
-    flaky.live(store, LAST_SEQ, true)?;
-    promised.flaky.insert(LAST_SEQ);
-    store.maintain(later(at(400), 15_000))?;
-    Ok(())
-}
-
-/// Runs the script until the power goes.
-fn run(disk: &FaultDisk) -> Promised {
-    let mut promised = Promised::default();
-    if let Ok(store) = Store::open(config(), Arc::new(disk.clone())) {
-        let _ = script(&store, &mut promised);
-    }
-    promised
-}
-
-fn check_host(store: &Store, host: HostId, spool_seqs: &BTreeSet<u64>, lost: &BTreeSet<u64>) {
-    let agent_spool = tocsin_vocabulary::SpoolId::from_bytes([host.as_bytes()[0] + 100; 16]);
-    let holdings = store.holdings(host, agent_spool);
-    let holds = |seq: u64| {
-        holdings
-            .received
-            .iter()
-            .any(|&(first, last)| (first..=last).contains(&seq))
-    };
-    for seq in spool_seqs {
-        assert!(holds(*seq), "tick {seq} of {host} was promised and is lost");
-    }
-    let counts = stored(store, host);
-    for ((_, seq), count) in &counts {
-        assert_eq!(*count, 1, "tick {seq} of {host} is stored {count} times");
-        assert!(holds(*seq));
-    }
-    let expected = (1..=LAST_SEQ).filter(|seq| holds(*seq) && !lost.contains(seq)).count();
-    assert_eq!(counts.len(), expected, "what is held is stored");
-    let query = Query {
-        hosts: vec![host],
-        metric: "level".into(),
-        attributes: vec![("host.part".into(), "a".into())],
-        from: Timestamp::from_millis(START_MS),
-        to: at(LAST_SEQ),
-        step: None,
-        aggregate: Some(Aggregate::Last),
-    };
-    let answer = store.query(&query).unwrap();
-    let points = answer
-        .series
-        .first()
-        .map(|series| series.points.clone())
-        .unwrap_or_default();
-    assert_eq!(points.len(), counts.len());
-    for (time, value) in points {
-        let seq = u64::try_from((time.as_millis() - START_MS) / INTERVAL_MS).unwrap();
-        assert_eq!(value, Some(level(seq)), "tick {seq} of {host}");
-    }
-}
-
-/// Opens what is left, checks it, fills what is missing, seals, opens again, checks again.
-fn check(disk: &FaultDisk, promised: &Promised) {
-    let steady = HostId::from_bytes([1; 16]);
-    let flaky = HostId::from_bytes([2; 16]);
-    let nothing = BTreeSet::new();
-    let lost: BTreeSet<u64> = (7..=8).collect();
-    {
-        let store = Store::open(config(), Arc::new(disk.clone())).expect("the store opens after a cut");
-        check_host(&store, steady, &promised.steady, &nothing);
-        check_host(&store, flaky, &promised.flaky, &lost);
-        let dictionary = learn(&store).unwrap();
-        let mut agent = Agent::new(1, &dictionary);
-        agent.connect(&store, 1);
-        let all: Vec<u64> = (1..=40).collect();
-        agent.chunk(&store, &all, at(LAST_SEQ)).unwrap();
-        agent.live(&store, 41, true).unwrap();
-        store.seal_everything(at(LAST_SEQ)).unwrap();
-        agent.live(&store, 42, false).unwrap();
-    }
-    let store = Store::open(config(), Arc::new(disk.clone())).expect("the store opens again");
-    let mut promised_steady = promised.steady.clone();
-    promised_steady.extend(1..=42);
-    check_host(&store, steady, &promised_steady, &nothing);
-    check_host(&store, flaky, &promised.flaky, &lost);
-}
-
-fn seeds() -> u64 {
-    std::env::var("TOCSIN_CRASH_SEEDS")
+/// How many scripts are to be tried in full, if that was asked for.
+pub(super) fn full() -> Option<u64> {
+    env::var("TOCSIN_CRASH_SEEDS")
         .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(2)
+        .map(|text| text.parse().expect("TOCSIN_CRASH_SEEDS is a number of scripts"))
 }
 
-fn operations_of_a_run() -> u64 {
+/// The lie that was asked for.
+fn lies() -> Vec<Lie> {
+    let lie = |text: String| text.parse().expect("TOCSIN_CRASH_LIE names a lie");
+    env::var("TOCSIN_CRASH_LIE").ok().map(lie).into_iter().collect()
+}
+
+/// The script and the operation that were asked for.
+fn only() -> Option<(u64, u64)> {
+    let text = env::var("TOCSIN_CRASH_ONLY").ok()?;
+    let (script, operation) = text.split_once(':').expect("TOCSIN_CRASH_ONLY is SCRIPT:CUT");
+    Some((script.parse().unwrap(), operation.parse().unwrap()))
+}
+
+/// Plays a script on a good disk.
+fn played(script: &Arc<Script>) -> (FaultDisk, Fleet) {
     let disk = FaultDisk::new();
-    let promised = run(&disk);
-    assert!(
-        promised.flaky.contains(&LAST_SEQ),
-        "the script runs to its end on a good disk"
-    );
-    disk.operations()
+    let mut fleet = Fleet::new(script);
+    fleet.play(&disk);
+    (disk, fleet)
+}
+
+/// Tries operations of these scripts: all for which `wanted` holds, or `few` of each script.
+fn try_all(
+    scripts: Range<u64>,
+    few: Option<usize>,
+    lies: &[Lie],
+    wanted: fn(Operation) -> bool,
+    trial: Trial,
+) -> Tried {
+    let tried = AtomicU64::new(0);
+    let failed = Mutex::new(Vec::new());
+    let seeds: Vec<u64> = scripts.collect();
+    in_parallel(&seeds, |_, &seed| {
+        let script = Arc::new(Script::new(seed));
+        let history = played(&script).0.history();
+        let numbered = history.iter().enumerate();
+        let points: Vec<usize> = numbered
+            .filter(|(_, (what, _))| wanted(*what))
+            .map(|(at, _)| at)
+            .collect();
+        // Odd, and begun elsewhere in each script.
+        let stride = few.map_or(1, |few| (points.len() / few).max(1) | 1);
+        let offset = Random::new(seed).within(0, stride - 1);
+        for &number in points.iter().skip(offset).step_by(stride) {
+            let at = number as u64;
+            if only().is_some_and(|only| only != (seed, at)) {
+                continue;
+            }
+            tried.fetch_add(1, Ordering::Relaxed);
+            if let Err(what) = trial(&script, at, lies) {
+                let (operation, path) = &history[number];
+                let place = format!("{seed}:{at} ({operation:?} {}): {what}", path.display());
+                failed.lock().unwrap().push(place);
+            }
+        }
+    });
+    Tried {
+        points: tried.into_inner(),
+        failed: failed.into_inner().unwrap(),
+    }
+}
+
+/// Works through all of these on the cores that there are.
+pub(super) fn in_parallel<T: Sync>(all: &[T], work: impl Fn(usize, &T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let work_on = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = all.get(index) else { return };
+            work(index, item);
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        (0..threads).for_each(|_| drop(scope.spawn(work_on)));
+    });
+}
+
+/// What came of it.
+struct Tried {
+    points: u64,
+    failed: Vec<String>,
+}
+
+impl Tried {
+    /// Tries what was asked for by the environment, and tells how much that was.
+    fn asked(what: &str, few: usize, wanted: fn(Operation) -> bool, trial: Trial) {
+        let scripts = only().map_or(0..full().unwrap_or(SCRIPTS), |(script, _)| script..script + 1);
+        let few = if full().is_some() || only().is_some() {
+            None
+        } else {
+            Some(few)
+        };
+        let tried = try_all(scripts.clone(), few, &lies(), wanted, trial);
+        println!(
+            "{what}: {} points of {} scripts, {} failed",
+            tried.points,
+            scripts.count(),
+            tried.failed.len()
+        );
+        let told = tried.failed[..tried.failed.len().min(TOLD)].join("\n");
+        assert!(
+            tried.failed.is_empty(),
+            "{} of {} failed\n{told}",
+            tried.failed.len(),
+            tried.points
+        );
+    }
+}
+
+/// The power goes amid an operation; what is found is checked in several outcomes.
+fn cut(script: &Arc<Script>, at: u64, lies: &[Lie]) -> check::Verdict {
+    let disk = FaultDisk::new();
+    lies.iter().cloned().for_each(|lie| disk.lie(lie));
+    disk.cut_at(at);
+    let mut fleet = Fleet::new(script);
+    fleet.play(&disk);
+    for outcome in 0..2 {
+        let seed = at * 1_000 + outcome;
+        check::check(&disk.restart(seed), &fleet, seed).map_err(|what| format!("outcome {outcome}: {what}"))?;
+    }
+    Ok(())
 }
 
 #[test]
 fn a_power_cut_anywhere_loses_nothing_acknowledged_and_stores_nothing_twice() {
-    let operations = operations_of_a_run();
-    assert!(operations > 100, "{operations}");
-    for cut in 0..operations {
-        for seed in 0..seeds() {
-            let disk = FaultDisk::new();
-            disk.cut_at(cut);
-            let promised = run(&disk);
-            let found = disk.restart(cut * 1_000 + seed);
-            let outcome = catch_unwind(AssertUnwindSafe(|| check(&found, &promised)));
-            assert!(outcome.is_ok(), "cut at operation {cut}, seed {seed}");
-        }
+    Tried::asked("power cuts", CUTS, |_| true, cut);
+}
+
+#[test]
+fn scripts_do_everything_that_a_cut_could_hit() {
+    let mut all = Vec::new();
+    let mut days = 0;
+    for seed in 0..SCRIPTS {
+        let (disk, fleet) = played(&Arc::new(Script::new(seed)));
+        assert!(
+            fleet.done.sealed_blocks > 10 && fleet.done.dropped_segments > 1,
+            "{seed}: {:?}",
+            fleet.done
+        );
+        days += fleet.done.dropped_days;
+        all.extend(disk.history().into_iter().map(|(operation, _)| operation));
+        check::check(&disk.restart(seed), &fleet, seed).unwrap();
     }
-}
-
-/// One agent that does not wait for each tick; what it was told to be safe.
-fn hasty(store: &Store, number: u8) -> BTreeSet<u64> {
-    let mut promised = BTreeSet::new();
-    let Ok(dictionary) = learn(store) else { return promised };
-    let mut agent = Agent::new(number, &dictionary);
-    agent.connect(store, 1);
-    for first in (1..=LAST_SEQ - 20).step_by(20) {
-        let send = |seq| (seq, agent.send(store, seq, seq % 30 == 1));
-        let sent: Vec<_> = (first..first + 20).map(send).collect();
-        for (seq, (appended, receiver)) in sent {
-            if appended.is_err() || !matches!(receiver.recv(), Ok(Ok(()))) {
-                return promised;
-            }
-            promised.insert(seq);
-        }
+    assert!(days > 10, "{days} days dropped");
+    for operation in [
+        Operation::Create,
+        Operation::Append,
+        Operation::Sync,
+        Operation::Rename,
+        Operation::Unlink,
+        Operation::SyncFolder,
+        Operation::Truncate,
+    ] {
+        assert!(all.contains(&operation), "{operation:?}");
     }
-    promised
-}
-
-/// Six hasty agents while hours are sealed all the time.
-fn bustle(store: &Store) -> Vec<BTreeSet<u64>> {
-    std::thread::scope(|scope| {
-        let agents: Vec<_> = (1..=6)
-            .map(|number| scope.spawn(move || hasty(store, number)))
-            .collect();
-        for round in 0..20 {
-            // The cut may come here too.
-            let _ = store.seal_everything(later(at(1), round * 4_000));
-        }
-        agents.into_iter().map(|agent| agent.join().unwrap()).collect()
-    })
-}
-
-#[test]
-fn a_power_cut_amid_many_hosts_and_sealing_loses_nothing_acknowledged() {
-    let nothing = BTreeSet::new();
-    for seed in 0..20 * seeds() {
-        let disk = FaultDisk::new();
-        disk.cut_at(20 + seed * 13 % 400);
-        let promised = bustle(&super::world::open(&disk));
-        let found = super::world::open(&disk.restart(seed));
-        for (number, promised) in (1_u8..).zip(&promised) {
-            check_host(&found, HostId::from_bytes([number; 16]), promised, &nothing);
-        }
-    }
-}
-
-#[test]
-fn the_suite_notices_a_disk_that_lies_about_syncs() {
-    let operations = operations_of_a_run();
-    let noticed = (0..operations).rev().step_by(10).any(|cut| {
-        let disk = FaultDisk::new();
-        disk.ignore_syncs();
-        disk.cut_at(cut);
-        let promised = run(&disk);
-        catch_unwind(AssertUnwindSafe(|| check(&disk.restart(cut), &promised))).is_err()
-    });
-    assert!(noticed);
-}
-
-#[test]
-fn a_failed_write_is_undone_and_the_store_goes_on() {
-    let disk = FaultDisk::new();
-    let store = super::world::open(&disk);
-    let dictionary = learn(&store).unwrap();
-    let mut agent = Agent::new(1, &dictionary);
-    agent.connect(&store, 1);
-    agent.live(&store, 1, true).unwrap();
-    disk.fail(Operation::Append, io::ErrorKind::StorageFull, 1);
-    assert!(matches!(agent.live(&store, 2, false), Err(StoreError::Write { .. })));
-    // What referred to the lost tick must not be stored: only a key-frame will do.
-    assert!(matches!(agent.live(&store, 3, false), Err(StoreError::Batch { .. })));
-    agent.connect(&store, 1);
-    agent.live(&store, 3, true).unwrap();
-    agent.chunk(&store, &[2], at(3)).unwrap();
-    drop(store);
-    let store = super::world::open(&disk.restart(1));
-    assert_eq!(store.holdings(agent.host, agent.spool).received, [(1, 3)]);
-    assert_eq!(stored(&store, agent.host).len(), 3);
-}
-
-#[test]
-fn a_full_disk_loses_nothing_acknowledged_and_is_used_again_when_there_is_room() {
-    for room in (0..6_000).step_by(37) {
-        let disk = FaultDisk::new();
-        let store = super::world::open(&disk);
-        let dictionary = learn(&store).unwrap();
-        let mut agent = Agent::new(1, &dictionary);
-        agent.connect(&store, 1);
-        let used: usize = 600;
-        disk.set_capacity(Some((used + room) as u64));
-        let mut promised = Promised::default();
-        for seq in 1..=20 {
-            if agent.live(&store, seq, seq == 1).is_err() {
-                agent.connect(&store, 1);
-            } else {
-                promised.steady.insert(seq);
-            }
-        }
-        let _ = store.seal_everything(at(21));
-        disk.set_capacity(None);
-        agent.connect(&store, 1);
-        agent.live(&store, 21, true).unwrap();
-        promised.steady.insert(21);
-        store.seal_everything(at(22)).unwrap();
-        assert!(!store.health().poisoned);
-        drop(store);
-        check(&disk.restart(room as u64), &promised);
-    }
-}
-
-#[test]
-fn after_a_failed_sync_nothing_is_promised_any_more() {
-    let disk = FaultDisk::new();
-    let store = super::world::open(&disk);
-    let dictionary = learn(&store).unwrap();
-    let mut agent = Agent::new(1, &dictionary);
-    agent.connect(&store, 1);
-    agent.live(&store, 1, true).unwrap();
-    disk.fail(Operation::Sync, io::ErrorKind::Other, 1);
-    assert!(matches!(agent.live(&store, 2, false), Err(StoreError::Write { .. })));
-    assert!(store.health().poisoned);
-    agent.connect(&store, 1);
-    assert!(matches!(agent.live(&store, 2, true), Err(StoreError::Poisoned)));
-    assert!(matches!(store.seal_everything(at(3)), Err(StoreError::Poisoned)));
-    drop(store);
-    let store = super::world::open(&disk.restart(5));
-    let held = store.holdings(agent.host, agent.spool).received;
-    assert!(held.first().is_some_and(|&(first, last)| first == 1 && last <= 2));
 }

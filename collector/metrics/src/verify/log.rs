@@ -32,7 +32,7 @@ pub(super) fn is_dictionaries(path: &str) -> bool {
 
 pub(super) fn read_dictionaries(part: &Part, look: &mut Look<'_>) -> Result<(), BackupError> {
     let bytes = read_whole(part)?;
-    let damage = scan(&bytes, 0, |_, _| look.found.records += 1);
+    let damage = scan(&bytes, 0, |_, _, _| look.found.records += 1);
     look.known = Known::read(&bytes).0;
     let cost = |_: &[u8]| "series of some hosts lose their names; their agents send these again".to_owned();
     note(part, look, &bytes, &damage, cost);
@@ -46,7 +46,7 @@ pub(super) fn is_segment(path: &str) -> bool {
 pub(super) fn read_segment(part: &Part, look: &mut Look<'_>) -> Result<(), BackupError> {
     let segment = segment_of(&part.path).unwrap_or_default();
     let bytes = read_whole(part)?;
-    let damage = scan(&bytes, segment, |_, _| look.found.records += 1);
+    let damage = scan(&bytes, segment, |_, _, _| look.found.records += 1);
     note(part, look, &bytes, &damage, cost_of_record);
     look.meter.add(part.length)
 }
