@@ -2,19 +2,34 @@
 //!
 //! A day file `blocks/YYYY-MM-DD.blk` only grows, block by block, and is removed as a whole when its time is over.
 //! Late ticks of a sealed hour become one more generation; queries merge generations, the highest wins.
+//!
+//! Beside it lies its index. Blocks that are not in it yet are kept in memory and, at a start, found by their headers.
 
 pub(crate) mod column;
+pub(crate) mod day;
+mod directory;
+mod first;
 pub(crate) mod format;
+pub(crate) mod index;
+mod indexing;
+pub(crate) mod open;
+mod pack;
+
+pub(crate) use day::{DayFile, open_day};
+pub(crate) use open::OpenBlock;
 
 use crate::{
-    bytes::length_usize,
-    disk::{Disk, DiskFile},
+    disk::Disk,
     error::{OpenError, StoreError},
+    fold::Folding,
     intervals::Intervals,
 };
-use format::{BlockHeader, MAGIC, PREFIX_BYTES, Prefix};
+use day::{day_name, day_of_name, index_name, scan_day, scan_host};
+use format::BlockHeader;
+use index::Index;
+use indexing::open_index;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     io,
     ops::RangeInclusive,
     path::{Path, PathBuf},
@@ -27,18 +42,6 @@ use tocsin_vocabulary::{Dictionary, HostId, SpoolId, Timestamp, batch::Cell};
 
 /// A day in milliseconds.
 pub(crate) const DAY_MS: i64 = 86_400_000;
-
-/// The blocks of one UTC day.
-#[derive(Debug)]
-pub(crate) struct DayFile {
-    /// Start of the day, epoch milliseconds.
-    pub(crate) day: i64,
-    /// Where it lies.
-    pub(crate) path: PathBuf,
-    file: Arc<dyn DiskFile>,
-    length: AtomicU64,
-}
-
 /// Where a block lies.
 #[derive(Debug, Clone)]
 pub(crate) struct BlockRef {
@@ -61,113 +64,63 @@ pub(crate) struct Columns {
     pub(crate) seqs: Vec<(SpoolId, Intervals)>,
 }
 
-/// Where the blocks of a host lie, as of one moment. Made under the host's lock; reading it needs none.
-#[derive(Debug)]
-pub(crate) struct Listing(Vec<BlockRef>);
-
-impl Listing {
-    /// The blocks, sorted by (hour, generation).
-    pub(crate) fn read(self) -> io::Result<Vec<BlockRef>> {
-        Ok(self.0)
-    }
-}
-
-/// A block's header, ready to read columns.
-#[derive(Debug)]
-pub(crate) struct OpenBlock {
-    pub(crate) header: BlockHeader,
-    file: Arc<DayFile>,
-    body: u64,
-}
-
-fn invalid(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
-}
-
 impl BlockRef {
     /// Whether both are the same block.
     pub(crate) fn is_at(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.file, &other.file) && self.offset == other.offset
     }
-
-    /// Reads the header.
-    pub(crate) fn open(&self) -> io::Result<OpenBlock> {
-        let (header, prefix) =
-            read_header(self.file.file.as_ref(), self.offset)?.ok_or_else(|| invalid("block header is damaged"))?;
-        let body = self.offset + PREFIX_BYTES as u64 + u64::from(prefix.header_bytes);
-        Ok(OpenBlock {
-            header,
-            file: self.file.clone(),
-            body,
-        })
-    }
 }
 
-impl OpenBlock {
-    fn column_bytes(&self, index: usize) -> io::Result<Vec<u8>> {
-        let column = self
-            .header
-            .columns
-            .get(index)
-            .ok_or_else(|| invalid("block has no such column"))?;
-        let before: u64 = self.header.columns[..index]
-            .iter()
-            .map(|column| u64::from(column.bytes))
-            .sum();
-        let mut bytes = vec![0; column.bytes as usize];
-        self.file.file.read_at(self.body + before, &mut bytes)?;
-        if crc32c::crc32c(&bytes) == column.crc {
-            Ok(bytes)
-        } else {
-            Err(invalid("block column is damaged"))
+/// Where the blocks of a host lie, as of one moment. Made under the host's lock; reading it needs none.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    host: HostId,
+    hours: RangeInclusive<i64>,
+    recent: Vec<BlockRef>,
+    indexed: Vec<(Arc<DayFile>, Arc<Index>)>,
+    replaced: Vec<(i64, u32)>,
+}
+
+impl Listing {
+    /// The blocks, sorted by (hour, generation).
+    pub(crate) fn read(self) -> io::Result<Vec<BlockRef>> {
+        let mut blocks = self.recent;
+        for (file, index) in &self.indexed {
+            let found = match index.read(self.host)? {
+                Some(entries) => entries.iter().map(|entry| BlockRef::of_entry(file, entry)).collect(),
+                None => scan_host(file, index.covered, self.host)?,
+            };
+            let wanted = |block: &BlockRef| {
+                self.hours.contains(&block.hour) && !self.replaced.contains(&(block.hour, block.generation))
+            };
+            blocks.extend(found.into_iter().filter(wanted));
         }
+        blocks.sort_by_key(|block| (block.hour, block.generation));
+        Ok(blocks)
     }
-
-    /// The times of its ticks, epoch milliseconds, sorted.
-    pub(crate) fn times(&self) -> io::Result<Vec<i64>> {
-        column::decode_integers(&self.column_bytes(0)?, self.header.ticks)
-            .ok_or_else(|| invalid("block time column is damaged"))
-    }
-
-    /// The cells of one series, counted as in its dictionary.
-    pub(crate) fn cells(&self, series: usize) -> io::Result<Vec<Cell>> {
-        column::decode(&self.column_bytes(series + 1)?, self.header.ticks)
-            .ok_or_else(|| invalid("block column is damaged"))
-    }
-
-    /// Whether every column is whole.
-    pub(crate) fn is_whole(&self) -> bool {
-        (0..self.header.columns.len()).all(|index| self.column_bytes(index).is_ok())
-    }
-}
-
-/// Reads prefix and header at `offset`; `None` when there is no whole header.
-pub(crate) fn read_header(file: &dyn DiskFile, offset: u64) -> io::Result<Option<(BlockHeader, Prefix)>> {
-    let mut start = [0; PREFIX_BYTES];
-    match file.read_at(offset, &mut start) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
-    }
-    let Some(prefix) = Prefix::decode(&start) else {
-        return Ok(None);
-    };
-    let mut header = vec![0; prefix.header_bytes as usize];
-    match file.read_at(offset + PREFIX_BYTES as u64, &mut header) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
-    }
-    Ok(BlockHeader::decode(&prefix, &start, &header, offset).map(|header| (header, prefix)))
 }
 
 /// What was found in the day files at start.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Every readable block.
+    /// Every readable block that is in no index.
     pub(crate) blocks: Vec<(BlockHeader, BlockRef)>,
-    /// Places that were not readable and have blocks behind them, or blocks with damaged columns.
+    /// The hosts of the indexes.
+    pub(crate) hosts: BTreeSet<HostId>,
+    /// Places that were not readable and have blocks behind them, blocks with damaged columns, damaged indexes.
     pub(crate) damaged: u64,
     /// Bytes cut off because no block could be read there.
     pub(crate) torn_bytes: u64,
+}
+
+/// Blocks that are in no index yet, and what they change in those that are.
+#[derive(Debug, Default)]
+struct Recent {
+    blocks: HashMap<HostId, Vec<BlockRef>>,
+    /// Indexed blocks that no longer count.
+    replaced: HashMap<HostId, Vec<(i64, u32)>>,
+    /// For each day how many, and since when some wait.
+    waiting: BTreeMap<i64, (usize, Option<Timestamp>)>,
 }
 
 /// All day files.
@@ -176,12 +129,15 @@ pub(crate) struct Blocks {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     days: Mutex<BTreeMap<i64, Arc<DayFile>>>,
-    places: Mutex<HashMap<HostId, Vec<BlockRef>>>,
+    /// Locked before `days` where both are.
+    recent: Mutex<Recent>,
+    folding: Mutex<Folding>,
+    damaged_indexes: Arc<AtomicU64>,
 }
 
 impl Blocks {
-    /// Opens the day files and reads all headers. A block for which `suspect` says that the journal still has its
-    /// ticks is believed only when all its columns are whole: it may have been cut short by a power cut.
+    /// Opens the day files and reads the headers that no index covers. A block for which `suspect` says that the journal
+    /// still has its ticks is believed only when all of it is whole: it may have been cut short by a power cut.
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
         dir: PathBuf,
@@ -190,55 +146,105 @@ impl Blocks {
         let names = disk.list(&dir).map_err(OpenError::io("list", &dir))?;
         let mut found = Found::default();
         let mut days = BTreeMap::new();
-        for name in names {
-            let Some(day) = day_of_name(&name) else {
-                continue;
-            };
-            let path = dir.join(&name);
-            let day_file = open_day(disk.as_ref(), day, path.clone()).map_err(OpenError::io("open", &path))?;
-            scan_day(&day_file, &suspect, &mut found).map_err(OpenError::io("read", &path))?;
-            days.insert(day, day_file);
+        let damaged_indexes = Arc::default();
+        for day in names.iter().filter_map(|name| day_of_name(name, ".blk")) {
+            let path = dir.join(day_name(day));
+            let file = open_day(disk.as_ref(), day, path.clone()).map_err(OpenError::io("open", &path))?;
+            let index = open_index(disk.as_ref(), &dir, &file, &mut found)
+                .map_err(OpenError::io("read", dir.join(index_name(day))))?;
+            let covered = index.as_ref().map_or(0, |index| index.covered);
+            scan_day(&file, covered, &suspect, &mut found).map_err(OpenError::io("read", &path))?;
+            if let Some(index) = index {
+                found.hosts.extend(index.hosts());
+                file.set_index(index.with_alarm(&damaged_indexes));
+            }
+            days.insert(day, file);
         }
-        Ok((
-            Self {
-                disk,
-                dir,
-                days: Mutex::new(days),
-                places: Mutex::default(),
-            },
-            found,
-        ))
+        for name in &names {
+            // Its day is gone; the next file of that day must not be taken for it.
+            if day_of_name(name, ".index").is_some_and(|day| !days.contains_key(&day)) {
+                let path = dir.join(name);
+                disk.unlink(&path).map_err(OpenError::io("remove", &path))?;
+            }
+        }
+        let blocks = Self {
+            disk,
+            dir,
+            days: Mutex::new(days),
+            recent: Mutex::default(),
+            folding: Mutex::default(),
+            damaged_indexes,
+        };
+        Ok((blocks, found))
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, Arc<DayFile>>> {
         self.days.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn places(&self) -> MutexGuard<'_, HashMap<HostId, Vec<BlockRef>>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From here on readers find this block, which is synced.
     pub(crate) fn publish(&self, host: HostId, block: BlockRef) {
-        let mut places = self.places();
-        let blocks = places.entry(host).or_default();
-        let key = (block.hour, block.generation);
-        let at = blocks.partition_point(|known| (known.hour, known.generation) <= key);
+        self.publish_replacing(host, block, &[]);
+    }
+
+    /// From here on readers find this block, which is synced, and no longer those generations of its hour.
+    pub(crate) fn publish_replacing(&self, host: HostId, block: BlockRef, replaces: &[u32]) {
+        let mut recent = self.recent();
+        recent.waiting.entry(block.file.day).or_default().0 += 1;
+        let (hour, generation) = (block.hour, block.generation);
+        let blocks = recent.blocks.entry(host).or_default();
+        blocks.retain(|known| known.hour != hour || !replaces.contains(&known.generation));
+        let at = blocks.partition_point(|known| (known.hour, known.generation) <= (hour, generation));
         blocks.insert(at, block);
+        if !replaces.is_empty() {
+            let of_hour = replaces.iter().map(|generation| (hour, *generation));
+            recent.replaced.entry(host).or_default().extend(of_hour);
+        }
     }
 
     /// The blocks of a host in these hours.
     pub(crate) fn list(&self, host: HostId, hours: RangeInclusive<i64>) -> Listing {
-        let places = self.places();
-        let blocks = places.get(&host).map_or(&[][..], Vec::as_slice);
-        let from = blocks.partition_point(|block| block.hour < *hours.start());
-        let to = blocks.partition_point(|block| block.hour <= *hours.end());
-        Listing(blocks[from..to.max(from)].to_vec())
+        let recent = self.recent();
+        let known = recent.blocks.get(&host).map_or(&[][..], Vec::as_slice);
+        let from = known.partition_point(|block| block.hour < *hours.start());
+        let to = known.partition_point(|block| block.hour <= *hours.end()).max(from);
+        let (first, last) = (day_of(*hours.start()), day_of(*hours.end()));
+        let mut indexed = Vec::new();
+        if first <= last {
+            for file in self.lock().range(first..=last).map(|(_, file)| file) {
+                let index = file.index().filter(|index| index.has(host));
+                indexed.extend(index.map(|index| (file.clone(), index)));
+            }
+        }
+        Listing {
+            host,
+            recent: known[from..to].to_vec(),
+            indexed,
+            replaced: recent.replaced.get(&host).cloned().unwrap_or_default(),
+            hours,
+        }
     }
 
     /// The newest block of a host.
     pub(crate) fn newest(&self, host: HostId) -> io::Result<Option<BlockRef>> {
-        Ok(self.places().get(&host).and_then(|blocks| blocks.last().cloned()))
+        let recent = self
+            .recent()
+            .blocks
+            .get(&host)
+            .and_then(|blocks| blocks.last().cloned());
+        let mut days = self.days();
+        days.retain(|day| recent.as_ref().is_none_or(|block| block.hour < day + DAY_MS));
+        for day in days.into_iter().rev() {
+            let newest = self.list(host, day..=day + DAY_MS - 1).read()?.pop();
+            if newest.is_some() {
+                return Ok(newest);
+            }
+        }
+        Ok(recent)
     }
 
     /// The generation that a new block of this hour gets.
@@ -250,7 +256,7 @@ impl Blocks {
 
     /// The file for blocks of this hour, made when missing.
     pub(crate) fn day_file(&self, hour: i64) -> Result<Arc<DayFile>, StoreError> {
-        let day = hour.div_euclid(DAY_MS) * DAY_MS;
+        let day = day_of(hour);
         let mut days = self.lock();
         if let Some(file) = days.get(&day) {
             return Ok(file.clone());
@@ -271,8 +277,13 @@ impl Blocks {
         let Some(file) = self.lock().remove(&day) else {
             return Ok(());
         };
-        for blocks in self.places().values_mut() {
-            blocks.retain(|block| block.file.day != day);
+        let mut recent = self.recent();
+        recent.forget(day, |_| true);
+        drop(recent);
+        // First the index: without it a day file is only slower to open.
+        if file.index().is_some() {
+            let path = self.dir.join(index_name(day));
+            self.disk.unlink(&path).map_err(StoreError::write("remove", &path))?;
         }
         self.disk
             .unlink(&file.path)
@@ -287,135 +298,45 @@ impl Blocks {
         self.lock().keys().copied().collect()
     }
 
+    /// What housekeeping knows about folding.
+    pub(crate) fn folding(&self) -> MutexGuard<'_, Folding> {
+        self.folding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The days and the lengths of their files.
+    pub(crate) fn lengths(&self) -> Vec<(i64, u64)> {
+        self.lock().iter().map(|(day, file)| (*day, file.end())).collect()
+    }
+
+    /// Indexes found damaged since they were opened.
+    pub(crate) fn damaged_indexes(&self) -> u64 {
+        self.damaged_indexes.load(Ordering::Relaxed)
+    }
+
     /// Bytes of all day files.
     pub(crate) fn size(&self) -> u64 {
-        self.lock()
-            .values()
-            .map(|file| file.length.load(Ordering::Relaxed))
-            .sum()
+        self.lock().values().map(|file| file.end()).sum()
     }
 }
 
-impl DayFile {
-    /// Where the next block will lie. One thread seals.
-    pub(crate) fn end(&self) -> u64 {
-        self.length.load(Ordering::Acquire)
-    }
-
-    /// Appends a block that was encoded for [`Self::end`]. Not yet durable.
-    pub(crate) fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        self.file.append(bytes)?;
-        self.length.fetch_add(bytes.len() as u64, Ordering::AcqRel);
-        Ok(())
-    }
-
-    /// Cuts off what was appended since the file had this length.
-    pub(crate) fn undo(&self, length: u64) -> io::Result<()> {
-        self.file.truncate(length)?;
-        self.length.store(length, Ordering::Release);
-        Ok(())
-    }
-
-    /// Makes what was appended durable.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+impl Recent {
+    /// Forgets the blocks of a day for which `gone` holds, and all that waits or is replaced there.
+    fn forget(&mut self, day: i64, gone: impl Fn(&BlockRef) -> bool) {
+        self.blocks.retain(|_, blocks| {
+            blocks.retain(|block| block.file.day != day || !gone(block));
+            !blocks.is_empty()
+        });
+        self.replaced.retain(|_, replaced| {
+            replaced.retain(|(hour, _)| day_of(*hour) != day);
+            !replaced.is_empty()
+        });
+        self.waiting.remove(&day);
     }
 }
 
-/// Opens a file of blocks, made when missing.
-pub(crate) fn open_day(disk: &dyn Disk, day: i64, path: PathBuf) -> io::Result<Arc<DayFile>> {
-    let file = disk.open(&path, true)?;
-    let length = AtomicU64::new(file.len()?);
-    Ok(Arc::new(DayFile {
-        day,
-        path,
-        file,
-        length,
-    }))
-}
-
-/// `2026-11-22.blk`.
-fn day_name(day: i64) -> String {
-    let date: String = Timestamp::from_millis(day).to_string().chars().take(10).collect();
-    format!("{date}.blk")
-}
-
-fn day_of_name(name: &str) -> Option<i64> {
-    let date = name.strip_suffix(".blk").filter(|date| date.len() == 10)?;
-    format!("{date}T00:00:00Z")
-        .parse::<Timestamp>()
-        .ok()
-        .map(Timestamp::as_millis)
-}
-
-fn scan_day(day: &Arc<DayFile>, suspect: &impl Fn(&BlockHeader) -> bool, found: &mut Found) -> io::Result<()> {
-    let (mut at, mut end_of_good) = (0, 0);
-    let mut unreadable = 0;
-    while at < day.end() {
-        if let Some((block, length)) = read_block(day, at, suspect)? {
-            found.damaged += std::mem::take(&mut unreadable);
-            let place = BlockRef {
-                file: day.clone(),
-                offset: at,
-                hour: block.header.hour,
-                generation: block.header.generation,
-            };
-            found.blocks.push((block.header, place));
-            at += length;
-            end_of_good = at;
-        } else {
-            unreadable = 1;
-            at = next_magic(day, at + 1)?;
-        }
-    }
-    if end_of_good < day.end() {
-        found.torn_bytes += day.end() - end_of_good;
-        tracing::warn!(path = %day.path.display(), from = end_of_good, to = day.end(), "cut off an unfinished block");
-        day.undo(end_of_good)?;
-        day.sync()?;
-    }
-    Ok(())
-}
-
-/// The block at `offset` and its length, unless it is cut short or not to be believed.
-fn read_block(
-    day: &Arc<DayFile>,
-    offset: u64,
-    suspect: &impl Fn(&BlockHeader) -> bool,
-) -> io::Result<Option<(OpenBlock, u64)>> {
-    let Some((header, prefix)) = read_header(day.file.as_ref(), offset)? else {
-        return Ok(None);
-    };
-    let length = prefix.total_bytes();
-    if offset + length > day.end() {
-        return Ok(None);
-    }
-    let body = offset + PREFIX_BYTES as u64 + u64::from(prefix.header_bytes);
-    let block = OpenBlock {
-        header,
-        file: day.clone(),
-        body,
-    };
-    let believed = !suspect(&block.header) || block.is_whole();
-    Ok(believed.then_some((block, length)))
-}
-
-/// Where the magic occurs next, or the end of the file.
-fn next_magic(day: &DayFile, mut from: u64) -> io::Result<u64> {
-    const WINDOW: u64 = 1 << 20;
-    let end = day.end();
-    while from < end {
-        let mut window = vec![0; length_usize((end - from).min(WINDOW))];
-        day.file.read_at(from, &mut window)?;
-        if let Some(place) = window.windows(MAGIC.len()).position(|bytes| bytes == MAGIC) {
-            return Ok(from + place as u64);
-        }
-        if end - from <= WINDOW {
-            break;
-        }
-        from += WINDOW - (MAGIC.len() as u64 - 1);
-    }
-    Ok(end)
+/// The start of the day of an instant.
+fn day_of(time: i64) -> i64 {
+    time.div_euclid(DAY_MS).saturating_mul(DAY_MS)
 }
 
 /// The folder of day files in a store.
@@ -424,14 +345,43 @@ pub(crate) fn folder(store: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::disk::FaultDisk;
+    use tocsin_vocabulary::{Kind, Section, Series};
 
-    #[test]
-    fn day_names_read_back() {
-        let day = 20_414 * DAY_MS;
-        assert_eq!(day_name(day), "2025-11-22.blk");
-        assert_eq!(day_of_name("2025-11-22.blk"), Some(day));
-        assert_eq!(day_of_name("../../etc/pw.blk"), None);
+    /// An empty day file on a disk of its own.
+    pub(crate) fn day_file() -> Arc<DayFile> {
+        open_day(&FaultDisk::new(), 0, "/a.blk".into()).unwrap()
+    }
+
+    /// The block of generation 2 that lies there.
+    pub(crate) fn place(day: &Arc<DayFile>, offset: u64) -> BlockRef {
+        BlockRef {
+            file: day.clone(),
+            offset,
+            hour: 0,
+            generation: 2,
+        }
+    }
+
+    /// Columns of these series, a tick each second, numbered from 1.
+    pub(crate) fn columns(cells: &[Vec<Cell>]) -> Columns {
+        let ticks = cells.first().map_or(0, Vec::len);
+        let one = |index| Series {
+            name: format!("m{index}"),
+            attributes: Vec::new(),
+            kind: Kind::Gauge,
+            unit: "1".into(),
+            decimals: 0,
+        };
+        let mut seqs = Intervals::default();
+        seqs.insert_range(1, ticks as u64);
+        Columns {
+            dictionary: Dictionary::new(vec![Arc::new(Section::new((0..cells.len()).map(one).collect()))]),
+            times: (0..ticks).map(|tick| 1_000 * i64::try_from(tick).unwrap()).collect(),
+            cells: cells.to_vec(),
+            seqs: vec![(SpoolId::from_bytes([3; 16]), seqs)],
+        }
     }
 }

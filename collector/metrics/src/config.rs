@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 /// Newest on-disk format that this build writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Most series of one host. More is refused to that host alone.
 pub const SERIES_PER_HOST_MAX: usize = 20_000;
 /// Longest batch in bytes: 20 000 series, each with the widest escape, fit.

@@ -88,7 +88,7 @@ pub(crate) fn health(shared: &Shared) -> Health {
         quarantined_records: read(&counters.quarantined),
         torn_bytes: read(&counters.torn_bytes),
         undecodable_ticks: read(&counters.undecodable),
-        damaged_blocks: read(&counters.damaged_blocks),
+        damaged_blocks: read(&counters.damaged_blocks) + shared.blocks.damaged_indexes(),
         journal_bytes: shared.segments().values().map(|segment| segment.bytes).sum(),
         block_bytes: shared.blocks.size(),
         head_bytes: shared.head_bytes.load(Ordering::Relaxed) as u64,

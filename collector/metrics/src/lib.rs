@@ -37,6 +37,7 @@ pub mod config;
 mod dictionaries;
 pub mod disk;
 mod error;
+mod fold;
 mod head;
 mod health;
 mod host;

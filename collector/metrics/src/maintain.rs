@@ -45,15 +45,23 @@ impl Store {
         let held = self.shared().head_bytes.load(Ordering::Relaxed);
         let crowded = held > self.shared().config.head_bytes_max / 10 * 8;
         let sealed = self.seal(now, everything);
+        let active = self.shared().segments().keys().next_back().copied().unwrap_or(0);
+        let indexed = if self.shared().poisoned.load(Ordering::Acquire) {
+            Ok(())
+        } else {
+            self.shared().blocks.write_indexes(now, active)
+        };
         self.condense(now, crowded);
         self.tidy_journal(now);
         let segments = self.drop_segments(now);
         let days = self.drop_days(now);
-        Ok(Maintained {
+        let folded = self.fold(now);
+        let done = Maintained {
             sealed_blocks: sealed?,
             dropped_segments: segments?,
             dropped_days: days?,
-        })
+        };
+        folded.and(indexed).map(|()| done)
     }
 
     /// Removes the segments that nothing unsealed goes back to.

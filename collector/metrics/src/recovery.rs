@@ -3,7 +3,7 @@
 //! 1. Dictionaries are read, so that batches have a meaning.
 //! 2. The journal is read, once: the head learns where each tick lies. Cells are not decoded, so an hour of ten thousand
 //!    hosts takes seconds.
-//! 3. Block headers are read. A block whose ticks the journal still holds may be unfinished: it counts only when all
+//! 3. Block headers are read, of indexed blocks only those that the watermarks may not know. A block whose ticks the journal still holds may be unfinished: it counts only when all
 //!    its columns are whole. Any other was synced before its journal was dropped.
 //! 4. What is in a block leaves the head.
 //! 5. A new segment begins with what is sealed. Old segments are never written again.
@@ -54,19 +54,24 @@ pub(crate) fn claim(config: &StoreConfig, disk: &dyn Disk) -> Result<Box<dyn Any
     match disk.open(&path, false) {
         Ok(file) => {
             let bytes = read_all(file.as_ref()).map_err(OpenError::io("read", &path))?;
-            check_format(dir, &bytes)?;
+            // An older build must not take for damage what this one will write.
+            if check_format(dir, &bytes)? != Some(FORMAT_VERSION) {
+                write_format(disk, dir)?;
+            }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let text = format!("tocsin-metrics {FORMAT_VERSION}\n");
-            replace(disk, dir, "FORMAT", text.as_bytes()).map_err(OpenError::io("write", &path))?;
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => write_format(disk, dir)?,
         Err(error) => return Err(OpenError::io("open", &path)(error)),
     }
     Ok(lock)
 }
 
-/// Only a clearly newer version is refused: a damaged file of two words must not stop a collector.
-fn check_format(dir: &Path, bytes: &[u8]) -> Result<(), OpenError> {
+fn write_format(disk: &dyn Disk, dir: &Path) -> Result<(), OpenError> {
+    let text = format!("tocsin-metrics {FORMAT_VERSION}\n");
+    replace(disk, dir, "FORMAT", text.as_bytes()).map_err(OpenError::io("write", dir.join("FORMAT")))
+}
+
+/// The version that it names. Only a clearly newer one is refused: a damaged file of two words must not stop a collector.
+fn check_format(dir: &Path, bytes: &[u8]) -> Result<Option<u32>, OpenError> {
     let text = String::from_utf8_lossy(bytes);
     let version = text
         .trim()
@@ -78,10 +83,10 @@ fn check_format(dir: &Path, bytes: &[u8]) -> Result<(), OpenError> {
             found: version.to_string(),
             known: FORMAT_VERSION,
         }),
-        Some(_) => Ok(()),
+        Some(version) => Ok(Some(version)),
         None => {
             tracing::warn!(dir = %dir.display(), "the FORMAT file is not readable, reading as version {FORMAT_VERSION}");
-            Ok(())
+            Ok(None)
         }
     }
 }
@@ -98,7 +103,7 @@ pub(crate) fn recover(config: StoreConfig, disk: Arc<dyn Disk>) -> Result<(Share
     let replay = Replay::read(disk.as_ref(), &journal, &dictionaries)?;
     let suspect = |header: &BlockHeader| overlaps(&replay.hosts, header);
     let (blocks, found) = Blocks::open(disk.clone(), blocks::folder(&dir), suspect)?;
-    let next = replay.last_segment() + 1;
+    let (next, settled) = (replay.last_segment() + 1, replay.settled);
     let Replay {
         hosts,
         segments,
@@ -107,11 +112,21 @@ pub(crate) fn recover(config: StoreConfig, disk: Arc<dyn Disk>) -> Result<(Share
         undecodable,
         quarantined,
         torn_bytes,
+        ..
     } = replay;
     let shared = Shared::new(config, disk, dictionaries, blocks, poisoned, scratch, hosts, segments);
-    for (header, place) in found.blocks {
-        restore_block(&shared, &header, place);
+    for host in found.hosts {
+        shared.hosts.get(host);
     }
+    for (header, place) in found.blocks {
+        restore_block(&shared, &header);
+        shared.blocks.publish_replacing(header.host, place, &header.replaces);
+    }
+    // What is in an index was sealed; what of it the watermarks don't know stands in the headers.
+    let indexed = shared
+        .blocks
+        .headers_since(settled, |header| restore_block(&shared, &header));
+    indexed.map_err(OpenError::io("read", blocks::folder(&dir)))?;
     for watermark in &sealed {
         restore_watermark(&shared, watermark);
     }
@@ -190,7 +205,7 @@ fn restore_watermark(shared: &Shared, watermark: &Watermark) {
     spool.received.merge(&watermark.sealed);
 }
 
-fn restore_block(shared: &Shared, header: &BlockHeader, place: BlockRef) {
+fn restore_block(shared: &Shared, header: &BlockHeader) {
     let host = shared.hosts.get(header.host);
     let mut state = host.lock();
     for (id, seqs) in &header.seqs {
@@ -198,8 +213,6 @@ fn restore_block(shared: &Shared, header: &BlockHeader, place: BlockRef) {
         spool.sealed.merge(seqs);
         spool.received.merge(seqs);
     }
-    drop(state);
-    shared.blocks.publish(header.host, place);
 }
 
 /// The last tick of a block; `None` when it is damaged or its dictionary is not known.

@@ -36,6 +36,8 @@ pub(crate) struct Replay {
     pub(crate) quarantined: u64,
     /// Bytes of unfinished ends.
     pub(crate) torn_bytes: u64,
+    /// The newest segment whose watermarks are all there; zero when there is none.
+    pub(crate) settled: u32,
 }
 
 impl Replay {
@@ -45,11 +47,14 @@ impl Replay {
         let mut numbers: Vec<u32> = names.iter().filter_map(|name| segment_number(name)).collect();
         numbers.sort_unstable();
         let mut replay = Self::default();
+        let only = numbers.len() == 1;
         for segment in numbers {
             let path = segment_path(journal, segment);
             let file = disk.open(&path, false).map_err(OpenError::io("open", &path))?;
             let bytes = read_all(file.as_ref()).map_err(OpenError::io("read", &path))?;
+            let mut used = false;
             let damage = scan(&bytes, segment, |kind, offset, body| {
+                used |= kind != Kind::Watermark;
                 let record = RecordPlace {
                     segment,
                     offset: length_u32(offset),
@@ -57,6 +62,10 @@ impl Replay {
                 };
                 replay.take(dictionaries, kind, body, record);
             });
+            // Its watermarks were synced before anything was written behind them, and before older segments went.
+            if damage.ranges.is_empty() && (used || only && damage.tail.is_none()) {
+                replay.settled = segment;
+            }
             replay.quarantined += damage.ranges.len() as u64;
             replay.torn_bytes += damage.tail.map_or(0, |tail| (bytes.len() - tail) as u64);
             quarantine(disk, journal, segment, &bytes, &damage);

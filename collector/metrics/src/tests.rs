@@ -5,5 +5,6 @@ mod crash;
 mod damage;
 mod formats;
 mod head;
+mod past;
 mod story;
 mod world;

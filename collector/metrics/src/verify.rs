@@ -103,6 +103,10 @@ const CHECKS: &[Check] = &[
         read: blocks::read_day,
     },
     Check {
+        is: blocks::is_index,
+        read: blocks::read_index,
+    },
+    Check {
         is: log::is_format,
         read: log::read_format,
     },

@@ -1,135 +1,269 @@
-//! One column of a block: integers as deltas, packed by zstd when that helps. The bytes are drawn in `FORMAT.md`.
+//! One column of a block: its numbers as small integers, to be packed by zstd together with its neighbours. The bytes
+//! are drawn in `FORMAT.md`.
+//!
+//! A column whose numbers are all equal has no bytes, only a [`Shape`]. Otherwise the differences are divided by what
+//! divides them all (a size in pages, a share in steps), and the shortest of three forms is taken: differences,
+//! differences of differences, distances from the least.
+//!
+//! Measured on a real host's 362 series at 10 s: the divisor saves 8 %, the distances 2 %. Not worth their code:
+//! transposing bytes (1 %), sorting columns by size (1 %), choosing by entropy (1 %); worse: tick by tick (+5 %).
 
-use super::format::Effort;
 use crate::bytes::{Reader, put_varint, unzigzag, zigzag};
 use tocsin_vocabulary::batch::Cell;
 
-const PACKED: u8 = 1;
-const MIXED: u8 = 2;
-const DELTA_OF_DELTA: u8 = 4;
+/// Which form the numbers have: the two lowest bits.
+const FORM: u8 = 3;
+const DELTA: u8 = 0;
+const DOUBLE_DELTA: u8 = 1;
+const DISTANCE: u8 = 2;
+const MIXED: u8 = 4;
 const CONSTANT: u8 = 8;
-const KNOWN: u8 = PACKED | MIXED | DELTA_OF_DELTA | CONSTANT;
+const DIVIDED: u8 = 16;
+const EMPTY: u8 = 32;
+const KNOWN: u8 = FORM | MIXED | CONSTANT | DIVIDED | EMPTY;
 
 const ABSENT: u8 = 0;
 const SCALED: u8 = 1;
 const RAW: u8 = 2;
 
-/// zstd's own default: 3 costs a third of 9 for the last few percent.
-const ZSTD_LEVEL: i32 = 3;
+/// Most bytes of a column of `count` cells: a tag, ten bytes of varint or eight of raw value each, and a first number.
+pub(crate) const fn bytes_max(count: usize) -> usize {
+    count.saturating_mul(11).saturating_add(16)
+}
 
-/// Encodes the cells of one series.
-pub(crate) fn encode(cells: &[Cell], effort: Effort) -> Vec<u8> {
-    let scaled: Vec<i64> = cells
-        .iter()
-        .filter_map(|cell| {
-            if let Cell::Scaled(value) = cell {
-                Some(*value)
-            } else {
-                None
-            }
-        })
-        .collect();
-    let (mut flags, numbers) = encode_numbers(&scaled);
-    let mut plain = Vec::new();
-    if scaled.len() < cells.len() {
-        flags |= MIXED;
-        put_tags(&mut plain, cells);
-        plain.extend_from_slice(&numbers);
+/// What the block's directory says of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    flags: u8,
+    /// Of a constant column: its number. Otherwise the divisor of the differences.
+    number: i64,
+}
+
+/// The cells of a series.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Numbers {
+    /// No tick has a value.
+    Absent,
+    /// Every tick has this scaled number.
+    Constant(i64),
+    /// Every tick has a scaled number.
+    Each(Vec<i64>),
+    /// Anything else.
+    Mixed(Vec<Cell>),
+}
+
+impl Numbers {
+    /// As cells, one for each of `count` ticks.
+    pub(crate) fn into_cells(self, count: usize) -> Vec<Cell> {
+        match self {
+            Self::Absent => vec![Cell::Absent; count],
+            Self::Constant(number) => vec![Cell::Scaled(number); count],
+            Self::Each(numbers) => numbers.into_iter().map(Cell::Scaled).collect(),
+            Self::Mixed(cells) => cells,
+        }
+    }
+}
+
+impl Shape {
+    /// Writes it to a directory.
+    pub(crate) fn put(self, out: &mut Vec<u8>) {
+        out.push(self.flags);
+        if self.flags & CONSTANT != 0 {
+            put_varint(out, zigzag(self.number));
+        } else if self.flags & DIVIDED != 0 {
+            put_varint(out, self.number.cast_unsigned());
+        }
+    }
+
+    /// Reads what [`Self::put`] wrote.
+    pub(crate) fn take(reader: &mut Reader<'_>) -> Option<Self> {
+        let flags = reader.byte().filter(|flags| flags & !KNOWN == 0)?;
+        let number = if flags & CONSTANT != 0 {
+            unzigzag(reader.varint()?)
+        } else if flags & DIVIDED != 0 {
+            reader.varint()?.cast_signed()
+        } else {
+            1
+        };
+        Some(Self { flags, number })
+    }
+
+    /// Whether the column has bytes.
+    pub(crate) const fn has_bytes(self) -> bool {
+        self.flags & MIXED != 0 || self.flags & (CONSTANT | EMPTY) == 0
+    }
+}
+
+/// Appends the bytes of the cells of one series.
+pub(crate) fn encode(cells: &[Cell], out: &mut Vec<u8>) -> Shape {
+    let mut numbers = Vec::with_capacity(cells.len());
+    let mut absent = 0;
+    for cell in cells {
+        match cell {
+            Cell::Scaled(number) => numbers.push(*number),
+            Cell::Absent => absent += 1,
+            Cell::Raw(_) => {}
+        }
+    }
+    if absent == cells.len() {
+        return Shape {
+            flags: EMPTY,
+            number: 1,
+        };
+    }
+    let mixed = numbers.len() < cells.len();
+    if mixed {
+        put_tags(out, cells);
+    }
+    let mut shape = encode_integers(&numbers, out);
+    if mixed {
+        shape.flags |= MIXED;
         for cell in cells {
             if let Cell::Raw(value) = cell {
-                plain.extend_from_slice(&value.to_bits().to_le_bytes());
+                out.extend_from_slice(&value.to_bits().to_le_bytes());
             }
         }
-    } else {
-        plain = numbers;
     }
-    pack(flags, plain, effort)
+    shape
 }
 
-/// Encodes plain integers, such as the time column.
-pub(crate) fn encode_integers(values: &[i64], effort: Effort) -> Vec<u8> {
-    let (flags, numbers) = encode_numbers(values);
-    pack(flags, numbers, effort)
-}
-
-/// Decodes `count` cells; `None` when the bytes are not that.
-pub(crate) fn decode(bytes: &[u8], count: usize) -> Option<Vec<Cell>> {
-    let (flags, plain) = unpack(bytes, count)?;
-    let mut reader = Reader::new(&plain);
-    let tags = if flags & MIXED == 0 {
-        vec![SCALED; count]
-    } else {
-        tags(&mut reader, count)?
-    };
-    let scaled = decode_numbers(&mut reader, flags, tags.iter().filter(|tag| **tag == SCALED).count())?;
-    let mut scaled = scaled.into_iter();
-    let cell = |tag: u8| match tag {
-        ABSENT => Some(Cell::Absent),
-        SCALED => scaled.next().map(Cell::Scaled),
-        RAW => reader.u64().map(|bits| Cell::Raw(f64::from_bits(bits))),
-        _ => None,
-    };
-    let cells = tags.into_iter().map(cell).collect::<Option<_>>()?;
-    reader.is_empty().then_some(cells)
-}
-
-/// Decodes `count` plain integers.
-pub(crate) fn decode_integers(bytes: &[u8], count: usize) -> Option<Vec<i64>> {
-    let (flags, plain) = unpack(bytes, count)?;
-    let mut reader = Reader::new(&plain);
-    let values = (flags & MIXED == 0).then(|| decode_numbers(&mut reader, flags, count))??;
-    reader.is_empty().then_some(values)
-}
-
-fn encode_numbers(values: &[i64]) -> (u8, Vec<u8>) {
-    let Some((&first, rest)) = values.split_first() else {
-        return (CONSTANT, Vec::new());
-    };
-    if rest.iter().all(|value| *value == first) {
-        let mut out = Vec::new();
-        put_varint(&mut out, zigzag(first));
-        return (CONSTANT, out);
+/// Appends the bytes of plain integers, such as times.
+pub(crate) fn encode_integers(numbers: &[i64], out: &mut Vec<u8>) -> Shape {
+    let first = numbers.first().copied().unwrap_or(0);
+    let divisor = divisor(numbers);
+    if divisor == 0 {
+        return Shape {
+            flags: CONSTANT,
+            number: first,
+        };
     }
-    let (delta, double) = (deltas(values, false), deltas(values, true));
-    if double.len() < delta.len() {
-        (DELTA_OF_DELTA, double)
-    } else {
-        (0, delta)
+    let mut forms = vec![
+        (DELTA, differences(numbers, divisor, false)),
+        (DOUBLE_DELTA, differences(numbers, divisor, true)),
+    ];
+    forms.extend(distances(numbers, divisor).map(|bytes| (DISTANCE, bytes)));
+    // Of equally short ones the first.
+    let shortest = forms.into_iter().min_by_key(|(_, bytes)| bytes.len());
+    let (form, bytes) = shortest.unwrap_or_default();
+    out.extend_from_slice(&bytes);
+    Shape {
+        flags: form | if divisor == 1 { 0 } else { DIVIDED },
+        number: divisor,
     }
 }
 
-fn deltas(values: &[i64], double: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(values.len() * 2);
-    let (mut last, mut step) = (0_i64, 0_i64);
-    for (index, &value) in values.iter().enumerate() {
-        let delta = value.wrapping_sub(last);
-        put_varint(&mut out, zigzag(delta.wrapping_sub(step)));
-        last = value;
-        if double && index > 0 {
-            step = delta;
+/// The greatest number that divides all differences; 0 when there are none.
+fn divisor(numbers: &[i64]) -> i64 {
+    let mut divisor = 0_u64;
+    for pair in numbers.windows(2) {
+        let mut other = pair[1].wrapping_sub(pair[0]).unsigned_abs();
+        while other != 0 {
+            (divisor, other) = (other, divisor % other);
+        }
+        if divisor == 1 {
+            break;
+        }
+    }
+    i64::try_from(divisor).unwrap_or(1)
+}
+
+fn differences(numbers: &[i64], divisor: i64, double: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(numbers.len() * 2);
+    let (mut last, mut step) = (numbers.first().copied().unwrap_or(0), 0_i64);
+    put_varint(&mut out, zigzag(last));
+    for &number in numbers.iter().skip(1) {
+        let difference = number.wrapping_sub(last).wrapping_div(divisor);
+        put_varint(&mut out, zigzag(difference.wrapping_sub(step)));
+        last = number;
+        if double {
+            step = difference;
         }
     }
     out
 }
 
-fn decode_numbers(reader: &mut Reader<'_>, flags: u8, count: usize) -> Option<Vec<i64>> {
-    if count == 0 {
-        return Some(Vec::new());
+/// `None` when the numbers are too far apart for it.
+fn distances(numbers: &[i64], divisor: i64) -> Option<Vec<u8>> {
+    let (least, greatest) = (numbers.iter().min()?, numbers.iter().max()?);
+    greatest.checked_sub(*least)?;
+    let mut out = Vec::with_capacity(numbers.len() * 2);
+    put_varint(&mut out, zigzag(*least));
+    for number in numbers {
+        put_varint(&mut out, ((number - least) / divisor).cast_unsigned());
     }
-    if flags & CONSTANT != 0 {
-        return Some(vec![unzigzag(reader.varint()?); count]);
+    Some(out)
+}
+
+/// Decodes a column of `count` cells; `None` when the bytes are not that.
+pub(crate) fn decode(shape: Shape, bytes: &[u8], count: usize) -> Option<Numbers> {
+    if shape.flags & EMPTY != 0 {
+        return bytes.is_empty().then_some(Numbers::Absent);
     }
-    let mut values = Vec::with_capacity(count.min(reader.remaining()));
-    let (mut last, mut step) = (0_i64, 0_i64);
-    for index in 0..count {
-        let delta = unzigzag(reader.varint()?).wrapping_add(step);
-        last = last.wrapping_add(delta);
-        values.push(last);
-        if flags & DELTA_OF_DELTA != 0 && index > 0 {
-            step = delta;
+    let mut reader = Reader::new(bytes);
+    let numbers = if shape.flags & MIXED != 0 {
+        Numbers::Mixed(decode_mixed(shape, &mut reader, count)?)
+    } else if shape.flags & CONSTANT != 0 {
+        Numbers::Constant(shape.number)
+    } else {
+        Numbers::Each(decode_numbers(shape, &mut reader, count)?)
+    };
+    reader.is_empty().then_some(numbers)
+}
+
+/// Decodes `count` plain integers.
+pub(crate) fn decode_integers(shape: Shape, bytes: &[u8], count: usize) -> Option<Vec<i64>> {
+    match decode(shape, bytes, count)? {
+        Numbers::Constant(number) => Some(vec![number; count]),
+        Numbers::Each(numbers) => Some(numbers),
+        Numbers::Absent | Numbers::Mixed(_) => None,
+    }
+}
+
+fn decode_mixed(shape: Shape, reader: &mut Reader<'_>, count: usize) -> Option<Vec<Cell>> {
+    let tags = reader.take(count.div_ceil(4))?;
+    let tag = |index: usize| tags[index / 4] >> (index % 4 * 2) & 3;
+    let scaled = (0..count).filter(|&index| tag(index) == SCALED).count();
+    let mut numbers = if shape.flags & CONSTANT != 0 {
+        vec![shape.number; scaled]
+    } else {
+        decode_numbers(shape, reader, scaled)?
+    }
+    .into_iter();
+    let cell = |index| match tag(index) {
+        ABSENT => Some(Cell::Absent),
+        SCALED => numbers.next().map(Cell::Scaled),
+        RAW => reader.u64().map(|bits| Cell::Raw(f64::from_bits(bits))),
+        _ => None,
+    };
+    (0..count).map(cell).collect()
+}
+
+fn decode_numbers(shape: Shape, reader: &mut Reader<'_>, count: usize) -> Option<Vec<i64>> {
+    if count > reader.remaining() {
+        return None;
+    }
+    let mut numbers = Vec::with_capacity(count);
+    let first = unzigzag(reader.varint()?);
+    if shape.flags & FORM == DISTANCE {
+        for _ in 0..count {
+            let distance = reader.varint()?.cast_signed().wrapping_mul(shape.number);
+            numbers.push(first.wrapping_add(distance));
         }
+        return Some(numbers);
     }
-    Some(values)
+    let double = match shape.flags & FORM {
+        DELTA => 0,
+        DOUBLE_DELTA => 1,
+        _ => return None,
+    };
+    let (mut last, mut step) = (first, 0_i64);
+    numbers.push(last);
+    for _ in 1..count {
+        step = unzigzag(reader.varint()?).wrapping_add(step * double);
+        last = last.wrapping_add(step.wrapping_mul(shape.number));
+        numbers.push(last);
+    }
+    Some(numbers)
 }
 
 fn put_tags(out: &mut Vec<u8>, cells: &[Cell]) {
@@ -147,40 +281,6 @@ fn put_tags(out: &mut Vec<u8>, cells: &[Cell]) {
     }
 }
 
-fn tags(reader: &mut Reader<'_>, count: usize) -> Option<Vec<u8>> {
-    let bytes = reader.take(count.div_ceil(4))?;
-    Some(
-        (0..count)
-            .map(|index| bytes[index / 4] >> (index % 4 * 2) & 3)
-            .collect(),
-    )
-}
-
-fn pack(flags: u8, plain: Vec<u8>, effort: Effort) -> Vec<u8> {
-    let packed = (effort == Effort::Full)
-        .then(|| zstd::bulk::compress(&plain, ZSTD_LEVEL).ok())
-        .flatten()
-        .filter(|packed| packed.len() < plain.len());
-    let (flags, body) = packed.map_or((flags, plain), |packed| (flags | PACKED, packed));
-    let mut out = Vec::with_capacity(body.len() + 1);
-    out.push(flags);
-    out.extend_from_slice(&body);
-    out
-}
-
-fn unpack(bytes: &[u8], count: usize) -> Option<(u8, Vec<u8>)> {
-    let (&flags, body) = bytes.split_first()?;
-    if flags & !KNOWN != 0 {
-        return None;
-    }
-    if flags & PACKED == 0 {
-        return Some((flags, body.to_vec()));
-    }
-    // A tag, ten bytes of varint and eight of raw value each: nothing honest is longer.
-    let most = count.checked_mul(19)?.checked_add(16)?;
-    Some((flags, zstd::bulk::decompress(body, most).ok()?))
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -195,7 +295,20 @@ pub(crate) mod tests {
         ]
     }
 
-    fn bits(cells: &[Cell]) -> Vec<(u8, u64)> {
+    /// Columns of one sort of cell as well as mixed ones.
+    pub(crate) fn any_cells(ticks: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Cell>> {
+        let some = |one: BoxedStrategy<Cell>| prop::collection::vec(one, ticks.clone());
+        prop_oneof![
+            some(any_cell().boxed()),
+            some(any::<i64>().prop_map(Cell::Scaled).boxed()),
+            some((-90_i64..9).prop_map(|n| Cell::Scaled(n * 4_096 + 7)).boxed()),
+            some(Just(Cell::Scaled(i64::MIN)).boxed()),
+            some(Just(Cell::Absent).boxed()),
+            some(prop_oneof![Just(Cell::Absent), Just(Cell::Scaled(5))].boxed()),
+        ]
+    }
+
+    pub(crate) fn bits(cells: &[Cell]) -> Vec<(u8, u64)> {
         let one = |cell: &Cell| match cell {
             Cell::Absent => (0, 0),
             Cell::Scaled(value) => (1, value.cast_unsigned()),
@@ -204,31 +317,56 @@ pub(crate) mod tests {
         cells.iter().map(one).collect()
     }
 
+    fn shape_again(shape: Shape) -> Shape {
+        let mut bytes = Vec::new();
+        shape.put(&mut bytes);
+        Shape::take(&mut Reader::new(&bytes)).unwrap()
+    }
+
     proptest! {
         #[test]
-        fn columns_read_back(cells in prop::collection::vec(any_cell(), 0..200)) {
-            let decoded = decode(&encode(&cells, Effort::Full), cells.len()).unwrap();
+        fn columns_read_back(cells in any_cells(0..200)) {
+            let mut bytes = Vec::new();
+            let shape = encode(&cells, &mut bytes);
+            prop_assert_eq!(shape.has_bytes(), !bytes.is_empty());
+            prop_assert!(bytes.len() <= bytes_max(cells.len()));
+            let decoded = decode(shape_again(shape), &bytes, cells.len()).unwrap().into_cells(cells.len());
             prop_assert_eq!(bits(&decoded), bits(&cells));
         }
 
         #[test]
         fn integers_read_back(values in prop::collection::vec(any::<i64>(), 0..50)) {
-            prop_assert_eq!(decode_integers(&encode_integers(&values, Effort::Light), values.len()), Some(values));
+            let mut bytes = Vec::new();
+            let shape = encode_integers(&values, &mut bytes);
+            prop_assert_eq!(decode_integers(shape_again(shape), &bytes, values.len()), Some(values));
         }
     }
 
     #[test]
-    fn a_constant_and_an_even_clock_take_a_few_bytes() {
-        assert!(encode(&[Cell::Scaled(42); 360], Effort::Full).len() <= 3);
-        let times: Vec<i64> = (0..360).map(|tick| 1_763_780_640_000 + tick * 10_000).collect();
-        assert!(encode_integers(&times, Effort::Full).len() < 40);
+    fn constant_and_absent_columns_have_no_bytes() {
+        for cells in [[Cell::Scaled(42); 360], [Cell::Absent; 360]] {
+            let mut bytes = Vec::new();
+            assert!(!encode(&cells, &mut bytes).has_bytes());
+            assert!(bytes.is_empty());
+        }
+    }
+
+    #[test]
+    fn pages_take_a_byte_each() {
+        let pages: Vec<Cell> = (0..360).map(|tick| Cell::Scaled(tick * 37 % 60 * 4_096)).collect();
+        let mut bytes = Vec::new();
+        encode(&pages, &mut bytes);
+        assert!(bytes.len() < 370, "{}", bytes.len());
     }
 
     #[test]
     fn any_bytes_are_a_column_or_none() {
         bolero::check!().for_each(|bytes: &[u8]| {
-            let _ = decode(bytes, 300);
-            let _ = decode_integers(bytes, 300);
+            let mut reader = Reader::new(bytes);
+            if let Some(shape) = Shape::take(&mut reader) {
+                let _ = decode(shape, reader.clone().rest(), 300);
+                let _ = decode_integers(shape, reader.rest(), 0);
+            }
         });
     }
 }

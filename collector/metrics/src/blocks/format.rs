@@ -1,23 +1,44 @@
-//! The bytes of a block: prefix, header, columns. Drawn in `FORMAT.md`.
+//! The bytes of a block: prefix, header with directory, body. Drawn in `FORMAT.md`.
 
-use super::{Columns, column};
+use super::{Columns, directory};
 use crate::{
     bytes::{Reader, length_u32, put_varint},
-    config::{SERIES_PER_HOST_MAX, TICKS_PER_HOUR_MAX},
+    config::TICKS_PER_HOUR_MAX,
     intervals::Intervals,
 };
 use tocsin_vocabulary::{Hash, HostId, SpoolId, Timestamp};
 
-/// First bytes of every block; the last one is the version.
-pub(crate) const MAGIC: [u8; 4] = *b"TBK1";
+/// First bytes of every block, before the one of its [`Version`].
+pub(crate) const MAGIC: [u8; 3] = *b"TBK";
 /// Bytes before the header.
 pub(crate) const PREFIX_BYTES: usize = 16;
 /// Longest header: all columns and many intervals.
 const HEADER_BYTES_MAX: u32 = 4 << 20;
 
+/// How a block is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// Each column packed for itself. Only read.
+    First,
+    /// Columns packed in groups.
+    Second,
+}
+
+impl Version {
+    /// Of the byte after the [`MAGIC`].
+    pub(crate) const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            b'1' => Some(Self::First),
+            b'2' => Some(Self::Second),
+            _ => None,
+        }
+    }
+}
+
 /// Lengths and checksum that come first.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Prefix {
+    pub(crate) version: Version,
     pub(crate) header_bytes: u32,
     pub(crate) body_bytes: u32,
     crc: u32,
@@ -26,10 +47,11 @@ pub(crate) struct Prefix {
 impl Prefix {
     pub(crate) fn decode(bytes: &[u8; PREFIX_BYTES]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
-        if reader.take(4)? != MAGIC {
+        if reader.take(3)? != MAGIC {
             return None;
         }
         let prefix = Self {
+            version: Version::from_byte(reader.byte()?)?,
             header_bytes: reader.u32()?,
             body_bytes: reader.u32()?,
             crc: reader.u32()?,
@@ -41,13 +63,6 @@ impl Prefix {
     pub(crate) const fn total_bytes(&self) -> u64 {
         PREFIX_BYTES as u64 + self.header_bytes as u64 + self.body_bytes as u64
     }
-}
-
-/// Length and checksum of one column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Column {
-    pub(crate) bytes: u32,
-    pub(crate) crc: u32,
 }
 
 /// What a block says about itself.
@@ -62,13 +77,13 @@ pub(crate) struct BlockHeader {
     pub(crate) last: Timestamp,
     /// Which ticks it holds.
     pub(crate) seqs: Vec<(SpoolId, Intervals)>,
-    /// The time column, then one for each series.
-    pub(crate) columns: Vec<Column>,
+    /// Generations of the same host and hour whose ticks are all in this one: they no longer count. Ascending.
+    pub(crate) replaces: Vec<u32>,
 }
 
 impl BlockHeader {
-    fn encode(&self, offset: u64) -> Vec<u8> {
-        let mut out = Vec::with_capacity(128 + self.columns.len() * 7);
+    fn encode(&self, offset: u64, directory: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(160 + directory.len());
         out.extend_from_slice(&offset.to_le_bytes());
         out.extend_from_slice(self.host.as_bytes());
         out.extend_from_slice(&self.hour.to_le_bytes());
@@ -82,16 +97,21 @@ impl BlockHeader {
             out.extend_from_slice(spool.as_bytes());
             intervals.encode(&mut out);
         }
-        put_varint(&mut out, self.columns.len() as u64);
-        for column in &self.columns {
-            put_varint(&mut out, u64::from(column.bytes));
-            out.extend_from_slice(&column.crc.to_le_bytes());
+        put_varint(&mut out, self.replaces.len() as u64);
+        for generation in &self.replaces {
+            put_varint(&mut out, u64::from(*generation));
         }
+        out.extend_from_slice(directory);
         out
     }
 
-    /// Reads a header that lies at `offset`; `None` when it is damaged or lies elsewhere.
-    pub(crate) fn decode(prefix: &Prefix, start: &[u8; PREFIX_BYTES], bytes: &[u8], offset: u64) -> Option<Self> {
+    /// Reads a header that lies at `offset`, and the bytes of its directory; `None` when it is damaged or lies elsewhere.
+    pub(crate) fn decode<'a>(
+        prefix: &Prefix,
+        start: &[u8; PREFIX_BYTES],
+        bytes: &'a [u8],
+        offset: u64,
+    ) -> Option<(Self, &'a [u8])> {
         if crc32c::crc32c_append(crc32c::crc32c(&start[..12]), bytes) != prefix.crc {
             return None;
         }
@@ -115,19 +135,13 @@ impl BlockHeader {
             let spool = SpoolId::from_bytes(reader.array()?);
             seqs.push((spool, Intervals::decode(&mut reader)?));
         }
-        let count = reader.count().filter(|count| *count <= SERIES_PER_HOST_MAX + 1)?;
-        let mut columns = Vec::with_capacity(count.min(reader.remaining()));
-        let mut total = 0_u64;
-        for _ in 0..count {
-            let bytes = u32::try_from(reader.varint()?).ok()?;
-            total += u64::from(bytes);
-            columns.push(Column {
-                bytes,
-                crc: reader.u32()?,
-            });
+        let mut replaces = Vec::new();
+        if prefix.version == Version::Second {
+            for _ in 0..reader.count()? {
+                replaces.push(u32::try_from(reader.varint()?).ok()?);
+            }
         }
-        let fits = total == u64::from(prefix.body_bytes) && reader.is_empty();
-        fits.then_some(Self {
+        let header = Self {
             host,
             hour,
             generation,
@@ -136,15 +150,16 @@ impl BlockHeader {
             first,
             last,
             seqs,
-            columns,
-        })
+            replaces,
+        };
+        Some((header, reader.rest()))
     }
 }
 
 /// How much work is put into making a block small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
-    /// Little: each column lies plain, quick to write and to read alone. For blocks that live for an hour.
+    /// Little: columns lie plain in small groups, quick to write and to read alone. For blocks that live for an hour.
     Light,
     /// All that pays. For blocks that stay.
     Full,
@@ -159,19 +174,19 @@ pub(crate) fn encode(
     effort: Effort,
     offset: u64,
 ) -> Vec<u8> {
-    let mut body = Vec::new();
-    let mut places = Vec::with_capacity(columns.cells.len() + 1);
-    let mut add = |bytes: Vec<u8>| {
-        places.push(Column {
-            bytes: length_u32(bytes.len()),
-            crc: crc32c::crc32c(&bytes),
-        });
-        body.extend_from_slice(&bytes);
-    };
-    add(column::encode_integers(&columns.times, effort));
-    for cells in &columns.cells {
-        add(column::encode(cells, effort));
-    }
+    encode_replacing(host, hour, (generation, &[]), columns, effort, offset)
+}
+
+/// As [`encode`], but the block takes the place of the generations `replaces`.
+pub(crate) fn encode_replacing(
+    host: HostId,
+    hour: i64,
+    (generation, replaces): (u32, &[u32]),
+    columns: &Columns,
+    effort: Effort,
+    offset: u64,
+) -> Vec<u8> {
+    let (directory, body) = directory::encode(&columns.times, &columns.cells, effort);
     let edge = |time: Option<&i64>| Timestamp::from_millis(time.copied().unwrap_or(hour));
     let header = BlockHeader {
         host,
@@ -182,14 +197,15 @@ pub(crate) fn encode(
         first: edge(columns.times.first()),
         last: edge(columns.times.last()),
         seqs: columns.seqs.clone(),
-        columns: places,
+        replaces: replaces.to_vec(),
     };
-    join(&header.encode(offset), &body)
+    join(&header.encode(offset, &directory), &body)
 }
 
 fn join(header: &[u8], body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(PREFIX_BYTES + header.len() + body.len());
     out.extend_from_slice(&MAGIC);
+    out.push(b'2');
     out.extend_from_slice(&length_u32(header.len()).to_le_bytes());
     out.extend_from_slice(&length_u32(body.len()).to_le_bytes());
     let crc = crc32c::crc32c_append(crc32c::crc32c(&out), header);
@@ -200,93 +216,103 @@ fn join(header: &[u8], body: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{super::*, *};
-    use crate::{blocks::column::tests::any_cell, disk::FaultDisk};
+pub(crate) mod tests {
+    use super::{
+        super::{
+            column::tests::{any_cells, bits},
+            tests::{columns, day_file, place},
+        },
+        *,
+    };
+    use crate::{bytes::length_usize, disk::read_all};
     use proptest::prelude::*;
-    use tocsin_vocabulary::{Dictionary, Kind, Section, Series, batch::Cell};
+    use tocsin_vocabulary::batch::Cell;
 
-    fn dictionary(series: usize) -> Dictionary {
-        let one = |index| Series {
-            name: format!("m{index}"),
-            attributes: Vec::new(),
-            kind: Kind::Gauge,
-            unit: "1".into(),
-            decimals: 0,
+    /// What the headers of both formats begin with: everything before the directory of format 1.
+    pub(crate) fn start_of_header(host: HostId, hour: i64, generation: u32, offset: u64, ticks: usize) -> Vec<u8> {
+        let mut intervals = Intervals::default();
+        intervals.insert_range(1, ticks as u64);
+        let header = BlockHeader {
+            host,
+            hour,
+            generation,
+            dictionary: columns(&[]).dictionary.hash(),
+            ticks,
+            first: Timestamp::from_millis(hour),
+            last: Timestamp::from_millis(hour + 20),
+            seqs: vec![(SpoolId::from_bytes([3; 16]), intervals)],
+            replaces: Vec::new(),
         };
-        Dictionary::new(vec![Arc::new(Section::new((0..series).map(one).collect()))])
+        let mut bytes = header.encode(offset, &[]);
+        // No generations replaced: format 1 does not know of that.
+        bytes.pop();
+        bytes
     }
 
-    fn columns(rows: &[Vec<Cell>]) -> Columns {
-        let width = rows.first().map_or(0, Vec::len);
-        let mut seqs = Intervals::default();
-        seqs.insert_range(1, rows.len() as u64);
-        Columns {
-            dictionary: dictionary(width),
-            times: (0..rows.len())
-                .map(|tick| 1_000 * i64::try_from(tick).unwrap())
-                .collect(),
-            cells: (0..width)
-                .map(|column| rows.iter().map(|row| row[column]).collect())
-                .collect(),
-            seqs: vec![(SpoolId::from_bytes([3; 16]), seqs)],
-        }
-    }
-
-    fn place(rows: &[Vec<Cell>]) -> (Arc<DayFile>, BlockRef) {
-        let day = open_day(&FaultDisk::new(), 0, "/a.blk".into()).unwrap();
-        day.append(b"some bytes before").unwrap();
+    fn write(day: &super::super::DayFile, series: &[Vec<Cell>], effort: Effort) -> u64 {
         let offset = day.end();
-        let block = encode(HostId::from_bytes([1; 16]), 0, 2, &columns(rows), Effort::Full, offset);
+        let host = HostId::from_bytes([1; 16]);
+        let block = encode_replacing(host, 0, (2, &[0, 1]), &columns(series), effort, offset);
         day.append(&block).unwrap();
-        (
-            day.clone(),
-            BlockRef {
-                file: day,
-                offset,
-                hour: 0,
-                generation: 2,
-            },
-        )
+        offset
+    }
+
+    fn any_series() -> impl Strategy<Value = Vec<Vec<Cell>>> {
+        (1_usize..40).prop_flat_map(|ticks| prop::collection::vec(any_cells(ticks..ticks + 1), 1..60))
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn blocks_read_back(rows in (1_usize..6).prop_flat_map(|width| prop::collection::vec(prop::collection::vec(any_cell(), width), 1..40))) {
-            let (_, place) = place(&rows);
-            let block = place.open().unwrap();
+        fn blocks_read_back(series in any_series(), light: bool) {
+            let day = day_file();
+            day.append(b"some bytes before").unwrap();
+            let offset = write(&day, &series, if light { Effort::Light } else { Effort::Full });
+            let block = place(&day, offset).open().unwrap();
             prop_assert!(block.is_whole());
-            prop_assert_eq!(block.times().unwrap().len(), rows.len());
-            prop_assert_eq!(block.header.seqs[0].1.ranges(), &[(1, rows.len() as u64)]);
-            for column in 0..rows[0].len() {
-                let expected: Vec<Cell> = rows.iter().map(|row| row[column]).collect();
-                prop_assert_eq!(format!("{:?}", block.cells(column).unwrap()), format!("{expected:?}"));
+            prop_assert_eq!(block.times().unwrap().len(), series[0].len());
+            prop_assert_eq!(block.header.seqs[0].1.ranges(), &[(1, series[0].len() as u64)]);
+            prop_assert_eq!(&block.header.replaces, &[0, 1]);
+            for (index, expected) in series.iter().enumerate().rev() {
+                prop_assert_eq!(bits(&block.cells(index).unwrap()), bits(expected));
             }
+            prop_assert!(block.cells(series.len()).is_err());
         }
     }
 
     #[test]
-    fn a_flipped_byte_costs_one_column_or_the_block_and_is_noticed() {
-        let rows = vec![
-            vec![Cell::Scaled(1), Cell::Scaled(7)],
-            vec![Cell::Scaled(5), Cell::Scaled(9)],
-        ];
-        let (day, place) = place(&rows);
-        let mut whole = vec![0; length_usize(day.end())];
-        day.file.read_at(0, &mut whole).unwrap();
-        let start = length_usize(place.offset);
-        for at in start..whole.len() {
+    fn a_flipped_byte_costs_one_group_or_the_block_and_is_noticed() {
+        let series: Vec<Vec<Cell>> = (0..200)
+            .map(|series| {
+                (0..10)
+                    .map(|tick| Cell::Scaled((tick + 3) * (series + 5) * 7_919 % 60_013))
+                    .collect()
+            })
+            .collect();
+        let day = day_file();
+        day.append(b"before").unwrap();
+        let offset = write(&day, &series, Effort::Light);
+        let groups = place(&day, offset).open().unwrap().groups();
+        assert!(groups > 3);
+        let whole = read_all(day.file.as_ref()).unwrap();
+        for at in length_usize(offset)..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 0x40;
             day.undo(0).unwrap();
             day.append(&bytes).unwrap();
-            let unharmed = place.open().is_ok_and(|block| block.is_whole());
-            assert!(!unharmed, "byte {at}");
-            if let Ok(block) = place.open() {
-                let damaged =
-                    (0..2).filter(|series| block.cells(*series).is_err()).count() + usize::from(block.times().is_err());
-                assert_eq!(damaged, 1, "byte {at}");
-            }
+            let Ok(block) = place(&day, offset).open() else {
+                continue;
+            };
+            assert!(!block.is_whole(), "byte {at}");
+            let damaged: Vec<usize> = (0..series.len())
+                .filter(|series| block.cells(*series).is_err())
+                .collect();
+            assert!(
+                !damaged.is_empty() && damaged.len() < 100,
+                "byte {at}: {}",
+                damaged.len()
+            );
+            assert_eq!(damaged.last().unwrap() - damaged[0] + 1, damaged.len(), "neighbours");
         }
     }
 
@@ -296,13 +322,16 @@ mod tests {
             let Some((start, rest)) = bytes.split_first_chunk::<PREFIX_BYTES>() else {
                 return;
             };
-            let mut prefix = Prefix {
-                header_bytes: length_u32(rest.len()),
-                body_bytes: 0,
-                crc: 0,
-            };
-            prefix.crc = crc32c::crc32c_append(crc32c::crc32c(&start[..12]), rest);
-            let _ = BlockHeader::decode(&prefix, start, rest, 0);
+            for version in [Version::First, Version::Second] {
+                let mut prefix = Prefix {
+                    version,
+                    header_bytes: length_u32(rest.len()),
+                    body_bytes: 0,
+                    crc: 0,
+                };
+                prefix.crc = crc32c::crc32c_append(crc32c::crc32c(&start[..12]), rest);
+                let _ = BlockHeader::decode(&prefix, start, rest, 0);
+            }
             let _ = Prefix::decode(start);
         });
     }

@@ -161,7 +161,7 @@ fn scratch_files_stay_behind_and_files_of_a_later_version_come_along() {
     for name in [
         "head/0001.bin",
         "rollups/5m/2025-11-22.roll",
-        "blocks/2025-11-22.index",
+        "blocks/2025-11-22.later",
         "a.new",
     ] {
         let file = disk.open(&Path::new(STORE).join(name), true).unwrap();
@@ -170,7 +170,7 @@ fn scratch_files_stay_behind_and_files_of_a_later_version_come_along() {
     store.backup(Path::new(BACKUP), tick(9).time).unwrap();
     let manifest = Manifest::read(&disk, Path::new(BACKUP)).unwrap();
     let has = |path: &str| manifest.entries.iter().any(|entry| entry.path == path);
-    assert!(has("rollups/5m/2025-11-22.roll") && has("blocks/2025-11-22.index") && has("FORMAT"));
+    assert!(has("rollups/5m/2025-11-22.roll") && has("blocks/2025-11-22.later") && has("FORMAT"));
     assert!(!has("head/0001.bin") && !has("lock") && !has("a.new"));
     let verified = check(&disk).unwrap();
     assert!(verified.is_whole() && verified.unknown_files == 2, "{verified:?}");
@@ -320,11 +320,10 @@ fn damage_is_told_with_its_place_and_its_cost() {
     let host = format!("host {}", agent.host);
     assert!(told[0].starts_with("journal/0000000001.seg at byte "), "{told:?}");
     assert!(told[0].contains(&host), "{told:?}");
-    // The last series of the dictionary lies last.
     assert!(told[1].starts_with("blocks/2025-11-22.blk at byte "), "{told:?}");
     assert!(
         told[1].contains(&format!(
-            "{host}, the hour from 2025-11-22T00:00:00.000Z: absent (host.part=a)"
+            "{host}, the hour from 2025-11-22T00:00:00.000Z: level (host.part=a), sent (host.part=a), absent (host.part=a)"
         )),
         "{told:?}"
     );

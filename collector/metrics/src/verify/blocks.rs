@@ -4,35 +4,42 @@ use super::{Look, Part, read_at};
 use crate::{
     backup::BackupError,
     blocks::{
+        DayFile,
+        day::{self, next_magic},
         format::{BlockHeader, MAGIC, PREFIX_BYTES, Prefix},
-        read_header,
+        index::Index,
+        open::Start,
     },
     bytes::length_usize,
 };
+use std::{path::PathBuf, sync::Arc};
 use tocsin_vocabulary::{HostId, Timestamp};
 
-/// Bytes searched at once for the next block.
-const WINDOW_BYTES: u64 = 1 << 20;
+/// Most series of a damaged part that are named.
+const SERIES_NAMED_MAX: usize = 8;
 
 pub(super) fn is_day(path: &str) -> bool {
     path.starts_with("blocks/") && path.ends_with(".blk")
 }
 
 pub(super) fn read_day(part: &Part, look: &mut Look<'_>) -> Result<(), BackupError> {
+    let day = DayFile::to_read(part.file.clone(), PathBuf::from(&part.path), part.length);
     let mut at = 0;
     let mut bad_since = None;
     while at < part.length {
-        let next = match block_at(part, at)? {
-            Some((header, body, end)) => {
+        let start = Start::read(&day, at).map_err(BackupError::io("read", &part.path))?;
+        let next = match start.filter(|start| at.saturating_add(start.total_bytes()) <= part.length) {
+            Some(start) => {
                 if let Some(start) = bad_since.take() {
                     lost_block(part, look, start, at)?;
                 }
-                read_columns(part, look, at, &header, body)?;
+                let end = at + start.total_bytes();
+                read_parts(part, look, at, start, &day)?;
                 end
             }
             None => {
                 bad_since.get_or_insert(at);
-                next_magic(part, at + 1)?
+                next_magic(&day, at + 1).map_err(BackupError::io("read", &part.path))?
             }
         };
         look.meter.add(next - at)?;
@@ -49,14 +56,24 @@ pub(super) fn read_day(part: &Part, look: &mut Look<'_>) -> Result<(), BackupErr
     }
 }
 
-/// The header of the block at `at`, where its columns begin, and where it ends; none when it is not whole.
-fn block_at(part: &Part, at: u64) -> Result<Option<(BlockHeader, u64, u64)>, BackupError> {
-    let found = read_header(part.file.as_ref(), at).map_err(BackupError::io("read", &part.path))?;
-    Ok(found.and_then(|(header, prefix)| {
-        let end = at.checked_add(prefix.total_bytes())?;
-        let body = at + PREFIX_BYTES as u64 + u64::from(prefix.header_bytes);
-        (end <= part.length).then_some((header, body, end))
-    }))
+pub(super) fn is_index(path: &str) -> bool {
+    path.starts_with("blocks/") && path.ends_with(".index")
+}
+
+pub(super) fn read_index(part: &Part, look: &mut Look<'_>) -> Result<(), BackupError> {
+    let name = part.path.rsplit('/').next().unwrap_or_default();
+    let read = || match day::day_of_name(name, ".index") {
+        Some(day) => match Index::open(part.file.clone(), day)? {
+            Some(index) => index.all(),
+            None => Ok(None),
+        },
+        None => Ok(None),
+    };
+    if read().map_err(BackupError::io("read", &part.path))?.is_none() {
+        let cost = "nothing but time: the blocks of that day are read instead, and the index is made again";
+        look.damage(&part.path, 0, "it does not match its checksums", cost);
+    }
+    look.meter.add(part.length)
 }
 
 /// Whether the end from `start` on looks like a block that was not written to its end: too short for what it says of
@@ -70,26 +87,33 @@ fn is_cut_off(part: &Part, start: u64) -> Result<bool, BackupError> {
     Ok(there < PREFIX_BYTES || claims.is_some_and(|claims| claims > rest) || prefix == [0; PREFIX_BYTES])
 }
 
-fn read_columns(part: &Part, look: &mut Look<'_>, at: u64, header: &BlockHeader, body: u64) -> Result<(), BackupError> {
+fn read_parts(part: &Part, look: &mut Look<'_>, at: u64, start: Start, day: &Arc<DayFile>) -> Result<(), BackupError> {
     look.found.blocks += 1;
-    let hour = Timestamp::from_millis(header.hour);
-    let place = format!("host {}, the hour from {hour}", header.host);
-    let mut offset = body;
-    for (index, column) in header.columns.iter().enumerate() {
-        let mut bytes = vec![0; column.bytes as usize];
-        read_at(part, offset, &mut bytes)?;
-        if crc32c::crc32c(&bytes) == column.crc {
-            look.found.columns += 1;
+    let hour = Timestamp::from_millis(start.header.hour);
+    let place = format!("host {}, the hour from {hour}", start.header.host);
+    let Some(block) = start.open(day) else {
+        look.damage(&part.path, at, "a block's directory makes no sense", place);
+        return Ok(());
+    };
+    let (parts, damaged) = block.check().map_err(BackupError::io("read", &part.path))?;
+    look.found.columns += parts - damaged.len() as u64;
+    for piece in damaged {
+        let cost = if piece.series.is_empty() {
+            format!("{place}: all of it, for these are its times")
         } else {
-            let cost = match index.checked_sub(1) {
-                None => format!("{place}: all of it, for these are its times"),
-                Some(series) => format!("{place}: {}", series_name(look, header, series)),
+            let named = piece.series.iter().take(SERIES_NAMED_MAX);
+            let names: Vec<String> = named.map(|series| series_name(look, &block.header, *series)).collect();
+            let more = piece.series.len().saturating_sub(SERIES_NAMED_MAX);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
             };
-            look.damage(&part.path, offset, "a column does not match its checksum", cost);
-        }
-        offset += u64::from(column.bytes);
+            format!("{place}: {}{more}", names.join(", "))
+        };
+        look.damage(&part.path, piece.offset, "columns don't match their checksum", cost);
     }
-    if look.known.dictionary(header.dictionary).is_none() {
+    if look.known.dictionary(block.header.dictionary).is_none() {
         let what = "the dictionary of this block is not known";
         let cost = format!("{place}: not readable until its agent has sent that dictionary again");
         look.damage(&part.path, at, what, cost);
@@ -139,20 +163,4 @@ fn lost_block(part: &Part, look: &mut Look<'_>, start: u64, end: u64) -> Result<
     let what = format!("{} bytes hold no whole block", end - start);
     look.damage(&part.path, start, what, whose);
     Ok(())
-}
-
-/// Where a block may begin next, or the end.
-fn next_magic(part: &Part, mut from: u64) -> Result<u64, BackupError> {
-    while from < part.length {
-        let mut window = vec![0; length_usize((part.length - from).min(WINDOW_BYTES))];
-        read_at(part, from, &mut window)?;
-        if let Some(place) = window.windows(MAGIC.len()).position(|bytes| bytes == MAGIC) {
-            return Ok(from + place as u64);
-        }
-        if part.length - from <= WINDOW_BYTES {
-            break;
-        }
-        from += WINDOW_BYTES - (MAGIC.len() as u64 - 1);
-    }
-    Ok(part.length)
 }

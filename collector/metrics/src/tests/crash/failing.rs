@@ -54,7 +54,16 @@ fn one_write_fails(script: &Arc<Script>, at: u64, lies: &[Lie]) -> Verdict {
     resumes(&disk, store, fleet, at)
 }
 
-/// A sync fails: from then on this process promises nothing.
+/// Whether this file can be made again from others: nothing promised depends on its sync.
+fn is_derived(disk: &FaultDisk, at: u64) -> bool {
+    let history = disk.history();
+    let operation = history.get(usize::try_from(at).unwrap());
+    operation
+        .is_some_and(|(_, path)| path.to_string_lossy().ends_with(".index.new") || path.starts_with("/store/rollups"))
+}
+
+/// A sync fails: from then on this process promises nothing. That of a file which is made from others is told, and the
+/// file is written anew.
 fn a_sync_fails(script: &Arc<Script>, at: u64, lies: &[Lie]) -> Verdict {
     let disk = lying(lies);
     disk.fail_at(at, io::ErrorKind::Other);
@@ -66,7 +75,7 @@ fn a_sync_fails(script: &Arc<Script>, at: u64, lies: &[Lie]) -> Verdict {
         if !refused || fleet.heard != before || store.health().is_good() {
             return Err("a sync failed, and the store goes on".to_owned());
         }
-    } else if fleet.failed_opens == 0 {
+    } else if fleet.failed_opens == 0 && !(is_derived(&disk, at) && fleet.failed_upkeep > 0) {
         return Err("a sync failed, and nobody noticed".to_owned());
     }
     check(&disk.restart(at), &fleet, at)?;

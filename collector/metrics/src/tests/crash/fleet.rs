@@ -26,6 +26,8 @@ pub(crate) struct Fleet {
     pub(crate) kept_house: Timestamp,
     /// How often the store did not open.
     pub(crate) failed_opens: usize,
+    /// Rounds of housekeeping that told of an error.
+    pub(crate) failed_upkeep: usize,
     /// What housekeeping did.
     pub(crate) done: Maintained,
 }
@@ -45,6 +47,7 @@ impl Fleet {
             heard: vec![Heard::default(); script.lives.len()],
             kept_house: Timestamp::from_millis(0),
             failed_opens: 0,
+            failed_upkeep: 0,
             done: Maintained::default(),
         }
     }
@@ -127,10 +130,13 @@ impl Fleet {
         } else {
             store.maintain(now)
         };
-        if let Ok(done) = done {
-            self.done.sealed_blocks += done.sealed_blocks;
-            self.done.dropped_segments += done.dropped_segments;
-            self.done.dropped_days += done.dropped_days;
+        match done {
+            Ok(done) => {
+                self.done.sealed_blocks += done.sealed_blocks;
+                self.done.dropped_segments += done.dropped_segments;
+                self.done.dropped_days += done.dropped_days;
+            }
+            Err(_) => self.failed_upkeep += 1,
         }
     }
 
