@@ -12,8 +12,9 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
 use tocsin_console::backend::{
-    Access, Aggregate, AnswerSeries, Change, Desk, Failure, HealthPart, Host, HostState, LatestTick, LatestValue,
-    Measurements, MetricAnswer, MetricQuery, Processes, Records, RuleView, System,
+    Access, Across, Aggregate, AnswerSeries, Change, Desk, Failure, FleetAnswer, FleetQuery, FleetSeries, HealthPart,
+    Host, HostState, LatestTick, LatestValue, Measurements, MetricAnswer, MetricQuery, Processes, Rank, Records,
+    RuleView, System,
 };
 use tocsin_desk::{
     input::{Act, Report},
@@ -184,6 +185,35 @@ impl Wired {
         }
     }
 
+    async fn ask(&self, query: tocsin_metrics::Query) -> Result<FleetAnswer, Failure> {
+        self.read(move |store| {
+            let answer = store
+                .query(&query)
+                .map_err(|error| Failure::new(error.code(), error.to_string()))?;
+            let series = answer.series.into_iter().map(|found| FleetSeries {
+                host: found.host,
+                min: found.min,
+                max: found.max,
+                line: AnswerSeries {
+                    unit: found.unit.clone(),
+                    points: found.points,
+                    series: Series {
+                        decimals: catalogue::metric(&found.name).map_or(0, |metric| metric.decimals),
+                        name: found.name,
+                        attributes: found.attributes,
+                        kind: found.kind,
+                        unit: found.unit,
+                    },
+                },
+            });
+            Ok(FleetAnswer {
+                series: series.collect(),
+                not_observed: answer.not_observed,
+            })
+        })
+        .await
+    }
+
     /// Runs a read of the store off the runtime's threads.
     async fn read<T: Send + 'static>(
         &self,
@@ -211,43 +241,49 @@ impl Measurements for Wired {
     }
 
     async fn query(&self, query: &MetricQuery) -> Result<MetricAnswer, Failure> {
-        let query = query.clone();
-        self.read(move |store| {
-            let asked = tocsin_metrics::Query {
-                hosts: vec![query.host],
-                metric: query.metric,
-                attributes: query.attributes,
-                from: query.from,
-                to: query.to,
-                step: query.step,
-                aggregate: query.aggregate.map(|aggregate| match aggregate {
-                    Aggregate::Avg => tocsin_metrics::Aggregate::Avg,
-                    Aggregate::Min => tocsin_metrics::Aggregate::Min,
-                    Aggregate::Max => tocsin_metrics::Aggregate::Max,
-                    Aggregate::Last => tocsin_metrics::Aggregate::Last,
-                    Aggregate::Rate => tocsin_metrics::Aggregate::Rate,
-                }),
-            };
-            let answer = store
-                .query(&asked)
-                .map_err(|error| Failure::new(error.code(), error.to_string()))?;
-            let series = answer.series.into_iter().map(|found| AnswerSeries {
-                unit: found.unit.clone(),
-                points: found.points,
-                series: Series {
-                    decimals: catalogue::metric(&found.name).map_or(0, |metric| metric.decimals),
-                    name: found.name,
-                    attributes: found.attributes,
-                    kind: found.kind,
-                    unit: found.unit,
-                },
-            });
-            Ok(MetricAnswer {
-                series: series.collect(),
-                not_observed: answer.not_observed,
-            })
+        let asked = tocsin_metrics::Query {
+            hosts: vec![query.host],
+            attributes: query.attributes.clone(),
+            step: query.step,
+            aggregate: query.aggregate.map(aggregate),
+            ..tocsin_metrics::Query::new(query.metric.clone(), query.from, before(query.to))
+        };
+        let answer = self.ask(asked).await?;
+        Ok(MetricAnswer {
+            series: answer.series.into_iter().map(|series| series.line).collect(),
+            not_observed: answer.not_observed,
         })
-        .await
+    }
+
+    async fn fleet_query(&self, query: &FleetQuery) -> Result<FleetAnswer, Failure> {
+        let asked = tocsin_metrics::Query {
+            hosts: query.hosts.clone(),
+            metrics: query.metrics.clone(),
+            attributes: query.attributes.clone(),
+            step: query.step,
+            aggregate: query.aggregate.map(aggregate),
+            group_by: query.group_by.clone(),
+            across: match query.across {
+                Across::Sum => tocsin_metrics::Across::Sum,
+                Across::Avg => tocsin_metrics::Across::Avg,
+                Across::Min => tocsin_metrics::Across::Min,
+                Across::Max => tocsin_metrics::Across::Max,
+                Across::Count => tocsin_metrics::Across::Count,
+                Across::Quantile(q) => tocsin_metrics::Across::Quantile(q),
+            },
+            top: query.top.map(|top| tocsin_metrics::Top {
+                k: top.k,
+                by: match top.by {
+                    Rank::Max => tocsin_metrics::Rank::Max,
+                    Rank::Min => tocsin_metrics::Rank::Min,
+                    Rank::Avg => tocsin_metrics::Rank::Avg,
+                    Rank::Last => tocsin_metrics::Rank::Last,
+                },
+                lowest: top.lowest,
+            }),
+            ..tocsin_metrics::Query::new(String::new(), query.from, before(query.to))
+        };
+        self.ask(asked).await
     }
 
     async fn latest(&self, host: HostId) -> Result<Option<LatestTick>, Failure> {
@@ -270,6 +306,21 @@ impl Measurements for Wired {
 
     async fn processes(&self, host: HostId) -> Result<Option<Processes>, Failure> {
         Ok(self.live.presence(host).processes.map(|processes| (*processes).clone()))
+    }
+}
+
+/// The last instant before an end that does not belong to a range.
+fn before(to: Timestamp) -> Timestamp {
+    to.minus(Duration::from_millis(1))
+}
+
+const fn aggregate(aggregate: Aggregate) -> tocsin_metrics::Aggregate {
+    match aggregate {
+        Aggregate::Avg => tocsin_metrics::Aggregate::Avg,
+        Aggregate::Min => tocsin_metrics::Aggregate::Min,
+        Aggregate::Max => tocsin_metrics::Aggregate::Max,
+        Aggregate::Last => tocsin_metrics::Aggregate::Last,
+        Aggregate::Rate => tocsin_metrics::Aggregate::Rate,
     }
 }
 

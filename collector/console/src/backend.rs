@@ -181,6 +181,95 @@ pub struct MetricAnswer {
     pub not_observed: Vec<(Timestamp, Timestamp)>,
 }
 
+/// How the values that several series have at one step become one.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Across {
+    /// Their sum.
+    #[default]
+    Sum,
+    /// Their mean.
+    Avg,
+    /// Least.
+    Min,
+    /// Greatest.
+    Max,
+    /// How many there are.
+    Count,
+    /// The value below which this share of them lies, 0 to 1.
+    Quantile(f64),
+}
+
+/// What series are compared by when only some are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// Their greatest point.
+    Max,
+    /// Their least point.
+    Min,
+    /// The mean of their points.
+    Avg,
+    /// Their last point.
+    Last,
+}
+
+/// A choice of few series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Top {
+    /// How many.
+    pub k: usize,
+    /// By what.
+    pub by: Rank,
+    /// The least instead of the greatest.
+    pub lowest: bool,
+}
+
+/// A question about many hosts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FleetQuery {
+    /// Of these hosts.
+    pub hosts: Vec<HostId>,
+    /// Metric names; a `*` in one stands for any characters.
+    pub metrics: Vec<String>,
+    /// Attributes that must match.
+    pub attributes: Vec<(String, String)>,
+    /// From, inclusive.
+    pub from: Timestamp,
+    /// To, exclusive.
+    pub to: Timestamp,
+    /// One point per step; none: the samples themselves.
+    pub step: Option<Duration>,
+    /// As for [`MetricQuery`].
+    pub aggregate: Option<Aggregate>,
+    /// One series for each set of values of these attributes, `host` among them.
+    pub group_by: Option<Vec<String>>,
+    /// How the members of a group become one.
+    pub across: Across,
+    /// Only some of them.
+    pub top: Option<Top>,
+}
+
+/// One series of a [`FleetAnswer`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct FleetSeries {
+    /// Whose; none for a group.
+    pub host: Option<HostId>,
+    /// Its points.
+    pub line: AnswerSeries,
+    /// Least value of each point, when stepped.
+    pub min: Vec<Option<f64>>,
+    /// Greatest value of each point, when stepped.
+    pub max: Vec<Option<f64>>,
+}
+
+/// The answer to a [`FleetQuery`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FleetAnswer {
+    /// By host, by group, or by rank.
+    pub series: Vec<FleetSeries>,
+    /// Spans for which nothing is known of some of the hosts.
+    pub not_observed: Vec<(Timestamp, Timestamp)>,
+}
+
 /// One series with its newest value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LatestValue {
@@ -238,6 +327,8 @@ pub trait Measurements: Send + Sync {
     async fn host(&self, id: HostId) -> Result<Option<Host>, Failure>;
     /// Points of a metric.
     async fn query(&self, query: &MetricQuery) -> Result<MetricAnswer, Failure>;
+    /// Points of metrics of many hosts, in groups or the greatest of them.
+    async fn fleet_query(&self, query: &FleetQuery) -> Result<FleetAnswer, Failure>;
     /// The newest tick.
     async fn latest(&self, host: HostId) -> Result<Option<LatestTick>, Failure>;
     /// The newest process snapshot.

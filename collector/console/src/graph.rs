@@ -147,6 +147,16 @@ pub(crate) struct Around<'a> {
     pub(crate) size: (u32, u32),
 }
 
+/// A step that the store has rolled up where the chart is long enough for it: whole five minutes, or whole hours.
+const fn rolled_up(seconds: u64) -> u64 {
+    let unit = match seconds {
+        0..150 => 1,
+        150..1_800 => 300,
+        _ => 3_600,
+    };
+    seconds.div_ceil(unit) * unit
+}
+
 /// Points for a chart from `from` to `to`.
 pub(crate) async fn points(
     visit: &Visit,
@@ -156,7 +166,7 @@ pub(crate) async fn points(
     (from, to): (Timestamp, Timestamp),
 ) -> Result<MetricAnswer, Failure> {
     let step = (to.since(from) / POINTS).max(STEP_MIN);
-    let step = Duration::from_secs(step.as_secs());
+    let step = Duration::from_secs(rolled_up(step.as_secs()));
     let query = MetricQuery {
         host,
         metric: metric.to_owned(),
@@ -294,4 +304,19 @@ pub(crate) fn meaning(shell: &Shell, metric: &str) -> String {
         || metric.to_owned(),
         |metric| metric.describe(shell.language).to_owned(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_charts_have_steps_that_are_rolled_up() {
+        let hour = 3_600;
+        let step = |hours: u64| rolled_up(hours * hour / u64::from(POINTS));
+        assert_eq!(
+            (step(1), step(6), step(24), step(168), step(720)),
+            (20, 120, 600, hour, 4 * hour)
+        );
+    }
 }

@@ -313,6 +313,11 @@ impl Blocks {
         self.damaged_indexes.load(Ordering::Relaxed)
     }
 
+    /// Where the next block of a day will lie; `None` when the day has no file.
+    pub(crate) fn end_of(&self, day: i64) -> Option<u64> {
+        self.lock().get(&day).map(|file| file.end())
+    }
+
     /// Bytes of all day files.
     pub(crate) fn size(&self) -> u64 {
         self.lock().values().map(|file| file.end()).sum()

@@ -46,6 +46,10 @@ pub struct StoreConfig {
     pub dir: PathBuf,
     /// Day files older than this are removed. Default 30 days.
     pub retention: Duration,
+    /// Rollups of five minutes older than this are removed. Default 180 days.
+    pub retention_5m: Duration,
+    /// Rollups of an hour older than this are removed. Default 5 years, 1 826 days.
+    pub retention_1h: Duration,
     /// How long after its end (and after its last tick arrived) an hour is sealed. Default 5 minutes.
     pub lateness: Duration,
     /// Sealing of one hour is spread over this time, by host. Default 10 minutes.
@@ -65,6 +69,8 @@ impl StoreConfig {
         Self {
             dir: dir.into(),
             retention: Duration::from_secs(30 * 86_400),
+            retention_5m: Duration::from_secs(180 * 86_400),
+            retention_1h: Duration::from_secs(1_826 * 86_400),
             lateness: Duration::from_secs(300),
             stagger: Duration::from_secs(600),
             free_bytes_min: 1 << 30,

@@ -1,6 +1,6 @@
 //! What can go wrong, with operation, place and remedy.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use tocsin_vocabulary::{Code, Hash, HostId, Timestamp, batch::BatchError, series::SectionError};
 
 /// Why the store can't be opened.
@@ -164,6 +164,20 @@ pub enum QueryError {
         /// Series allowed.
         max: usize,
     },
+    /// More would have to be read than the query's budget allows.
+    #[error(
+        "the query would read more than {max} samples; ask for fewer series, a shorter range or steps of whole hours"
+    )]
+    Samples {
+        /// Samples allowed.
+        max: u64,
+    },
+    /// The answer took longer than the query's budget allows, or its turn did not come in that time.
+    #[error("the query took longer than {} s; ask for less, or again when the collector is less busy", max.as_secs())]
+    Time {
+        /// Time allowed.
+        max: Duration,
+    },
     /// A block could not be read.
     #[error("cannot read {path}; check the disk")]
     Io {
@@ -181,7 +195,9 @@ impl QueryError {
     pub const fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::InvalidInput,
-            Self::Points { .. } | Self::Series { .. } => Code::ResourceExhausted,
+            Self::Points { .. } | Self::Series { .. } | Self::Samples { .. } | Self::Time { .. } => {
+                Code::ResourceExhausted
+            }
             Self::Io { .. } => Code::Unavailable,
         }
     }

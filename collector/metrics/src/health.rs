@@ -60,6 +60,10 @@ pub struct Health {
     pub journal_bytes: u64,
     /// Size of all blocks.
     pub block_bytes: u64,
+    /// Size of all rollups.
+    pub rollup_bytes: u64,
+    /// Files of rollups found damaged that could not yet be made again.
+    pub damaged_rollups: u64,
     /// Unsealed ticks in memory.
     pub head_bytes: u64,
     /// Records that wait for the committer.
@@ -74,7 +78,11 @@ impl Health {
     /// Whether somebody should look.
     #[must_use]
     pub const fn is_good(&self) -> bool {
-        !self.poisoned && !self.space_low && self.quarantined_records == 0 && self.damaged_blocks == 0
+        !self.poisoned
+            && !self.space_low
+            && self.quarantined_records == 0
+            && self.damaged_blocks == 0
+            && self.damaged_rollups == 0
     }
 }
 
@@ -91,6 +99,8 @@ pub(crate) fn health(shared: &Shared) -> Health {
         damaged_blocks: read(&counters.damaged_blocks) + shared.blocks.damaged_indexes(),
         journal_bytes: shared.segments().values().map(|segment| segment.bytes).sum(),
         block_bytes: shared.blocks.size(),
+        rollup_bytes: shared.rollups.size(),
+        damaged_rollups: shared.rollups.damaged(),
         head_bytes: shared.head_bytes.load(Ordering::Relaxed) as u64,
         queued_records: shared.queue.len() as u64,
         free_bytes: shared.disk.space(&shared.config.dir).ok().map(|space| space.free_bytes),
@@ -165,6 +175,12 @@ fn levels(health: &Health) -> impl Iterator<Item = Counter> + use<> {
         ("store_damaged_blocks", "blocks found damaged", health.damaged_blocks),
         ("store_journal_bytes", "size of the journal", health.journal_bytes),
         ("store_block_bytes", "size of all blocks", health.block_bytes),
+        ("store_rollup_bytes", "size of all rollups", health.rollup_bytes),
+        (
+            "store_damaged_rollups",
+            "files of rollups found damaged",
+            health.damaged_rollups,
+        ),
         ("store_head_bytes", "unsealed ticks in memory", health.head_bytes),
         (
             "store_queued_records",

@@ -47,6 +47,7 @@ mod maintain;
 mod query;
 mod recovery;
 mod replay;
+mod rollups;
 mod seal;
 mod shared;
 mod store;
@@ -62,5 +63,7 @@ pub use error::{OpenError, QueryError, StoreError};
 pub use health::{Counter, Health};
 pub use host::Latest;
 pub use maintain::Maintained;
-pub use query::{Aggregate, Query, QueryResult, SeriesData};
+pub use query::{
+    Across, Aggregate, LatestSelector, LatestValue, Query, QueryBudget, QueryResult, Rank, SeriesData, Top,
+};
 pub use store::Store;

@@ -56,12 +56,13 @@ impl Store {
         let segments = self.drop_segments(now);
         let days = self.drop_days(now);
         let folded = self.fold(now);
+        let rollups = self.keep_rollups(now, everything);
         let done = Maintained {
             sealed_blocks: sealed?,
             dropped_segments: segments?,
             dropped_days: days?,
         };
-        folded.and(indexed).map(|()| done)
+        folded.and(indexed).and(rollups).map(|()| done)
     }
 
     /// Removes the segments that nothing unsealed goes back to.

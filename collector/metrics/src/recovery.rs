@@ -115,6 +115,7 @@ pub(crate) fn recover(config: StoreConfig, disk: Arc<dyn Disk>) -> Result<(Share
         ..
     } = replay;
     let shared = Shared::new(config, disk, dictionaries, blocks, poisoned, scratch, hosts, segments);
+    shared.rollups.open(shared.disk.as_ref(), &shared.blocks.days())?;
     for host in found.hosts {
         shared.hosts.get(host);
     }

@@ -10,6 +10,8 @@ use crate::{
     health::Counters,
     host::Hosts,
     journal::queue::Queue,
+    query::gate::Gate,
+    rollups::Rollups,
 };
 use std::{
     collections::BTreeMap,
@@ -39,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) hosts: Hosts,
     pub(crate) dictionaries: Dictionaries,
     pub(crate) blocks: Blocks,
+    pub(crate) rollups: Rollups,
+    pub(crate) gate: Gate,
     pub(crate) queue: Queue<Request>,
     /// Set by a failed sync; never cleared.
     pub(crate) poisoned: Arc<AtomicBool>,
@@ -64,6 +68,8 @@ impl Shared {
         segments: Segments,
     ) -> Self {
         Self {
+            rollups: Rollups::new(&config.dir),
+            gate: Gate::new(),
             config,
             disk,
             hosts,

@@ -6,5 +6,6 @@ mod damage;
 mod formats;
 mod head;
 mod past;
+mod rollup;
 mod story;
 mod world;

@@ -5,6 +5,7 @@
 
 mod blocks;
 mod log;
+mod rollups;
 
 use crate::{
     backup::{BackupError, Frozen, Manifest, Meter, Tell, freeze, freeze_closed, lock_closed},
@@ -105,6 +106,10 @@ const CHECKS: &[Check] = &[
     Check {
         is: blocks::is_index,
         read: blocks::read_index,
+    },
+    Check {
+        is: rollups::is_run,
+        read: rollups::read_run,
     },
     Check {
         is: log::is_format,

@@ -155,6 +155,12 @@ impl Parameters {
             .filter(|value| !value.is_empty())
     }
 
+    /// A parameter, also an empty one.
+    fn given(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
     /// A parameter as something else; none when it is not given.
     fn parse<T>(&self, name: &str) -> Result<Option<T>, Failure>
     where

@@ -51,6 +51,27 @@ async fn a_query_answers_in_the_agreed_shape() {
 }
 
 #[tokio::test]
+async fn a_fleet_is_asked_in_one_go_by_whoever_may_see_it() {
+    let room = Room::new();
+    let path = "/api/v1/query?host=*&metric=system.cpu.utilization,system.memory.*&step=60s";
+    let answer = room.api("wang", "GET", path, "").await.json();
+    let series = answer["series"].as_array().unwrap();
+    let hosts: std::collections::BTreeSet<_> = series.iter().map(|series| series["host"].as_str().unwrap()).collect();
+    assert!(hosts.len() > 1, "{hosts:?}");
+    assert_eq!(
+        series[0]["min"].as_array().unwrap().len(),
+        series[0]["points"].as_array().unwrap().len()
+    );
+    let path = format!("{path}&group_by=&op=quantile&q=0.9");
+    let answer = room.api("wang", "GET", &path, "").await.json();
+    assert_eq!(answer["series"].as_array().unwrap().len(), 1);
+    assert!(answer["series"][0].get("host").is_none());
+    let path = "/api/v1/query?host=*&metric=system.cpu.utilization&step=60s&top=2:max";
+    let answer = room.api("wang", "GET", path, "").await.json();
+    assert_eq!(answer["series"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn mistakes_are_problem_documents_that_name_the_mistake() {
     let room = Room::new();
     let host = host_id(1);
@@ -74,6 +95,12 @@ async fn mistakes_are_problem_documents_that_name_the_mistake() {
             400,
             "invalid_input",
             "`aggregate`",
+        ),
+        (
+            format!("/api/v1/query?host={host}&metric=x&group_by=host"),
+            400,
+            "invalid_input",
+            "`step`",
         ),
         ("/api/v1/tickets?state=lost".to_owned(), 400, "invalid_input", "`state`"),
         ("/api/v1/tickets?limit=0".to_owned(), 400, "invalid_input", "`limit`"),

@@ -194,6 +194,35 @@ fn distances(numbers: &[i64], divisor: i64) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// A column that lies by itself: its shape, then its bytes.
+pub(crate) fn encode_alone(cells: &[Cell]) -> Vec<u8> {
+    alone(|out| encode(cells, out))
+}
+
+/// As [`encode_alone`], for plain integers.
+pub(crate) fn encode_integers_alone(numbers: &[i64]) -> Vec<u8> {
+    alone(|out| encode_integers(numbers, out))
+}
+
+fn alone(encode: impl FnOnce(&mut Vec<u8>) -> Shape) -> Vec<u8> {
+    let (mut bytes, mut out) = (Vec::new(), Vec::new());
+    encode(&mut bytes).put(&mut out);
+    out.extend_from_slice(&bytes);
+    out
+}
+
+/// Decodes what [`encode_alone`] made of `count` cells.
+pub(crate) fn decode_alone(bytes: &[u8], count: usize) -> Option<Numbers> {
+    let mut reader = Reader::new(bytes);
+    decode(Shape::take(&mut reader)?, reader.rest(), count)
+}
+
+/// Decodes what [`encode_integers_alone`] made of `count` integers.
+pub(crate) fn decode_integers_alone(bytes: &[u8], count: usize) -> Option<Vec<i64>> {
+    let mut reader = Reader::new(bytes);
+    decode_integers(Shape::take(&mut reader)?, reader.rest(), count)
+}
+
 /// Decodes a column of `count` cells; `None` when the bytes are not that.
 pub(crate) fn decode(shape: Shape, bytes: &[u8], count: usize) -> Option<Numbers> {
     if shape.flags & EMPTY != 0 {

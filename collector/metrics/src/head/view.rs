@@ -141,6 +141,12 @@ impl View {
         read.ok().and(newest)
     }
 
+    /// The hours that have open ticks in it.
+    pub(crate) fn open_hours(&self) -> impl Iterator<Item = i64> {
+        let wanted = self.places.iter().filter(|place| self.wants(place));
+        wanted.map(|place| hour_of(Timestamp::from_millis(place.time)))
+    }
+
     fn wants(&self, place: &Place) -> bool {
         place.open && self.hours.contains(&hour_of(Timestamp::from_millis(place.time)))
     }

@@ -1,13 +1,13 @@
 //! Folds the samples of one series, oldest first, into points.
 
-use super::{Aggregate, walk::Sample};
-use crate::{config::POINTS_MAX, error::QueryError};
+use super::{Aggregate, hour::Sample};
+use crate::{config::POINTS_MAX, error::QueryError, rollups::bucket::Bucket};
 use tocsin_vocabulary::Timestamp;
 
-/// What is known of the step that is being filled.
-#[derive(Debug, Clone, Copy, Default)]
-struct Bucket {
-    count: u32,
+/// What is known of a step, or of a part of it.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    count: f64,
     sum: f64,
     min: f64,
     max: f64,
@@ -16,19 +16,42 @@ struct Bucket {
     seconds: f64,
 }
 
-impl Bucket {
-    fn add(&mut self, value: f64) {
-        self.min = if self.count == 0 { value } else { self.min.min(value) };
-        self.max = if self.count == 0 { value } else { self.max.max(value) };
-        self.sum += value;
-        self.last = value;
-        self.count += 1;
+impl Part {
+    const fn of(value: f64) -> Self {
+        Self {
+            count: 1.0,
+            sum: value,
+            min: value,
+            max: value,
+            last: value,
+            increase: 0.0,
+            seconds: 0.0,
+        }
     }
 
-    fn value(&self, aggregate: Aggregate) -> f64 {
+    /// Of an increase over time.
+    const fn rate(increase: f64, seconds: f64) -> Self {
+        Self {
+            increase,
+            seconds,
+            ..Self::of(increase / seconds)
+        }
+    }
+
+    const fn join(&mut self, later: &Self) {
+        self.count += later.count;
+        self.sum += later.sum;
+        self.min = self.min.min(later.min);
+        self.max = self.max.max(later.max);
+        self.last = later.last;
+        self.increase += later.increase;
+        self.seconds += later.seconds;
+    }
+
+    const fn value(&self, aggregate: Aggregate) -> f64 {
         match aggregate {
             Aggregate::Last => self.last,
-            Aggregate::Avg => self.sum / f64::from(self.count),
+            Aggregate::Avg => self.sum / self.count,
             Aggregate::Min => self.min,
             Aggregate::Max => self.max,
             Aggregate::Rate => self.increase / self.seconds,
@@ -49,7 +72,7 @@ pub(super) struct Fold {
     /// The sample before, for rates.
     last: Option<(i64, f64)>,
     /// Start and content of the step that is being filled.
-    bucket: Option<(i64, Bucket)>,
+    open: Option<(i64, Part)>,
     points: Vec<(Timestamp, Option<f64>)>,
     min: Vec<Option<f64>>,
     max: Vec<Option<f64>>,
@@ -63,7 +86,7 @@ impl Fold {
             to: to.as_millis(),
             step,
             last: None,
-            bucket: None,
+            open: None,
             points: Vec::new(),
             min: Vec::new(),
             max: Vec::new(),
@@ -80,33 +103,82 @@ impl Fold {
         }
     }
 
-    /// Takes the next samples; two that are further apart than `longest` milliseconds make no rate.
-    pub(super) fn add(&mut self, samples: &[Sample], longest: i64) -> Result<(), QueryError> {
-        for &(time, value) in samples {
-            if self.aggregate == Aggregate::Rate {
-                self.add_rate(time, value, longest)?;
-            } else if time >= self.from {
-                self.put(time, value, (0.0, 0.0))?;
+    /// Takes the next samples, sorted by time; of those with one time the first counts. Two that are further apart than
+    /// `longest` milliseconds make no rate.
+    pub(super) fn add(&mut self, samples: impl IntoIterator<Item = Sample>, longest: i64) -> Result<(), QueryError> {
+        let mut before = i64::MIN;
+        for (time, value) in samples {
+            if time <= before {
+                continue;
+            }
+            before = time;
+            if self.aggregate != Aggregate::Rate {
+                if time >= self.from {
+                    self.put(time, value.map(Part::of))?;
+                }
+            } else if let Some(value) = value
+                && let Some(part) = self.pair(time, value, longest)
+            {
+                self.put(time, Some(part))?;
             }
         }
         Ok(())
     }
 
-    fn add_rate(&mut self, time: i64, value: Option<f64>, longest: i64) -> Result<(), QueryError> {
-        let Some(value) = value else { return Ok(()) };
-        let before = self.last.replace((time, value));
-        let Some((last_time, last_value)) = before.filter(|(last_time, _)| time - last_time <= longest) else {
-            return Ok(());
-        };
+    /// The increase from the sample before to this one, if both make one within the range.
+    fn pair(&mut self, time: i64, value: f64, longest: i64) -> Option<Part> {
+        let (last_time, last_value) = self
+            .last
+            .replace((time, value))
+            .filter(|(last_time, _)| time - last_time <= longest)?;
         let increase = if value >= last_value { value - last_value } else { value };
         let seconds = (time - last_time) as f64 / 1_000.0;
-        if time >= self.from && seconds > 0.0 {
-            self.put(time, Some(increase / seconds), (increase, seconds))?;
-        }
-        Ok(())
+        (time >= self.from && seconds > 0.0).then(|| Part::rate(increase, seconds))
     }
 
-    fn put(&mut self, time: i64, value: Option<f64>, (increase, seconds): (f64, f64)) -> Result<(), QueryError> {
+    /// Takes the next bucket of a rollup, which begins at `start`.
+    pub(super) fn add_bucket(&mut self, start: i64, bucket: &Bucket, longest: i64) -> Result<(), QueryError> {
+        let at = start.max(self.from);
+        if self.aggregate != Aggregate::Rate {
+            let part = Part {
+                count: bucket.count,
+                sum: bucket.sum,
+                min: bucket.min,
+                max: bucket.max,
+                last: bucket.last,
+                increase: 0.0,
+                seconds: 0.0,
+            };
+            return self.put(at, Some(part));
+        }
+        let mut part = self.pair(bucket.first_at, bucket.first, longest);
+        if bucket.millis > 0 {
+            let inside = Part {
+                min: bucket.slowest,
+                max: bucket.fastest,
+                ..Part::rate(bucket.increase, bucket.millis as f64 / 1_000.0)
+            };
+            match &mut part {
+                Some(part) => part.join(&inside),
+                None => part = Some(inside),
+            }
+        }
+        self.last = Some((bucket.last_at, bucket.last));
+        match part {
+            Some(mut part) => {
+                part.last = part.value(Aggregate::Rate);
+                self.put(at, Some(part))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Notes the last sample before the range, for a rate to begin with.
+    pub(super) const fn seed(&mut self, time: i64, value: f64) {
+        self.last = Some((time, value));
+    }
+
+    fn put(&mut self, time: i64, part: Option<Part>) -> Result<(), QueryError> {
         let Some(step) = self.step else {
             if self.points.len() >= POINTS_MAX {
                 return Err(QueryError::Points {
@@ -114,31 +186,32 @@ impl Fold {
                     max: POINTS_MAX,
                 });
             }
+            let value = part.map(|part| part.value(self.aggregate));
             self.points.push((Timestamp::from_millis(time), value));
             return Ok(());
         };
-        let Some(value) = value else { return Ok(()) };
-        let start = time.div_euclid(step) * step;
-        if self.bucket.is_some_and(|(open, _)| open != start) {
-            self.flush(step);
+        let Some(part) = part else { return Ok(()) };
+        if let Some((start, open)) = &mut self.open
+            && (*start..*start + step).contains(&time)
+        {
+            open.join(&part);
+            return Ok(());
         }
-        let bucket = &mut self.bucket.get_or_insert((start, Bucket::default())).1;
-        bucket.add(value);
-        bucket.increase += increase;
-        bucket.seconds += seconds;
+        self.flush(step);
+        self.open = Some((time.div_euclid(step) * step, part));
         Ok(())
     }
 
     /// Writes the step that was filled, and nothing for the ones before it that were not.
     fn flush(&mut self, step: i64) {
-        let Some((start, bucket)) = self.bucket.take() else {
+        let Some((start, part)) = self.open.take() else {
             return;
         };
         self.pad(start, step);
         self.points
-            .push((Timestamp::from_millis(start), Some(bucket.value(self.aggregate))));
-        self.min.push(Some(bucket.min));
-        self.max.push(Some(bucket.max));
+            .push((Timestamp::from_millis(start), Some(part.value(self.aggregate))));
+        self.min.push(Some(part.min));
+        self.max.push(Some(part.max));
     }
 
     fn pad(&mut self, until: i64, step: i64) {
@@ -178,7 +251,7 @@ mod tests {
             Timestamp::from_millis(range.1),
             step,
         );
-        fold.add(samples, FAR).unwrap();
+        fold.add(samples.iter().copied(), FAR).unwrap();
         fold.finish()
     }
 
@@ -208,7 +281,7 @@ mod tests {
             None,
         );
         fold.add(
-            &[
+            [
                 (0, Some(0.0)),
                 (1_000, Some(5.0)),
                 (60_000, Some(500.0)),
@@ -230,7 +303,7 @@ mod tests {
             Timestamp::from_millis(99_000),
             None,
         );
-        let error = fold.add(&samples, FAR).unwrap_err().to_string();
+        let error = fold.add(samples, FAR).unwrap_err().to_string();
         assert!(error.contains("11000"), "{error}");
     }
 
@@ -263,8 +336,8 @@ mod tests {
             let inside: Vec<Sample> = samples.iter().copied().filter(|(time, _)| *time <= to).collect();
             let mut fold = Fold::new(Aggregate::Rate, Timestamp::from_millis(from), Timestamp::from_millis(to), Some(step));
             let split = split.index(inside.len() + 1);
-            fold.add(&inside[..split], FAR).unwrap();
-            fold.add(&inside[split..], FAR).unwrap();
+            fold.add(inside[..split].iter().copied(), FAR).unwrap();
+            fold.add(inside[split..].iter().copied(), FAR).unwrap();
             let expected = oracle(&inside, from, to, step);
             prop_assert_eq!(fold.grid(), expected.len());
             let found: Vec<_> = fold.finish().0.into_iter().map(|(_, value)| value).collect();

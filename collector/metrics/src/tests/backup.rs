@@ -160,7 +160,7 @@ fn scratch_files_stay_behind_and_files_of_a_later_version_come_along() {
     let (store, _) = filled(&disk);
     for name in [
         "head/0001.bin",
-        "rollups/5m/2025-11-22.roll",
+        "rollups/later/2025-11-22.roll",
         "blocks/2025-11-22.later",
         "a.new",
     ] {
@@ -170,7 +170,7 @@ fn scratch_files_stay_behind_and_files_of_a_later_version_come_along() {
     store.backup(Path::new(BACKUP), tick(9).time).unwrap();
     let manifest = Manifest::read(&disk, Path::new(BACKUP)).unwrap();
     let has = |path: &str| manifest.entries.iter().any(|entry| entry.path == path);
-    assert!(has("rollups/5m/2025-11-22.roll") && has("blocks/2025-11-22.later") && has("FORMAT"));
+    assert!(has("rollups/later/2025-11-22.roll") && has("blocks/2025-11-22.later") && has("FORMAT"));
     assert!(!has("head/0001.bin") && !has("lock") && !has("a.new"));
     let verified = check(&disk).unwrap();
     assert!(verified.is_whole() && verified.unknown_files == 2, "{verified:?}");

@@ -76,12 +76,8 @@ fn write_story(dir: &Path) {
 fn level_of(store: &Store, host: HostId) -> Vec<(u64, Option<f64>)> {
     let query = Query {
         hosts: vec![host],
-        metric: "level".into(),
-        attributes: Vec::new(),
-        from: tick(0).time,
-        to: tick(STEADY).time,
-        step: None,
         aggregate: Some(Aggregate::Last),
+        ..Query::new("level", tick(0).time, tick(STEADY).time)
     };
     let result = store.query(&query).unwrap();
     let seq = |time: i64| u64::try_from((time - tick(0).time.as_millis()) / 10_000).unwrap();

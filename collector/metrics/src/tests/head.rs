@@ -8,12 +8,8 @@ use tocsin_vocabulary::HostId;
 fn ask(host: HostId, to: u64) -> Query {
     Query {
         hosts: vec![host],
-        metric: "level".into(),
-        attributes: Vec::new(),
-        from: tick(1).time,
-        to: tick(to).time,
-        step: None,
         aggregate: Some(Aggregate::Last),
+        ..Query::new("level", tick(1).time, tick(to).time)
     }
 }
 

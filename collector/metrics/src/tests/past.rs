@@ -14,13 +14,8 @@ fn hours(count: u64) -> Timestamp {
 
 fn answer(store: &Store) -> QueryResult {
     let query = Query {
-        hosts: Vec::new(),
-        metric: "level".into(),
-        attributes: Vec::new(),
-        from: tick(1).time,
-        to: tick(800).time,
-        step: None,
         aggregate: Some(Aggregate::Last),
+        ..Query::new("level", tick(1).time, tick(800).time)
     };
     store.query(&query).unwrap()
 }

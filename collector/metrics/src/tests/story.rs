@@ -8,12 +8,7 @@ use tocsin_vocabulary::{HostId, Timestamp};
 fn ask(metric: &str, hosts: &[HostId], from: u64, to: u64) -> Query {
     Query {
         hosts: hosts.to_vec(),
-        metric: metric.into(),
-        attributes: Vec::new(),
-        from: tick(from).time,
-        to: tick(to).time,
-        step: None,
-        aggregate: None,
+        ..Query::new(metric, tick(from).time, tick(to).time)
     }
 }
 

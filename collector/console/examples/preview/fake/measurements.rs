@@ -122,6 +122,37 @@ impl Measurements for Fake {
         }
         Ok(answer)
     }
+    async fn fleet_query(&self, query: &FleetQuery) -> Result<FleetAnswer, Failure> {
+        let mut answer = FleetAnswer::default();
+        for metric in &query.metrics {
+            for &host in &query.hosts {
+                let single = MetricQuery {
+                    host,
+                    metric: metric.clone(),
+                    attributes: query.attributes.clone(),
+                    from: query.from,
+                    to: query.to,
+                    step: query.step,
+                    aggregate: query.aggregate,
+                };
+                let found = self.query(&single).await?;
+                answer.not_observed = found.not_observed;
+                answer.series.extend(found.series.into_iter().map(|line| FleetSeries {
+                    host: query.group_by.is_none().then_some(host),
+                    min: line.points.iter().map(|(_, value)| *value).collect(),
+                    max: line.points.iter().map(|(_, value)| *value).collect(),
+                    line,
+                }));
+            }
+        }
+        if query.group_by.is_some() {
+            answer.series.truncate(1);
+        }
+        if let Some(top) = query.top {
+            answer.series.truncate(top.k);
+        }
+        Ok(answer)
+    }
     async fn latest(&self, host: HostId) -> Result<Option<LatestTick>, Failure> {
         let now = self.now();
         let metrics = [

@@ -15,8 +15,9 @@ use std::{
 };
 use tocsin_console::{
     backend::{
-        Access, AnswerSeries, Change, Desk, Failure, HealthPart, Host, HostState, LatestTick, LatestValue,
-        Measurements, MetricAnswer, MetricQuery, Process, Processes, Records, RuleView, System,
+        Access, AnswerSeries, Change, Desk, Failure, FleetAnswer, FleetQuery, FleetSeries, HealthPart, Host, HostState,
+        LatestTick, LatestValue, Measurements, MetricAnswer, MetricQuery, Process, Processes, Records, RuleView,
+        System,
     },
     password::hash_password,
     session::secret_hash,

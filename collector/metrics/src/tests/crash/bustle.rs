@@ -39,12 +39,9 @@ fn check_host(store: &Store, host: HostId, spool_seqs: &BTreeSet<u64>, lost: &BT
     assert_eq!(counts.len(), expected, "what is held is stored");
     let query = Query {
         hosts: vec![host],
-        metric: "level".into(),
         attributes: vec![("host.part".into(), "a".into())],
-        from: Timestamp::from_millis(START_MS),
-        to: at(LAST_SEQ),
-        step: None,
         aggregate: Some(Aggregate::Last),
+        ..Query::new("level", Timestamp::from_millis(START_MS), at(LAST_SEQ))
     };
     let answer = store.query(&query).unwrap();
     let points = answer

@@ -31,12 +31,12 @@ pub(crate) fn start(disk: &FaultDisk) -> Result<Store, String> {
 pub(crate) fn points(store: &Store, host: HostId, metric: &str) -> Result<BTreeMap<Timestamp, f64>, String> {
     let query = Query {
         hosts: vec![host],
-        metric: metric.into(),
-        attributes: Vec::new(),
-        from: Timestamp::from_millis(super::script::START_MS),
-        to: Timestamp::from_millis(super::script::START_MS + 14 * DAY_MS),
-        step: None,
         aggregate: Some(Aggregate::Last),
+        ..Query::new(
+            metric,
+            Timestamp::from_millis(super::script::START_MS),
+            Timestamp::from_millis(super::script::START_MS + 14 * DAY_MS),
+        )
     };
     let result = store.query(&query).map_err(|error| format!("a query fails: {error}"))?;
     let series = result.series.into_iter().flat_map(|series| series.points);

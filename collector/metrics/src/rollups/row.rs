@@ -1,0 +1,322 @@
+//! Rows and clocks as bytes. Drawn in `FORMAT.md`.
+
+use super::{
+    Tier,
+    bucket::{self, Bucket, Need},
+    clock::Clock,
+};
+use crate::{
+    blocks::column,
+    bytes::{Reader, length_u32, put_varint},
+    config::SERIES_PER_HOST_MAX,
+};
+use tocsin_vocabulary::{Hash, HostId, Kind, batch::Cell};
+
+/// Hours of a day: a mask has one bit for each, the lowest for the first.
+pub(crate) const HOURS: u32 = 24;
+/// Most gaps that a clock can have: one tick in two seconds of ten times a second.
+const GAPS_MAX: usize = 24 * 36_000;
+
+/// One series of one host in some hours of a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) host: HostId,
+    pub(super) dictionary: Hash,
+    /// Number of the series in its dictionary.
+    pub(super) series: u32,
+    pub(super) kind: Kind,
+    /// Its hours.
+    pub(super) mask: u32,
+    /// For each field its cells: the buckets of its hours, one hour after the other. Empty when not read.
+    pub(super) columns: Vec<Vec<Cell>>,
+}
+
+/// Order of rows within a section.
+pub(super) type RowKey = (HostId, Hash, u32);
+
+/// A row whose columns are bytes already: many of them wait for their place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PackedRow {
+    pub(super) host: HostId,
+    pub(super) dictionary: Hash,
+    pub(super) series: u32,
+    kind: Kind,
+    mask: u32,
+    columns: Vec<u8>,
+}
+
+impl PackedRow {
+    /// What rows are sorted by.
+    pub(super) const fn key(&self) -> (RowKey, u32) {
+        ((self.host, self.dictionary, self.series), self.mask)
+    }
+
+    /// The row's bytes, where its dictionary is number `dictionary` of its chunk.
+    pub(super) fn encode(&self, dictionary: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.host.as_bytes());
+        put_varint(out, dictionary as u64);
+        put_varint(out, u64::from(self.series));
+        out.push(u8::from(self.kind == Kind::Counter));
+        put_varint(out, u64::from(self.mask));
+        out.extend_from_slice(&self.columns);
+    }
+}
+
+impl Row {
+    pub(super) const fn key(&self) -> RowKey {
+        (self.host, self.dictionary, self.series)
+    }
+
+    pub(super) fn pack(&self) -> PackedRow {
+        let mut columns = Vec::new();
+        for column in &self.columns {
+            let bytes = column::encode_alone(column);
+            put_varint(&mut columns, bytes.len() as u64);
+            columns.extend_from_slice(&bytes);
+        }
+        PackedRow {
+            host: self.host,
+            dictionary: self.dictionary,
+            series: self.series,
+            kind: self.kind,
+            mask: self.mask,
+            columns,
+        }
+    }
+
+    /// Whether it has this hour, and where its buckets begin in the columns.
+    pub(super) const fn place(&self, tier: Tier, hour: u32) -> Option<usize> {
+        let bit = 1_u32 << hour;
+        if self.mask & bit == 0 {
+            return None;
+        }
+        Some((self.mask & (bit - 1)).count_ones() as usize * tier.per_hour())
+    }
+
+    /// Bucket `at` of the columns, which begins at `start`.
+    pub(super) fn bucket(&self, at: usize, start: i64, decimals: u8) -> Option<Bucket> {
+        bucket::read(self.kind, &self.columns, at, start, decimals)
+    }
+}
+
+/// A row whose columns are still bytes.
+pub(super) struct RowBytes<'a> {
+    pub(super) host: HostId,
+    pub(super) dictionary: Hash,
+    pub(super) series: u32,
+    pub(super) kind: Kind,
+    pub(super) mask: u32,
+    columns: Vec<&'a [u8]>,
+}
+
+impl RowBytes<'_> {
+    /// Reads the columns that are needed, or all of them.
+    pub(super) fn read(&self, tier: Tier, need: Option<Need>) -> Option<Row> {
+        let cells = self.mask.count_ones() as usize * tier.per_hour();
+        let wanted = |field: usize| need.is_none_or(|need| need.wants(self.kind, field));
+        let read = |(field, bytes): (usize, &&[u8])| {
+            if wanted(field) {
+                column::decode_alone(bytes, cells).map(|numbers| numbers.into_cells(cells))
+            } else {
+                Some(Vec::new())
+            }
+        };
+        Some(Row {
+            host: self.host,
+            dictionary: self.dictionary,
+            series: self.series,
+            kind: self.kind,
+            mask: self.mask,
+            columns: self.columns.iter().enumerate().map(read).collect::<Option<_>>()?,
+        })
+    }
+}
+
+/// Calls `each` with the rows of a chunk; `None` when its bytes are not that.
+pub(super) fn rows(plain: &[u8], mut each: impl FnMut(RowBytes<'_>) -> Option<()>) -> Option<()> {
+    let mut reader = Reader::new(plain);
+    let dictionaries = dictionaries(&mut reader)?;
+    let mut columns = Vec::new();
+    while !reader.is_empty() {
+        let host = HostId::from_bytes(reader.array()?);
+        let dictionary = *dictionaries.get(reader.count()?)?;
+        let series = u32::try_from(reader.varint()?).ok()?;
+        let kind = match reader.byte()? {
+            0 => Kind::Gauge,
+            1 => Kind::Counter,
+            _ => return None,
+        };
+        let mask = mask(&mut reader)?;
+        for _ in 0..bucket::width(kind) {
+            let length = reader.count()?;
+            columns.push(reader.take(length)?);
+        }
+        each(RowBytes {
+            host,
+            dictionary,
+            series,
+            kind,
+            mask,
+            columns: std::mem::take(&mut columns),
+        })?;
+    }
+    Some(())
+}
+
+fn mask(reader: &mut Reader<'_>) -> Option<u32> {
+    let mask = u32::try_from(reader.varint()?).ok()?;
+    (mask >> HOURS == 0).then_some(mask)
+}
+
+fn dictionaries(reader: &mut Reader<'_>) -> Option<Vec<Hash>> {
+    let count = reader.count().filter(|count| *count <= SERIES_PER_HOST_MAX)?;
+    (0..count).map(|_| reader.take(32).and_then(Hash::from_slice)).collect()
+}
+
+/// What a chunk begins with.
+pub(super) fn put_dictionaries(dictionaries: &[Hash], out: &mut Vec<u8>) {
+    put_varint(out, dictionaries.len() as u64);
+    for hash in dictionaries {
+        out.extend_from_slice(hash.as_bytes());
+    }
+}
+
+/// The hours of one host, and when it ticked in each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Clocks {
+    pub(super) host: HostId,
+    /// With the hour's number in its day, ascending.
+    pub(super) hours: Vec<(u32, Clock)>,
+}
+
+impl Clocks {
+    pub(super) fn mask(&self) -> u32 {
+        self.hours.iter().fold(0, |mask, (hour, _)| mask | 1 << hour)
+    }
+
+    /// The row's bytes; times are written from the start of their hour.
+    pub(super) fn encode(&self, day: i64, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.host.as_bytes());
+        put_varint(out, u64::from(self.mask()));
+        let start = |hour: u32| day + i64::from(hour) * crate::head::HOUR_MS;
+        let column = |of: &dyn Fn(u32, &Clock) -> i64| -> Vec<i64> {
+            self.hours.iter().map(|(hour, clock)| of(*hour, clock)).collect()
+        };
+        let gaps = self.hours.iter().flat_map(|(hour, clock)| {
+            let start = start(*hour);
+            clock.gaps.iter().flat_map(move |(from, to)| [from - start, to - from])
+        });
+        let columns = [
+            column(&|hour, clock| clock.first - start(hour)),
+            column(&|hour, clock| clock.last - start(hour)),
+            column(&|_, clock| clock.longest.unwrap_or(0)),
+            column(&|_, clock| i64::from(length_u32(clock.gaps.len()))),
+            gaps.collect(),
+        ];
+        for column in &columns {
+            let bytes = column::encode_integers_alone(column);
+            put_varint(out, bytes.len() as u64);
+            out.extend_from_slice(&bytes);
+        }
+    }
+
+    fn decode(reader: &mut Reader<'_>, day: i64) -> Option<Self> {
+        let host = HostId::from_bytes(reader.array()?);
+        let mask = mask(reader)?;
+        let hours: Vec<u32> = (0..HOURS).filter(|hour| mask & (1 << hour) != 0).collect();
+        let mut column = |count: usize| {
+            let length = reader.count()?;
+            column::decode_integers_alone(reader.take(length)?, count)
+        };
+        let (first, last, longest) = (column(hours.len())?, column(hours.len())?, column(hours.len())?);
+        let counts = column(hours.len())?;
+        let mut total = 0_usize;
+        for count in &counts {
+            total = total.checked_add(usize::try_from(*count).ok()?)?;
+        }
+        let gaps = column(total.checked_mul(2).filter(|total| *total <= 2 * GAPS_MAX)?)?;
+        let mut gaps = gaps.chunks_exact(2);
+        let mut clocks = Vec::with_capacity(hours.len());
+        for (index, &hour) in hours.iter().enumerate() {
+            let start = day + i64::from(hour) * crate::head::HOUR_MS;
+            let count = usize::try_from(counts[index]).ok()?;
+            let own = gaps.by_ref().take(count).map(|pair| {
+                let from = start.saturating_add(pair[0]);
+                (from, from.saturating_add(pair[1]))
+            });
+            let gaps = own.collect();
+            let clock = Clock {
+                first: start.saturating_add(first[index]),
+                last: start.saturating_add(last[index]),
+                longest: Some(longest[index]).filter(|longest| *longest > 0),
+                gaps,
+            };
+            clocks.push((hour, clock));
+        }
+        Some(Self { host, hours: clocks })
+    }
+}
+
+/// Calls `each` with the clocks of a chunk; `None` when its bytes are not that.
+pub(super) fn clocks(plain: &[u8], day: i64, mut each: impl FnMut(Clocks)) -> Option<()> {
+    let mut reader = Reader::new(plain);
+    dictionaries(&mut reader)?;
+    while !reader.is_empty() {
+        each(Clocks::decode(&mut reader, day)?);
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bytes_are_rows_and_clocks_or_none() {
+        bolero::check!().for_each(|bytes: &[u8]| {
+            let _ = clocks(bytes, 0, |_| {});
+            let _ = rows(bytes, |row| {
+                let row = row.read(Tier::Minutes, None)?;
+                for hour in 0..HOURS {
+                    if let Some(at) = row.place(Tier::Minutes, hour) {
+                        let _ = row.bucket(at, 0, 3);
+                    }
+                }
+                Some(())
+            });
+        });
+    }
+
+    #[test]
+    fn clocks_read_back() {
+        let one = Clocks {
+            host: HostId::from_bytes([7; 16]),
+            hours: vec![
+                (
+                    0,
+                    Clock {
+                        first: 5,
+                        last: 900_000,
+                        longest: Some(25_000),
+                        gaps: vec![(100_000, 200_000), (300_000, 400_000)],
+                    },
+                ),
+                (
+                    23,
+                    Clock {
+                        first: 23 * 3_600_000 + 7,
+                        last: 23 * 3_600_000 + 7,
+                        longest: None,
+                        gaps: Vec::new(),
+                    },
+                ),
+            ],
+        };
+        let mut bytes = Vec::new();
+        put_dictionaries(&[], &mut bytes);
+        one.encode(0, &mut bytes);
+        let mut read = Vec::new();
+        clocks(&bytes, 0, |own| read.push(own)).unwrap();
+        assert_eq!(read, [one]);
+    }
+}
