@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     control::{self, Addresses, Control},
     engine::{Engine, EngineHandle, Parts},
-    files,
+    exchange, files,
     ingest::{
         Capacity,
         admission::Gate,
@@ -218,6 +218,11 @@ async fn wire(
     };
     let desk = Engine::open(parts, &engine).await?;
     supervisor.critical("desk", desk.run(commands, supervisor.cancel()));
+    // Before housekeeping, so that what they still need of the journal stays.
+    let (exports, workers) = exchange::exports(&config.remote_writes, &config.state_dir, stores, clock)?;
+    for worker in workers {
+        supervisor.critical("export", worker.run(supervisor.cancel()));
+    }
     let ledger_writes = look_after(supervisor, stores, &live, clock);
     let capacity = capacity(config, stores, &live, clock, supervisor);
     let backend: Arc<dyn Backend> = Arc::new(Wired {
@@ -231,6 +236,7 @@ async fn wire(
         failing: failing.clone(),
         ledger_writes,
         capacity: capacity.clone(),
+        exports,
     });
     let common = Common {
         supervisor,
@@ -427,6 +433,7 @@ fn look_after(supervisor: &Supervisor, stores: &Stores, live: &Arc<Live>, clock:
 pub fn check(config: &Config) -> anyhow::Result<String> {
     let rules = rules_files::load(config.rules_dir.as_deref()).map_err(anyhow::Error::msg)?;
     tocsin_channels::build(&config.channels).map_err(anyhow::Error::msg)?;
+    tocsin_prometheus::export::check(&config.remote_writes)?;
     if let Some((certificate, key)) = &config.console_certificate {
         pki::read_identity(certificate, key).map_err(anyhow::Error::msg)?;
     }

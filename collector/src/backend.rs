@@ -26,6 +26,7 @@ use tocsin_desk::{
 };
 use tocsin_ledger::{Ledger, LedgerError};
 use tocsin_metrics::Store;
+use tocsin_prometheus::Exports;
 use tocsin_vocabulary::{Code, HostId, PageId, PersonId, Series, TicketId, Timestamp, catalogue};
 use tokio::sync::broadcast;
 
@@ -55,6 +56,8 @@ pub struct Wired {
     pub ledger_writes: LedgerWrites,
     /// What ingest can take now.
     pub capacity: Arc<Capacity>,
+    /// What is passed on to other stores of metrics.
+    pub exports: Exports,
 }
 
 /// Whether the ledger took the last thing that is written regularly.
@@ -379,7 +382,12 @@ impl System for Wired {
         let store = self.store.health();
         let unreadable = self.ledger.people().await.err().map(|error| error.to_string());
         let trouble = unreadable.or_else(|| self.ledger_writes.0.load().as_deref().cloned());
-        vec![
+        let export = self.exports.health((self.clock)()).map(|(healthy, detail)| HealthPart {
+            name: "export".to_owned(),
+            healthy,
+            detail,
+        });
+        let mut parts = vec![
             self.tasks.health(),
             self.engine.health(),
             self.failing.health((self.clock)()),
@@ -399,7 +407,9 @@ impl System for Wired {
                 healthy: trouble.is_none(),
                 detail: trouble.unwrap_or_else(|| "reads and writes".to_owned()),
             },
-        ]
+        ];
+        parts.extend(export);
+        parts
     }
 
     async fn prometheus(&self) -> String {
@@ -487,6 +497,7 @@ impl System for Wired {
                 "# HELP tocsin_{name} {help}\n# TYPE tocsin_{name} {kind}\ntocsin_{name} {value}"
             );
         }
+        out.push_str(&self.exports.exposition());
         out
     }
 

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 use tocsin_channels::config::ChannelConfig;
+use tocsin_prometheus::RemoteWriteConfig;
 use tocsin_vocabulary::time::HumanDuration;
 
 /// Where packages put the configuration.
@@ -64,6 +65,8 @@ pub struct Config {
     pub repage_after: Duration,
     /// Ways out of the site.
     pub channels: Vec<ChannelConfig>,
+    /// Stores of metrics to which samples are passed on.
+    pub remote_writes: Vec<RemoteWriteConfig>,
 }
 
 impl Default for Config {
@@ -87,6 +90,7 @@ impl Default for Config {
             destinations: vec!["inbox".to_owned()],
             repage_after: Duration::from_secs(300),
             channels: Vec::new(),
+            remote_writes: Vec::new(),
         }
     }
 }
@@ -142,6 +146,7 @@ impl Config {
         config.limits = Limits::take(&mut top, &mut reader);
         let destinations = config.take_paging(&mut top, &mut reader);
         config.take_channels(&mut top, &mut reader);
+        config.take_exports(&mut top, &mut reader);
         config.page_over(destinations, &mut reader);
         top.finish(&mut reader);
         reader.finish(file, config)
@@ -255,6 +260,22 @@ impl Config {
         self.channels = channels.into_iter().map(|(channel, _)| channel).collect();
     }
 
+    fn take_exports<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
+        let mut export = top.table("export", reader);
+        let receivers = export.list::<RemoteWriteConfig>("remote_write", reader);
+        for (i, (receiver, span)) in receivers.iter().enumerate() {
+            for mistake in receiver.mistakes() {
+                reader.mistake(span.clone(), format!("export.remote_write: {mistake}"));
+            }
+            if receivers[..i].iter().any(|(other, _)| other.name == receiver.name) {
+                let message = format!("export name `{}` is taken: choose another", receiver.name);
+                reader.mistake(span.clone(), message);
+            }
+        }
+        self.remote_writes = receivers.into_iter().map(|(receiver, _)| receiver).collect();
+        export.finish(reader);
+    }
+
     /// Over the given destinations, or over the inbox and every channel.
     fn page_over(&mut self, destinations: Option<(Vec<String>, Range<usize>)>, reader: &mut Reader<'_>) {
         let names = self.channels.iter().map(|channel| channel.name().to_owned());
@@ -341,6 +362,7 @@ mod tests {
         assert_eq!(config.agents.port(), 7443);
         assert!(config.console_certificate.is_some());
         assert_eq!(config.channels.len(), 2);
+        assert_eq!(config.remote_writes.len(), 1);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod config;
 pub mod control;
 pub mod engine;
 pub mod enrolment;
+mod exchange;
 pub mod files;
 pub mod ingest;
 pub mod limits;

@@ -185,7 +185,8 @@ pub(crate) fn console(
 ) -> anyhow::Result<Option<String>> {
     let (make, authority) = console_certificate(common, names)?;
     let tls = renewed(common, "console", make)?;
-    let router = tocsin_console::router(backend, ConsoleOptions::default());
+    let exchange = crate::exchange::routes(common, backend.clone());
+    let router = tocsin_console::router(backend, ConsoleOptions::default()).merge(exchange);
     let supervisor = common.supervisor;
     let cancel = supervisor.cancel();
     let (sender, mut receiver) = listen::accepted_queue();

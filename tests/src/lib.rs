@@ -5,6 +5,7 @@
 //! * [`fault`] — a process whose death is a fault, and everything that makes it one,
 //! * [`phone`] — a web server that receives pages as a phone's gateway would,
 //! * [`postgres`] — a throwaway PostgreSQL server,
+//! * [`peers`] — Debian's own Prometheus and VictoriaMetrics,
 //! * [`browser`] — a headless browser,
 //! * [`wire`] — an agent's side of the wire spoken by hand, to say what no agent would,
 //! * [`recording`] — real metrics of a host in a file,
@@ -27,6 +28,7 @@ pub mod figures;
 pub mod fleet;
 pub mod host;
 pub mod patience;
+pub mod peers;
 pub mod phone;
 pub mod postgres;
 pub mod program;

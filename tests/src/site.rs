@@ -267,6 +267,16 @@ impl Site {
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
+    /// The collector's own figures, as Prometheus would scrape them.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn metrics(&self) -> String {
+        let request = self.http().get(format!("{}/metrics", self.console()));
+        let answer = request.bearer_auth(&self.token).send().await.expect("an answer");
+        answer.text().await.expect("a body")
+    }
+
     fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         self.http()
             .request(method, format!("{}/api/v1/{path}", self.console()))

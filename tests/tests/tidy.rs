@@ -70,6 +70,7 @@ fn crates_see_only_whom_they_may() {
         ("collector/metrics", &["tocsin-vocabulary"]),
         ("collector/ledger", &["tocsin-desk", "tocsin-vocabulary"]),
         ("collector/channels", &["tocsin-desk", "tocsin-vocabulary"]),
+        ("collector/prometheus", &["tocsin-metrics", "tocsin-vocabulary"]),
         (
             "collector/console",
             &["tocsin-chart", "tocsin-desk", "tocsin-vocabulary"],

@@ -3,10 +3,14 @@
 use super::digits;
 use crate::sources::Sampled;
 use std::{collections::BTreeMap, fmt::Write as _};
-use tocsin_vocabulary::{Kind, Language, Series, batch::Cell, catalogue};
+use tocsin_vocabulary::{
+    Kind, Language, Series,
+    batch::Cell,
+    catalogue,
+    prometheus::{labels, metric_name},
+};
 
-/// All values of a tick; those of one metric stand together, absent ones are left out. Names get their unit as suffix
-/// and counters `_total`, as the OpenTelemetry rules for Prometheus have it: `system_cpu_time_seconds_total`.
+/// All values of a tick; those of one metric stand together, absent ones are left out.
 #[must_use]
 pub fn exposition(sampled: &Sampled) -> String {
     let mut metrics: BTreeMap<String, Vec<(&Series, Cell)>> = BTreeMap::new();
@@ -34,8 +38,9 @@ pub fn exposition(sampled: &Sampled) -> String {
 
 fn push_sample(out: &mut String, name: &str, series: &Series, cell: Cell) {
     out.push_str(name);
-    for (at, (key, value)) in series.attributes.iter().enumerate() {
-        let _ = write!(out, "{}{}=\"", if at == 0 { '{' } else { ',' }, word(key));
+    let labels = labels(series);
+    for (at, (label, value)) in labels.iter().enumerate() {
+        let _ = write!(out, "{}{label}=\"", if at == 0 { '{' } else { ',' });
         for character in value.chars() {
             match character {
                 '\\' => out.push_str("\\\\"),
@@ -46,7 +51,7 @@ fn push_sample(out: &mut String, name: &str, series: &Series, cell: Cell) {
         }
         out.push('"');
     }
-    if !series.attributes.is_empty() {
+    if !labels.is_empty() {
         out.push('}');
     }
     let value = match cell {
@@ -57,28 +62,6 @@ fn push_sample(out: &mut String, name: &str, series: &Series, cell: Cell) {
         Cell::Raw(value) => value.to_string(),
     };
     let _ = writeln!(out, " {value}");
-}
-
-fn metric_name(series: &Series) -> String {
-    let mut name = word(&series.name);
-    let unit = match (series.unit.as_str(), series.kind) {
-        ("By", _) => "_bytes",
-        ("s", _) => "_seconds",
-        ("bit/s", _) => "_bits_per_second",
-        ("1", Kind::Gauge) if series.decimals > 0 => "_ratio",
-        _ => "",
-    };
-    name.push_str(unit);
-    if series.kind == Kind::Counter {
-        name.push_str("_total");
-    }
-    name
-}
-
-fn word(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect()
 }
 
 #[cfg(test)]

@@ -158,6 +158,10 @@ pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next)
     if let Err(failure) = checked {
         return refuse(&gate, &visit, &method, &failure);
     }
+    // For routes of other parts, see [`crate::guarded`].
+    if let Some(speaker) = visit.speaker.clone() {
+        parts.extensions.insert(speaker);
+    }
     parts.extensions.insert(visit.clone());
     let mut response = next.run(Request::from_parts(parts, body)).await;
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {

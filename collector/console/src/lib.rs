@@ -2,6 +2,7 @@
 //!
 //! * [`backend`] — what the console asks of the rest of the collector,
 //! * [`router`] — everything it serves, as one axum router; TLS is the caller's,
+//! * [`guarded`] — routes of other parts behind the same gate,
 //! * [`authority`] — the one table action × role,
 //! * [`link`] — the signed links that pages carry,
 //! * [`password`] — how passwords are kept.
@@ -41,5 +42,5 @@ mod words;
 mod tests;
 
 pub use api::{QueryAnswer, openapi};
-pub use routes::router;
+pub use routes::{guarded, router};
 pub use state::ConsoleOptions;

@@ -127,6 +127,25 @@ pub fn router(backend: Arc<dyn Backend>, options: ConsoleOptions) -> Router {
         .with_state(console)
 }
 
+/// Puts routes of another part behind the console's gate: programs with a token whose role allows `action` come through, and
+/// handlers find the [`tocsin_desk::record::Speaker`] among a request's extensions. Merge it with [`router`].
+pub fn guarded(other: Router, backend: Arc<dyn Backend>, options: ConsoleOptions, action: Action) -> Router {
+    let console = Console {
+        backend,
+        options: Arc::new(options),
+    };
+    let gated = Gate {
+        console: console.clone(),
+        need: Need::To(action),
+        kind: Kind::Api,
+    };
+    other
+        .layer(from_fn(in_time))
+        .layer(from_fn_with_state(gated, gate))
+        .layer(CsrfLayer::new())
+        .layer(from_fn_with_state(console, headers::secure))
+}
+
 /// Ends a handler that hangs, so that a stuck disk shows as an error and not as a white page.
 async fn in_time(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
     tokio::time::timeout(HANDLER_TIME_MAX, next.run(request))

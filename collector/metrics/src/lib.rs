@@ -15,6 +15,9 @@
 //! 5. **Drop**. Journal segments that nothing unsealed goes back to are removed, day files when their time is over or
 //!    space runs out.
 //!
+//! [`Store::tail`] reads the journal in order of arrival for whoever passes ticks on, and [`Store::pin_journal`] keeps what
+//! a slow one still needs, within bounds.
+//!
 //! [`Store::query`] reads blocks and head alike and says for which time nothing is known.
 //!
 //! Opening ([`Store::open`]) rebuilds all of this from the files, whatever was cut off or damaged. Damage costs at most
@@ -51,6 +54,7 @@ mod rollups;
 mod seal;
 mod shared;
 mod store;
+pub mod tail;
 #[cfg(test)]
 mod tests;
 pub mod verify;
@@ -67,3 +71,4 @@ pub use query::{
     Across, Aggregate, LatestSelector, LatestValue, Query, QueryBudget, QueryResult, Rank, SeriesData, Top,
 };
 pub use store::Store;
+pub use tail::{Position, Tail, TailBatch, TailTick};

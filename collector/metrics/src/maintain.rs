@@ -81,6 +81,10 @@ impl Store {
                 needed = needed.min(chain);
             }
         }
+        // Days that are stored go before the journal does only for want of space, and no reader is worth that.
+        if !shared.counters.space_low.load(Ordering::Relaxed) {
+            needed = shared.pins.hold(needed, &shared.segment_lengths(), now);
+        }
         let gone: Vec<u32> = all.into_iter().filter(|segment| *segment < needed).collect();
         if gone.is_empty() {
             return Ok(0);

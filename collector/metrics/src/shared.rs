@@ -12,6 +12,7 @@ use crate::{
     journal::queue::Queue,
     query::gate::Gate,
     rollups::Rollups,
+    tail::Pins,
 };
 use std::{
     collections::BTreeMap,
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) head_bytes: AtomicUsize,
     pub(crate) counters: Counters,
     pub(crate) scratch: Mutex<Scratch>,
+    /// What readers of the journal still need.
+    pub(crate) pins: Pins,
     segments: Mutex<Segments>,
 }
 
@@ -80,6 +83,7 @@ impl Shared {
             head_bytes: AtomicUsize::new(0),
             counters: Counters::default(),
             scratch: Mutex::new(scratch),
+            pins: Pins::default(),
             segments: Mutex::new(segments),
         }
     }
@@ -92,6 +96,15 @@ impl Shared {
     /// The journal's segments. Locked shortly, also under a host's lock, and never the other way round.
     pub(crate) fn segments(&self) -> MutexGuard<'_, Segments> {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Numbers of the segments and how many bytes of each are durable.
+    pub(crate) fn segment_lengths(&self) -> BTreeMap<u32, u64> {
+        let segments = self.segments();
+        segments
+            .iter()
+            .map(|(number, segment)| (*number, segment.bytes))
+            .collect()
     }
 
     /// Notes the size of the segment that is being written.

@@ -8,4 +8,4 @@ mod head;
 mod past;
 mod rollup;
 mod story;
-mod world;
+pub(crate) mod world;

@@ -9,12 +9,14 @@
 //! * [`text`] — [`Text`], a sentence for people in both languages,
 //! * [`series`] — what is measured: [`Series`], [`Section`], [`Dictionary`], content-addressed,
 //! * [`catalogue`] — the metric catalogue: name, unit, kind, decimals, description,
+//! * [`prometheus`] — how all that is called in Prometheus,
 //! * [`batch`] — the tick codec: key-frames, changed-bitmap, zigzag varint deltas.
 
 pub mod batch;
 pub mod catalogue;
 pub mod code;
 pub mod id;
+pub mod prometheus;
 pub mod series;
 pub mod severity;
 pub mod text;

@@ -8,6 +8,7 @@ mod daemon;
 mod disk_full;
 mod enrolment;
 mod escaping;
+mod exchange;
 mod fault_to_phone;
 mod first_look;
 mod hostile;

@@ -112,3 +112,28 @@ async fn the_language_is_chosen_in_the_header_and_comes_back_to_the_page() {
         "/"
     );
 }
+
+#[tokio::test]
+async fn routes_of_other_parts_stand_behind_the_same_gate() {
+    use crate::{ConsoleOptions, authority::Action, guarded};
+    use axum::{Extension, Router, routing::post};
+    let fake = std::sync::Arc::new(super::Fake::new(super::NOW, super::HOSTILE));
+    let who =
+        |Extension(speaker): Extension<tocsin_desk::record::Speaker>| async move { format!("{:?}", speaker.role) };
+    let other = Router::new().route("/other", post(who));
+    let room = Room {
+        router: guarded(other, fake.clone(), ConsoleOptions::default(), Action::ReadSystem),
+        fake,
+    };
+    assert_eq!(
+        room.api("", "POST", "/other", "").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        room.api("sun", "POST", "/other", "").await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(room.api("zhao", "POST", "/other", "").await.body, "Administrator");
+    let by_session = room.post("zhao", "/other", "").await.status;
+    assert_eq!(by_session, StatusCode::UNAUTHORIZED, "a session is for reading only");
+}

@@ -13,11 +13,11 @@ use tocsin_vocabulary::{
 };
 
 /// 2025-11-22T00:00:00Z.
-pub(super) const START_MS: i64 = 1_763_769_600_000;
+pub(crate) const START_MS: i64 = 1_763_769_600_000;
 /// Between two ticks.
-pub(super) const INTERVAL_MS: i64 = 10_000;
+pub(crate) const INTERVAL_MS: i64 = 10_000;
 
-pub(super) fn config() -> StoreConfig {
+pub(crate) fn config() -> StoreConfig {
     StoreConfig {
         free_bytes_min: 0,
         free_percent_min: 0,
@@ -25,7 +25,7 @@ pub(super) fn config() -> StoreConfig {
     }
 }
 
-pub(super) fn open(disk: &(impl Disk + Clone + 'static)) -> Store {
+pub(crate) fn open(disk: &(impl Disk + Clone + 'static)) -> Store {
     Store::open(config(), Arc::new(disk.clone())).unwrap()
 }
 
@@ -39,7 +39,7 @@ fn series(name: &str, kind: Kind, decimals: u8) -> Series {
     }
 }
 
-pub(super) fn sections() -> Vec<Section> {
+pub(crate) fn sections() -> Vec<Section> {
     vec![
         Section::new(vec![series("level", Kind::Gauge, 1), series("sent", Kind::Counter, 0)]),
         Section::new(vec![series("absent", Kind::Gauge, 0)]),
@@ -47,7 +47,7 @@ pub(super) fn sections() -> Vec<Section> {
 }
 
 /// Makes the test dictionary known.
-pub(super) fn learn(store: &Store) -> Result<Dictionary, StoreError> {
+pub(crate) fn learn(store: &Store) -> Result<Dictionary, StoreError> {
     let sections = sections();
     store.put_sections(
         &sections
@@ -59,7 +59,7 @@ pub(super) fn learn(store: &Store) -> Result<Dictionary, StoreError> {
 }
 
 /// The tick with this number; everything about it follows from the number.
-pub(super) fn tick(seq: u64) -> Tick {
+pub(crate) fn tick(seq: u64) -> Tick {
     let number = i64::try_from(seq).unwrap();
     let absent = if seq.is_multiple_of(5) {
         Cell::Absent
@@ -73,21 +73,21 @@ pub(super) fn tick(seq: u64) -> Tick {
 }
 
 /// What `level` shows at that tick.
-pub(super) fn level(seq: u64) -> f64 {
+pub(crate) fn level(seq: u64) -> f64 {
     (seq * 7 % 100) as f64 / 10.0
 }
 
 /// One host's agent as the store sees it.
-pub(super) struct Agent {
-    pub(super) host: HostId,
-    pub(super) spool: SpoolId,
-    pub(super) dictionary: Dictionary,
+pub(crate) struct Agent {
+    pub(crate) host: HostId,
+    pub(crate) spool: SpoolId,
+    pub(crate) dictionary: Dictionary,
     encoder: Encoder,
     stream: Option<Stream>,
 }
 
 /// An `on_durable` and the place where its word arrives.
-pub(super) fn durable() -> (OnDurable, mpsc::Receiver<Result<(), StoreError>>) {
+pub(crate) fn durable() -> (OnDurable, mpsc::Receiver<Result<(), StoreError>>) {
     let (sender, receiver) = mpsc::channel();
     // Who sent the tick may have gone.
     let on_durable = move |outcome| drop(sender.send(outcome));
@@ -95,7 +95,7 @@ pub(super) fn durable() -> (OnDurable, mpsc::Receiver<Result<(), StoreError>>) {
 }
 
 impl Agent {
-    pub(super) fn new(number: u8, dictionary: &Dictionary) -> Self {
+    pub(crate) fn new(number: u8, dictionary: &Dictionary) -> Self {
         Self {
             host: HostId::from_bytes([number; 16]),
             spool: SpoolId::from_bytes([number + 100; 16]),
@@ -105,17 +105,17 @@ impl Agent {
         }
     }
 
-    pub(super) fn connect(&mut self, store: &Store, first_seq: u64) {
+    pub(crate) fn connect(&mut self, store: &Store, first_seq: u64) {
         self.encoder = Encoder::new();
         self.stream = Some(store.begin_stream(self.host, self.spool, first_seq));
     }
 
-    pub(super) fn stream(&self) -> &Stream {
+    pub(crate) fn stream(&self) -> &Stream {
         self.stream.as_ref().unwrap()
     }
 
     /// Sends a live tick without waiting.
-    pub(super) fn send(
+    pub(crate) fn send(
         &mut self,
         store: &Store,
         seq: u64,
@@ -131,7 +131,7 @@ impl Agent {
     }
 
     /// Sends a live tick and waits until it is durable.
-    pub(super) fn live(&mut self, store: &Store, seq: u64, key: bool) -> Result<Appended, StoreError> {
+    pub(crate) fn live(&mut self, store: &Store, seq: u64, key: bool) -> Result<Appended, StoreError> {
         let (appended, receiver) = self.send(store, seq, key);
         let appended = appended?;
         receiver.recv().unwrap_or(Err(StoreError::Closed))?;
@@ -139,7 +139,7 @@ impl Agent {
     }
 
     /// Sends backlog and waits until it is durable.
-    pub(super) fn chunk(&self, store: &Store, seqs: &[u64], now: Timestamp) -> Result<ChunkAppended, StoreError> {
+    pub(crate) fn chunk(&self, store: &Store, seqs: &[u64], now: Timestamp) -> Result<ChunkAppended, StoreError> {
         let mut encoder = Encoder::new();
         let batches: Vec<_> = seqs
             .iter()
@@ -153,7 +153,7 @@ impl Agent {
     }
 
     /// Reports lost ticks and waits.
-    pub(super) fn gap(&self, store: &Store, first: u64, last: u64) -> Result<(), StoreError> {
+    pub(crate) fn gap(&self, store: &Store, first: u64, last: u64) -> Result<(), StoreError> {
         let (on_durable, receiver) = durable();
         let span = (tick(first).time, tick(last).time);
         store.append_gap(self.stream(), (first, last), span, "spool_full", on_durable)?;
@@ -162,7 +162,7 @@ impl Agent {
 }
 
 /// How often each tick is stored, in head and blocks together.
-pub(super) fn stored(store: &Store, host: HostId) -> BTreeMap<(SpoolId, u64), usize> {
+pub(crate) fn stored(store: &Store, host: HostId) -> BTreeMap<(SpoolId, u64), usize> {
     let mut counts = BTreeMap::new();
     let Some(host) = store.shared().hosts.find(host) else {
         return counts;
