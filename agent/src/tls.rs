@@ -28,7 +28,7 @@ pub const SERVER_NAME: &str = "tocsin-collector";
 /// A connection that is not there after this long is given up.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// A silent connection is asked for a sign of life this often …
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 /// … and given up when none comes within this.
 const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(5);
 

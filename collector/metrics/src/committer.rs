@@ -1,7 +1,8 @@
 //! The one thread that writes the journal.
 //!
 //! It takes whatever waits in the queue, writes it in one go, syncs once, hands the ticks to their hosts and tells each
-//! submitter. While it syncs, the next group gathers: that is the whole of group commit.
+//! submitter. While it syncs, and for a few milliseconds since the last group began, the next one gathers: that is the
+//! whole of group commit.
 
 use crate::{
     bytes::length_u32,
@@ -109,7 +110,11 @@ impl Committer {
     /// Runs until the queue is closed and empty.
     pub(crate) fn run(mut self) {
         let _alive = Alive(self.shared.clone());
-        while let Some(requests) = self.shared.queue.drain(GROUP_BYTES_MAX) {
+        let mut last_group: Option<Duration> = None;
+        while self.shared.queue.wait() {
+            self.gather(last_group);
+            last_group = Some(self.shared.disk.monotonic());
+            let requests = self.shared.queue.take(GROUP_BYTES_MAX);
             let mut group = Vec::with_capacity(requests.len());
             let mut tidy = None;
             for request in requests {
@@ -126,6 +131,14 @@ impl Committer {
                 // Who asked may have gone.
                 let _ = done.send(());
             }
+        }
+    }
+
+    /// Lets a group gather for the rest of the pause since the last one began: syncing is what costs.
+    fn gather(&self, last_group: Option<Duration>) {
+        let since = last_group.map(|last| self.shared.disk.monotonic().saturating_sub(last));
+        if let Some(rest) = since.and_then(|since| self.shared.config.group_pause.checked_sub(since)) {
+            std::thread::sleep(rest);
         }
     }
 

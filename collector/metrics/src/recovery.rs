@@ -66,17 +66,26 @@ pub(crate) fn claim(config: &StoreConfig, disk: &dyn Disk) -> Result<Box<dyn Any
 }
 
 fn write_format(disk: &dyn Disk, dir: &Path) -> Result<(), OpenError> {
-    let text = format!("tocsin-metrics {FORMAT_VERSION}\n");
+    let text = format_text(FORMAT_VERSION);
     replace(disk, dir, "FORMAT", text.as_bytes()).map_err(OpenError::io("write", dir.join("FORMAT")))
 }
 
-/// The version that it names. Only a clearly newer one is refused: a damaged file of two words must not stop a collector.
+/// The content of the file `FORMAT`: the version, and from 2 on a checksum of what stands before it.
+pub(crate) fn format_text(version: u32) -> String {
+    let text = format!("tocsin-metrics {version}");
+    let crc = crc32c::crc32c(text.as_bytes());
+    format!("{text} {crc:08x}\n")
+}
+
+/// The version that it names. Only a clearly newer one is refused: a damaged file of three words must not stop a
+/// collector.
 fn check_format(dir: &Path, bytes: &[u8]) -> Result<Option<u32>, OpenError> {
     let text = String::from_utf8_lossy(bytes);
     let version = text
         .trim()
         .strip_prefix("tocsin-metrics ")
-        .and_then(|number| number.parse::<u32>().ok());
+        .and_then(|rest| rest.split(' ').next()?.parse::<u32>().ok())
+        .filter(|version| *version == 1 || text == format_text(*version));
     match version {
         Some(version) if version > FORMAT_VERSION => Err(OpenError::NewerFormat {
             dir: dir.to_owned(),

@@ -61,15 +61,21 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits, then takes what is there, up to `bytes_max` (at least one). `None` once closed and empty.
-    pub(crate) fn drain(&self, bytes_max: usize) -> Option<Vec<T>> {
+    /// Waits until there is something; `false` once closed and empty.
+    pub(crate) fn wait(&self) -> bool {
         let mut state = self.lock();
         while state.items.is_empty() {
             if state.closed {
-                return None;
+                return false;
             }
             state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        true
+    }
+
+    /// Takes what is there, up to `bytes_max` (at least one).
+    pub(crate) fn take(&self, bytes_max: usize) -> Vec<T> {
+        let mut state = self.lock();
         let mut taken = Vec::new();
         let mut total = 0_usize;
         while let Some((item, bytes)) = state.items.pop_front() {
@@ -81,7 +87,7 @@ impl<T> Queue<T> {
             state.bytes -= bytes;
             taken.push(item);
         }
-        Some(taken)
+        taken
     }
 
     /// Takes nothing more; what is queued is still drained.
@@ -118,8 +124,9 @@ mod tests {
         assert_eq!(queue.push(2, 1), Err((Refused::Full, 2)));
         queue.close();
         assert_eq!(queue.push(3, 0), Err((Refused::Closed, 3)));
-        assert_eq!(queue.drain(10), Some(vec![1]));
-        assert_eq!(queue.drain(10), None);
+        assert!(queue.wait());
+        assert_eq!(queue.take(10), [1]);
+        assert!(!queue.wait());
     }
 
     #[test]

@@ -306,7 +306,7 @@ fn a_newer_format_a_second_process_and_a_closed_folder_are_refused_clearly() {
         Err(OpenError::InUse { .. })
     ));
     drop(store);
-    std::fs::write(config.dir.join("FORMAT"), "tocsin-metrics 9\n").unwrap();
+    std::fs::write(config.dir.join("FORMAT"), crate::recovery::format_text(9)).unwrap();
     let error = Store::open(config, disk.clone()).unwrap_err();
     assert!(error.to_string().contains("install the newer collector"), "{error}");
     let file = dir.path().join("file");

@@ -21,6 +21,7 @@ pub(crate) fn config() -> StoreConfig {
     StoreConfig {
         free_bytes_min: 0,
         free_percent_min: 0,
+        group_pause: std::time::Duration::ZERO,
         ..StoreConfig::new("/store")
     }
 }

@@ -9,6 +9,7 @@ use crate::{
         record::{HEADER_BYTES, MAGIC},
         scan::{Damage, scan},
     },
+    recovery::format_text,
 };
 use std::ops::Range;
 use tocsin_vocabulary::HostId;
@@ -19,7 +20,7 @@ pub(super) fn is_format(path: &str) -> bool {
 
 pub(super) fn read_format(part: &Part, look: &mut Look<'_>) -> Result<(), BackupError> {
     let bytes = read_whole(part)?;
-    if bytes != format!("tocsin-metrics {FORMAT_VERSION}\n").as_bytes() {
+    if bytes != format_text(FORMAT_VERSION).as_bytes() {
         let cost = format!("nothing, as long as a collector reads it as format {FORMAT_VERSION}");
         look.damage(&part.path, 0, "it does not name a format that is known here", cost);
     }
