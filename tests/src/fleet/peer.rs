@@ -135,6 +135,19 @@ impl Peer {
         assert!(status.is_success(), "{}: {status} {text}", self.kind.name());
     }
 
+    /// The body of an answer.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn get(&self, path: &str, parameters: &[(&str, String)]) -> Vec<u8> {
+        let url = reqwest::Url::parse_with_params(&format!("{}/{path}", self.url), parameters).expect("a URL");
+        let answer = self.http.get(url).send().await.expect("the peer answers");
+        let status = answer.status();
+        let body = answer.bytes().await.expect("a body").to_vec();
+        assert!(status.is_success(), "{}: {status}", self.kind.name());
+        body
+    }
+
     /// Bytes on disk after everything was flushed and merged, or put in a block, as far as there is a command for it.
     ///
     /// # Panics
