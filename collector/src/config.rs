@@ -53,8 +53,8 @@ pub struct Config {
     pub console_certificate: Option<(PathBuf, PathBuf)>,
     /// `sqlite` (in the state folder) or `postgres://…`.
     pub ledger: String,
-    /// How long sealed blocks are kept.
-    pub retention: Duration,
+    /// How long samples are kept, rollups of five minutes, and rollups of an hour.
+    pub retention: [Duration; 3],
     /// What ingest takes at once, and of one host.
     pub limits: Limits,
     /// Folder of rule files; none: the built-in rules.
@@ -84,7 +84,7 @@ impl Default for Config {
             console_names: Vec::new(),
             console_certificate: None,
             ledger: "sqlite".to_owned(),
-            retention: Duration::from_secs(30 * 86_400),
+            retention: [30, 180, 1_826].map(|days| Duration::from_secs(days * 86_400)),
             limits: Limits::default(),
             rules_dir: None,
             destinations: vec!["inbox".to_owned()],
@@ -221,11 +221,13 @@ impl Config {
 
     fn take_metrics<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
         let mut metrics = top.table("metrics", reader);
-        if let Some((HumanDuration(retention), span)) = metrics.take_spanned("retention", reader) {
-            if retention < RETENTION_MIN {
-                reader.mistake(span, "metrics.retention must be at least 1d".to_owned());
+        for (key, kept) in ["retention", "retention_5m", "retention_1h"].into_iter().zip(&mut self.retention) {
+            if let Some((HumanDuration(retention), span)) = metrics.take_spanned(key, reader) {
+                if retention < RETENTION_MIN {
+                    reader.mistake(span, format!("metrics.{key} must be at least 1d"));
+                }
+                *kept = retention;
             }
-            self.retention = retention;
         }
         metrics.finish(reader);
     }
@@ -337,10 +339,11 @@ mod tests {
     fn all_mistakes_of_a_file_come_together() {
         let text = "stat_dir = \"/x\"\n[listen]\nagents = \"nowhere\"\n[site]\npublic_url = \"http://x\"\n\
                     console_key = \"k.pem\"\n[ledger]\nurl = \"mysql://x\"\n[metrics]\nretention = \"1h\"\n\
+                    retention_1h = \"5m\"\n\
                     [paging]\nrepage_after = \"1s\"\ndestinations = [\"sms\"]\n";
         let mistakes = Config::parse("collector.toml", text).unwrap_err();
         let lines: Vec<usize> = mistakes.mistakes.iter().map(|mistake| mistake.line).collect();
-        assert_eq!(lines, [1, 3, 5, 6, 8, 10, 12, 13], "{mistakes}");
+        assert_eq!(lines, [1, 3, 5, 6, 8, 10, 11, 13, 14], "{mistakes}");
     }
 
     #[test]

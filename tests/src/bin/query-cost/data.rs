@@ -13,11 +13,11 @@ use tocsin_vocabulary::{
 
 /// 2026-01-05T00:00:00Z.
 const BEGIN_MS: i64 = 1_767_571_200_000;
-pub const DAY_MS: i64 = 86_400_000;
-pub const HOUR_MS: i64 = 3_600_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
+pub(super) const HOUR_MS: i64 = 3_600_000;
 /// The one host with many series.
-pub const WIDE_HOST: i64 = -1;
-pub const WIDE_SERIES: usize = 50;
+pub(super) const WIDE_HOST: i64 = -1;
+pub(super) const WIDE_SERIES: usize = 50;
 const FLEET_SERIES: usize = 4;
 const HOUR_SERIES: usize = 200;
 /// Most ticks of one chunk.
@@ -25,32 +25,32 @@ const CHUNK: i64 = 480;
 
 /// Ticks of some hosts: every `interval` from `from` to `to`, milliseconds from the beginning.
 #[derive(Debug, Clone, Copy)]
-pub struct Span {
-    pub from: i64,
-    pub to: i64,
-    pub interval: i64,
+pub(super) struct Span {
+    pub(super) from: i64,
+    pub(super) to: i64,
+    pub(super) interval: i64,
 }
 
 /// The store with everything in it.
-pub struct Data {
-    pub store: Store,
-    pub hosts: i64,
-    pub days: i64,
+pub(super) struct Data {
+    pub(super) store: Store,
+    pub(super) hosts: i64,
+    pub(super) days: i64,
     _folder: TempDir,
 }
 
-pub fn at(millis: i64) -> Timestamp {
+pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(BEGIN_MS + millis)
 }
 
-pub fn id(host: i64) -> [u8; 16] {
+pub(super) fn id(host: i64) -> [u8; 16] {
     let mut id = [7; 16];
     id[..8].copy_from_slice(&host.to_be_bytes());
     id
 }
 
 /// The value of a series at a time, in tenths: wanders, as a load does, with noise on it.
-pub fn value(host: i64, series: i64, millis: i64) -> i64 {
+pub(super) fn value(host: i64, series: i64, millis: i64) -> i64 {
     let minute = millis / 60_000;
     let slow = ((minute + host * 37) % 1_440 - 720).abs();
     500 + slow + noise(millis ^ host.rotate_left(40) ^ series.rotate_left(56)).rem_euclid(97)
@@ -66,7 +66,7 @@ const fn noise(seed: i64) -> i64 {
 
 impl Data {
     /// Makes it.
-    pub fn make(hosts: i64, days: i64) -> Self {
+    pub(super) fn make(hosts: i64, days: i64) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = StoreConfig {
             free_bytes_min: 0,
@@ -120,8 +120,8 @@ impl Data {
 
     fn learn(&self, name: &str, width: usize, series: usize) -> Dictionary {
         let one = |number: usize| Series {
-            name: format!("bench.{name}.{number:0width$}").into(),
-            attributes: vec![("part".into(), number.to_string().into())],
+            name: format!("bench.{name}.{number:0width$}"),
+            attributes: vec![("part".into(), number.to_string())],
             kind: Kind::Gauge,
             unit: "1".into(),
             decimals: 1,

@@ -12,7 +12,7 @@ use tocsin_tests::fleet::{
 const REQUEST_SAMPLES: usize = 20_000;
 
 /// A peer that has the series which are asked for.
-pub async fn filled(data: &Data) -> Peer {
+pub(super) async fn filled(data: &Data) -> Peer {
     let peer = Peer::start(PeerKind::VictoriaMetrics).await;
     let end = data.days * data::DAY_MS;
     let day = Span {
@@ -77,7 +77,7 @@ async fn write(peer: &Peer, name: &str, (host, series): (i64, i64), span: Span) 
 }
 
 /// Asks; answers the body.
-pub async fn ask(peer: &Peer, question: &str, same: &Query) -> Vec<u8> {
+pub(super) async fn ask(peer: &Peer, question: &str, same: &Query) -> Vec<u8> {
     let step = same.step.map_or(60, |step| step.as_secs());
     let seconds = |millis: i64| (millis / 1_000).to_string();
     // A step's value stands at its end there, at its beginning here.
@@ -93,7 +93,7 @@ pub async fn ask(peer: &Peer, question: &str, same: &Query) -> Vec<u8> {
 }
 
 /// How many series an answer has.
-pub fn series_in(body: &[u8]) -> usize {
+pub(super) fn series_in(body: &[u8]) -> usize {
     let answer: serde_json::Value = serde_json::from_slice(body).expect("JSON");
     answer["data"]["result"].as_array().map_or(0, Vec::len)
 }
