@@ -198,7 +198,7 @@ impl Wired {
                 min: found.min,
                 max: found.max,
                 line: AnswerSeries {
-                    unit: found.unit.clone(),
+                    unit: found.unit.to_string(),
                     points: found.points,
                     series: Series {
                         decimals: catalogue::metric(&found.name).map_or(0, |metric| metric.decimals),

@@ -52,7 +52,7 @@ impl<W: Write> Recorder<W> {
             for section in dictionary.sections() {
                 hashes.extend_from_slice(section.hash().as_bytes());
                 if self.written.insert(section.hash()) {
-                    self.record(SECTION, section.bytes())?;
+                    self.record(SECTION, &section.bytes())?;
                 }
             }
             self.record(DICTIONARY, &hashes)?;
@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn a_recording_reads_back_up_to_its_last_whole_tick() {
         let series = |name: &str| Series {
-            name: name.to_owned(),
+            name: name.into(),
             attributes: Vec::new(),
             kind: Kind::Gauge,
-            unit: "1".to_owned(),
+            unit: "1".into(),
             decimals: 0,
         };
         let one = Dictionary::new(vec![Arc::new(Section::new(vec![series("a")]))]);

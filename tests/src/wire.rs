@@ -296,10 +296,10 @@ fn tick_of(time: Timestamp, dictionary: &Dictionary) -> Tick {
 #[must_use]
 pub fn dictionary(name: &str, sections: usize, series: usize) -> Dictionary {
     let one = |section: usize, at: usize| Series {
-        name: "system.cpu.utilization".to_owned(),
-        attributes: vec![("x".to_owned(), format!("{name}-{section}-{at}"))],
+        name: "system.cpu.utilization".into(),
+        attributes: vec![("x".into(), format!("{name}-{section}-{at}").into())],
         kind: Kind::Gauge,
-        unit: "1".to_owned(),
+        unit: "1".into(),
         decimals: 3,
     };
     let sections = (0..sections).map(|section| Section::new((0..series).map(|at| one(section, at)).collect()).into());

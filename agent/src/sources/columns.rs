@@ -36,10 +36,10 @@ fn cell(value: u64, decimals: u8) -> Cell {
 fn describe(name: &'static str, attributes: &[(&str, &str)], decimals: u8) -> Series {
     let mut series = catalogue::metric(name).map_or_else(
         || Series {
-            name: name.to_owned(),
+            name: name.into(),
             attributes: Vec::new(),
             kind: Kind::Gauge,
-            unit: "1".to_owned(),
+            unit: "1".into(),
             decimals,
         },
         |metric| metric.series(attributes),

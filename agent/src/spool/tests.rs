@@ -21,10 +21,10 @@ fn at(seq: u64) -> Timestamp {
 
 fn dictionary(name: &str) -> Dictionary {
     let series = |i: u32| Series {
-        name: format!("{name}.{i}"),
+        name: format!("{name}.{i}").into(),
         attributes: Vec::new(),
         kind: SeriesKind::Gauge,
-        unit: "1".to_owned(),
+        unit: "1".into(),
         decimals: 0,
     };
     Dictionary::new(vec![Arc::new(Section::new((0..3).map(series).collect()))])

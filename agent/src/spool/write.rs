@@ -106,7 +106,7 @@ impl Spool {
 fn put_dictionary(bytes: &mut Vec<u8>, seq: u64, dictionary: &Dictionary) {
     let mut hashes = Vec::with_capacity(dictionary.sections().len() * 32);
     for section in dictionary.sections() {
-        record::put(bytes, Kind::Section, seq, &[section.bytes()]);
+        record::put(bytes, Kind::Section, seq, &[&section.bytes()]);
         hashes.extend_from_slice(section.hash().as_bytes());
     }
     record::put(bytes, Kind::Dictionary, seq, &[&hashes]);

@@ -45,14 +45,15 @@ pub(super) fn sections(dictionary: &Dictionary, needed: &[Hash], bytes_max: usiz
         .iter()
         .filter(|section| needed.contains(&section.hash()))
     {
-        if bytes > 0 && bytes + section.bytes().len() > bytes_max {
+        let section = section.bytes();
+        if bytes > 0 && bytes + section.len() > bytes_max {
             messages.push(message(Body::Sections(Sections {
                 sections: std::mem::take(&mut part),
             })));
             bytes = 0;
         }
-        bytes += section.bytes().len();
-        part.push(section.bytes().to_vec().into());
+        bytes += section.len();
+        part.push(section.into());
     }
     if !part.is_empty() {
         messages.push(message(Body::Sections(Sections { sections: part })));

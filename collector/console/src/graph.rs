@@ -288,7 +288,7 @@ fn label(shell: &Shell, line: &AnswerSeries) -> String {
         .map(|(key, value)| match key.as_str() {
             "disk.io.direction" | "network.io.direction" => shell.word("direction", value),
             "system.memory.state" | "system.paging.state" => shell.word("memory", value),
-            _ => value.clone(),
+            _ => value.to_string(),
         })
         .collect();
     if telling.is_empty() {

@@ -79,14 +79,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn dictionary(store: &Store, series: i64) -> Result<Dictionary, Box<dyn Error>> {
     let one = |number: i64| Series {
-        name: format!("bench.metric.{number}"),
-        attributes: vec![("part".to_owned(), number.to_string())],
+        name: format!("bench.metric.{number}").into(),
+        attributes: vec![("part".into(), number.to_string().into())],
         kind: if number % 2 == 0 { Kind::Gauge } else { Kind::Counter },
-        unit: "1".to_owned(),
+        unit: "1".into(),
         decimals: 1,
     };
     let section = Section::new((0..series).map(one).collect());
-    store.put_sections(&[section.bytes().to_vec()])?;
+    store.put_sections(&[section.bytes()])?;
     Ok(store.put_dictionary(&[section.hash()])?)
 }
 

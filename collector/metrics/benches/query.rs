@@ -116,14 +116,14 @@ fn fill(store: &Store, hosts: i64, days: i64) -> Outcome<()> {
 
 fn dictionary(store: &Store, prefix: &str, series: i64) -> Outcome<Dictionary> {
     let one = |number: i64| Series {
-        name: format!("bench.{prefix}.{number:02}"),
-        attributes: vec![("part".to_owned(), number.to_string())],
+        name: format!("bench.{prefix}.{number:02}").into(),
+        attributes: vec![("part".into(), number.to_string().into())],
         kind: if number % 2 == 0 { Kind::Gauge } else { Kind::Counter },
-        unit: "1".to_owned(),
+        unit: "1".into(),
         decimals: 1,
     };
     let section = Section::new((0..series).map(one).collect());
-    store.put_sections(&[section.bytes().to_vec()])?;
+    store.put_sections(&[section.bytes()])?;
     Ok(store.put_dictionary(&[section.hash()])?)
 }
 

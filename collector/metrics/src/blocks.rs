@@ -374,7 +374,7 @@ pub(crate) mod tests {
     pub(crate) fn columns(cells: &[Vec<Cell>]) -> Columns {
         let ticks = cells.first().map_or(0, Vec::len);
         let one = |index| Series {
-            name: format!("m{index}"),
+            name: format!("m{index}").into(),
             attributes: Vec::new(),
             kind: Kind::Gauge,
             unit: "1".into(),

@@ -156,18 +156,20 @@ impl Dictionaries {
             limit("bytes of a section", bytes.len(), RECORD_BYTES_MAX)?;
             let section = Section::decode(bytes).map_err(StoreError::Section)?;
             limit("series", section.series().len(), SERIES_PER_HOST_MAX)?;
-            decoded.push(section);
+            decoded.push((bytes, section));
         }
         let mut log = self.lock();
         let new = decoded
             .iter()
-            .filter(|section| !self.missing(&[section.hash()]).is_empty());
-        let records: Vec<_> = new.map(|section| (Kind::Section, section.bytes())).collect();
+            .filter(|(_, section)| !self.missing(&[section.hash()]).is_empty());
+        let records: Vec<_> = new.map(|(bytes, _)| (Kind::Section, bytes.as_slice())).collect();
         self.append(&mut log, &records)?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known
-            .sections
-            .extend(decoded.into_iter().map(|section| (section.hash(), Arc::new(section))));
+        known.sections.extend(
+            decoded
+                .into_iter()
+                .map(|(_, section)| (section.hash(), Arc::new(section))),
+        );
         Ok(())
     }
 
@@ -239,7 +241,7 @@ mod tests {
     fn section(name: &str, count: usize) -> Section {
         let series = |index| Series {
             name: name.into(),
-            attributes: vec![("i".into(), format!("{index}"))],
+            attributes: vec![("i".into(), format!("{index}").into())],
             kind: SeriesKind::Gauge,
             unit: "1".into(),
             decimals: 0,
@@ -257,9 +259,7 @@ mod tests {
         let (one, two) = (section("a", 2), section("b", 3));
         let dictionaries = open(&disk);
         disk.sync_dir(Path::new("/s")).unwrap();
-        dictionaries
-            .put_sections(&[one.bytes().to_vec(), two.bytes().to_vec()])
-            .unwrap();
+        dictionaries.put_sections(&[one.bytes(), two.bytes()]).unwrap();
         let dictionary = dictionaries.put_dictionary(&[one.hash(), two.hash()]).unwrap();
         let again = open(&disk.restart(3));
         assert_eq!(again.get(dictionary.hash()).map(|found| found.len()), Some(5));
@@ -271,9 +271,7 @@ mod tests {
         let disk = FaultDisk::new();
         let dictionaries = open(&disk);
         let (one, two) = (section("a", 15_000), section("b", 15_000));
-        dictionaries
-            .put_sections(&[one.bytes().to_vec(), two.bytes().to_vec()])
-            .unwrap();
+        dictionaries.put_sections(&[one.bytes(), two.bytes()]).unwrap();
         let error = dictionaries.put_dictionary(&[one.hash(), two.hash()]).unwrap_err();
         assert_eq!(
             error.to_string(),

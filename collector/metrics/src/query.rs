@@ -30,7 +30,7 @@ use crate::{
     error::QueryError,
 };
 use std::time::Duration;
-use tocsin_vocabulary::{HostId, Kind, Timestamp};
+use tocsin_vocabulary::{HostId, Kind, Label, Timestamp};
 
 /// Most points of all series of one answer together.
 const POINTS_TOTAL_MAX: usize = 2_000_000;
@@ -129,11 +129,11 @@ pub struct SeriesData {
     /// Whose; `None` for a group.
     pub host: Option<HostId>,
     /// Metric name.
-    pub name: String,
+    pub name: Label,
     /// Attribute pairs sorted by key; of a group those that it was made by.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<(Label, Label)>,
     /// Unit; that of a rate ends in `/s`.
-    pub unit: String,
+    pub unit: Label,
     /// Gauge or counter, as declared.
     pub kind: Kind,
     /// Time and value; `None` where a step has no data or the value is not finite.

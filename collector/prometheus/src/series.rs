@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn series_that_would_meet_are_sent_once() {
         let mut twin = metric("system.uptime").unwrap().series(&[]);
-        twin.name = "system_uptime".to_owned();
+        twin.name = "system_uptime".into();
         let section = Section::new(vec![
             metric("system.uptime").unwrap().series(&[]),
             twin,

@@ -66,7 +66,7 @@ impl Ticker {
             series("system.cpu.time", &[("cpu.mode", "idle \"\\\n")]),
             series("system.memory.utilization", &[("system.memory.state", "used")]),
         ]);
-        store.put_sections(&[section.bytes().to_vec()]).unwrap();
+        store.put_sections(&[section.bytes()]).unwrap();
         let dictionary = store.put_dictionary(&[section.hash()]).unwrap();
         let stream = store.begin_stream(host(number), SpoolId::from_bytes([number; 16]), 1);
         Self {

@@ -18,6 +18,7 @@ pub use attributes::ATTRIBUTES;
 pub use metrics::METRICS;
 
 use crate::{
+    label::Label,
     series::{Kind, Series, TEXT_BYTES_MAX},
     text::Language,
 };
@@ -47,16 +48,16 @@ impl Metric {
     /// name on the host can cause, are cut at [`TEXT_BYTES_MAX`] bytes.
     #[must_use]
     pub fn series(&self, attributes: &[(&str, &str)]) -> Series {
-        let mut attributes: Vec<(String, String)> = attributes
+        let mut attributes: Vec<(Label, Label)> = attributes
             .iter()
-            .map(|(key, value)| ((*key).to_owned(), cut(value).to_owned()))
+            .map(|(key, value)| ((*key).into(), cut(value).into()))
             .collect();
         attributes.sort_unstable();
         Series {
-            name: self.name.to_owned(),
+            name: self.name.into(),
             attributes,
             kind: self.kind,
-            unit: self.unit.to_owned(),
+            unit: self.unit.into(),
             decimals: self.decimals,
         }
     }
@@ -214,7 +215,7 @@ mod tests {
         ]);
         assert_eq!(series.attributes[0].0, "system.device");
         let section = Section::new(vec![series]);
-        assert_eq!(Section::decode(section.bytes()), Ok(section));
+        assert_eq!(Section::decode(&section.bytes()), Ok(section));
     }
 
     #[test]

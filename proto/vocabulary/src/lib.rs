@@ -1,12 +1,14 @@
 //! The words of Tocsin as types, shared by agent and collector.
 //!
-//! Pure: no clock, no file, no socket, no randomness. Everything here is data and arithmetic on data:
+//! Pure but for the table of shared labels: no clock, no file, no socket, no randomness. Everything here is data and
+//! arithmetic on data:
 //!
 //! * [`id`] — newtyped UUIDv7 identifiers and the seeded [`id::IdSource`] that makes them,
 //! * [`time`] — [`Timestamp`] (UTC epoch milliseconds) and durations written as `10s`, `5m`, `72h`,
 //! * [`severity`] — the rule's word ([`Severity`]), the contract's ladder ([`Level`]), an asset's [`Importance`],
 //! * [`code`] — one closed error [`Code`] → HTTP status, gRPC status, exit code, text key,
 //! * [`text`] — [`Text`], a sentence for people in both languages,
+//! * [`label`] — [`Label`], a text of series that is kept once,
 //! * [`series`] — what is measured: [`Series`], [`Section`], [`Dictionary`], content-addressed,
 //! * [`catalogue`] — the metric catalogue: name, unit, kind, decimals, description,
 //! * [`prometheus`] — how all that is called in Prometheus,
@@ -16,6 +18,7 @@ pub mod batch;
 pub mod catalogue;
 pub mod code;
 pub mod id;
+pub mod label;
 pub mod prometheus;
 pub mod series;
 pub mod severity;
@@ -28,6 +31,7 @@ pub use id::{
     AlertId, AssetId, ContractId, CustomerId, FaultId, HostId, IdSource, PageId, PersonId, SiteId, SpoolId, TicketId,
     TokenId,
 };
+pub use label::Label;
 pub use series::{Dictionary, Hash, Kind, Section, Series};
 pub use severity::{Importance, Level, Severity};
 pub use text::{Language, Text};

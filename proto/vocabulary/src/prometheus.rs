@@ -73,7 +73,7 @@ pub fn labels(series: &Series) -> Vec<(String, String)> {
                 held.push(';');
                 held.push_str(value);
             })
-            .or_insert_with(|| value.clone());
+            .or_insert_with(|| value.to_string());
     }
     labels.into_iter().collect()
 }
@@ -201,7 +201,7 @@ mod tests {
             ("site.", ""),
             ("9", "y"),
         ];
-        series.attributes = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
+        series.attributes = pairs.map(|(key, value)| (key.into(), value.into())).to_vec();
         let found = labels(&series);
         let found: Vec<(&str, &str)> = found
             .iter()
@@ -225,10 +225,10 @@ mod tests {
             name in ".{0,20}", keys in prop::collection::vec(".{0,8}", 0..5), counter: bool, unit in "By|s|1|bit/s|.{0,3}", decimals in 0..4_u8,
         ) {
             let series = Series {
-                name: name.clone(),
-                attributes: keys.into_iter().map(|key| (key, "v".to_owned())).collect(),
+                name: name.as_str().into(),
+                attributes: keys.into_iter().map(|key| (key.into(), "v".into())).collect(),
                 kind: if counter { Kind::Counter } else { Kind::Gauge },
-                unit,
+                unit: unit.into(),
                 decimals,
             };
             let there = metric_name(&series);

@@ -7,8 +7,14 @@
 //!
 //! Canonical bytes of a section, all numbers LEB128 varints, all strings length-prefixed UTF-8:
 //! `version=1, series count, { name, attribute count, { key, value }, kind, unit, decimals }`.
+//!
+//! A collector holds the sections of thousands of hosts: texts are shared [`Label`]s, and the canonical bytes, needed
+//! when a section is sent or stored, are made anew each time.
 
-use crate::varint::{self, Reader};
+use crate::{
+    label::Label,
+    varint::{self, Reader},
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{fmt, sync::Arc};
@@ -38,13 +44,13 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Series {
     /// Metric name (OpenTelemetry semantic convention where one exists).
-    pub name: String,
+    pub name: Label,
     /// Attribute pairs sorted by key.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<(Label, Label)>,
     /// Gauge or counter.
     pub kind: Kind,
     /// Unit in UCUM, such as `By`, `s`, `1`, `{process}`.
-    pub unit: String,
+    pub unit: Label,
     /// Digits after the point that are kept.
     pub decimals: u8,
 }
@@ -125,29 +131,36 @@ pub enum SectionError {
 /// An ordered list of series that change together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    series: Vec<Series>,
-    bytes: Vec<u8>,
+    series: Box<[Series]>,
     hash: Hash,
 }
 
 impl Section {
     /// A section of these series, in this order.
     #[must_use]
-    pub fn new(series: Vec<Series>) -> Self {
-        let bytes = encode(&series);
-        let hash = Hash::of(&bytes);
-        Self { series, bytes, hash }
+    pub fn new(mut series: Vec<Series>) -> Self {
+        for one in &mut series {
+            one.attributes.shrink_to_fit();
+        }
+        let hash = Hash::of(&encode(&series));
+        Self {
+            series: series.into_boxed_slice(),
+            hash,
+        }
     }
 
     /// Reads canonical bytes.
     ///
     /// # Errors
-    /// When they are malformed, beyond a limit, or of a newer version.
+    /// When they are malformed (or not canonical, such as a number in more bytes than it needs), beyond a limit, or
+    /// of a newer version.
     pub fn decode(bytes: &[u8]) -> Result<Self, SectionError> {
         let series = decode(bytes)?;
+        if encode(&series) != bytes {
+            return Err(SectionError::Malformed);
+        }
         Ok(Self {
-            series,
-            bytes: bytes.to_vec(),
+            series: series.into_boxed_slice(),
             hash: Hash::of(bytes),
         })
     }
@@ -158,10 +171,10 @@ impl Section {
         &self.series
     }
 
-    /// The canonical bytes.
+    /// The canonical bytes, made anew at each call.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub fn bytes(&self) -> Vec<u8> {
+        encode(&self.series)
     }
 
     /// SHA-256 of the canonical bytes.
@@ -202,34 +215,39 @@ fn decode(bytes: &[u8]) -> Result<Vec<Series>, SectionError> {
     let count = limited(&mut reader, SECTION_SERIES_MAX, "series")?;
     let mut series = Vec::with_capacity(count.min(bytes.len() / 5));
     for _ in 0..count {
-        let name = text(&mut reader)?;
-        let pairs = limited(&mut reader, ATTRIBUTES_MAX, "attributes of a series")?;
-        let attributes = (0..pairs)
-            .map(|_| Ok((text(&mut reader)?, text(&mut reader)?)))
-            .collect::<Result<_, SectionError>>()?;
-        let kind = match reader.byte().ok_or(SectionError::Malformed)? {
-            0 => Kind::Gauge,
-            1 => Kind::Counter,
-            _ => return Err(SectionError::Malformed),
-        };
-        let unit = text(&mut reader)?;
-        let decimals = reader.byte().ok_or(SectionError::Malformed)?;
-        if decimals > DECIMALS_MAX {
-            return Err(SectionError::Limit("decimals"));
-        }
-        series.push(Series {
-            name,
-            attributes,
-            kind,
-            unit,
-            decimals,
-        });
+        series.push(decode_one(&mut reader)?);
     }
     if reader.is_empty() {
         Ok(series)
     } else {
         Err(SectionError::Malformed)
     }
+}
+
+fn decode_one(reader: &mut Reader<'_>) -> Result<Series, SectionError> {
+    let name = text(reader)?;
+    let pairs = limited(reader, ATTRIBUTES_MAX, "attributes of a series")?;
+    let mut attributes = Vec::with_capacity(pairs);
+    for _ in 0..pairs {
+        attributes.push((text(reader)?, text(reader)?));
+    }
+    let kind = match reader.byte().ok_or(SectionError::Malformed)? {
+        0 => Kind::Gauge,
+        1 => Kind::Counter,
+        _ => return Err(SectionError::Malformed),
+    };
+    let unit = text(reader)?;
+    let decimals = reader.byte().ok_or(SectionError::Malformed)?;
+    if decimals > DECIMALS_MAX {
+        return Err(SectionError::Limit("decimals"));
+    }
+    Ok(Series {
+        name,
+        attributes,
+        kind,
+        unit,
+        decimals,
+    })
 }
 
 fn limited(reader: &mut Reader<'_>, max: usize, what: &'static str) -> Result<usize, SectionError> {
@@ -240,10 +258,12 @@ fn limited(reader: &mut Reader<'_>, max: usize, what: &'static str) -> Result<us
         .ok_or(SectionError::Limit(what))
 }
 
-fn text(reader: &mut Reader<'_>) -> Result<String, SectionError> {
+fn text(reader: &mut Reader<'_>) -> Result<Label, SectionError> {
     let length = limited(reader, TEXT_BYTES_MAX, "bytes of a text")?;
     let bytes = reader.take(length).ok_or(SectionError::Malformed)?;
-    String::from_utf8(bytes.to_vec()).map_err(|_| SectionError::Malformed)
+    std::str::from_utf8(bytes)
+        .map(Label::from)
+        .map_err(|_| SectionError::Malformed)
 }
 
 /// The ordered list of sections that gives each cell of a tick its meaning. Cheap to clone.
@@ -315,10 +335,13 @@ mod tests {
             0..=DECIMALS_MAX,
         )
             .prop_map(|(name, attributes, counter, unit, decimals)| Series {
-                name,
-                attributes,
+                name: name.into(),
+                attributes: attributes
+                    .into_iter()
+                    .map(|(key, value)| (key.into(), value.into()))
+                    .collect(),
                 kind: if counter { Kind::Counter } else { Kind::Gauge },
-                unit,
+                unit: unit.into(),
                 decimals,
             })
     }
@@ -327,7 +350,7 @@ mod tests {
         #[test]
         fn sections_read_back_with_the_same_hash(series in prop::collection::vec(any_series(), 0..12)) {
             let section = Section::new(series);
-            let read = Section::decode(section.bytes()).unwrap();
+            let read = Section::decode(&section.bytes()).unwrap();
             prop_assert_eq!(read.hash(), section.hash());
             prop_assert_eq!(read, section);
         }
@@ -337,9 +360,18 @@ mod tests {
     fn any_bytes_are_a_section_or_an_error() {
         bolero::check!().for_each(|bytes: &[u8]| {
             if let Ok(section) = Section::decode(bytes) {
-                assert_eq!(Section::new(section.series().to_vec()).series(), section.series());
+                assert_eq!(section.bytes(), bytes);
+                assert_eq!(Section::new(section.series().to_vec()), section);
             }
         });
+    }
+
+    #[test]
+    fn bytes_that_are_not_canonical_are_refused() {
+        let empty = Section::new(Vec::new());
+        assert_eq!(empty.bytes(), [1, 0]);
+        assert_eq!(Section::decode(&[1, 0]), Ok(empty));
+        assert_eq!(Section::decode(&[1, 0x80, 0]), Err(SectionError::Malformed));
     }
 
     #[test]

@@ -254,7 +254,7 @@ impl<'a> Talk<'a> {
                         .iter()
                         .any(|hash| hash.as_ref() == section.hash().as_bytes())
                 });
-                let sections = needed.map(|section| section.bytes().to_vec().into()).collect();
+                let sections = needed.map(|section| section.bytes().into()).collect();
                 self.outbox
                     .push_back(message(Body::Sections(v1::Sections { sections })));
             }

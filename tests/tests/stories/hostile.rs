@@ -202,10 +202,10 @@ async fn labels_beyond_the_limits_are_refused_in_words() {
         (site, Talk::open(channel).await.expect("a stream"))
     };
     let series = Series {
-        name: "system.cpu.utilization".to_owned(),
-        attributes: (0..33).map(|at| (format!("{at:02}"), String::new())).collect(),
+        name: "system.cpu.utilization".into(),
+        attributes: (0..33).map(|at| (format!("{at:02}").into(), "".into())).collect(),
         kind: Kind::Gauge,
-        unit: "1".to_owned(),
+        unit: "1".into(),
         decimals: 0,
     };
     let many = Dictionary::new(vec![Section::new(vec![series]).into()]);

@@ -68,14 +68,14 @@ pub(crate) async fn series(visit: Visit, Path(id): Path<String>) -> Answer {
             .values
             .into_iter()
             .map(|latest| SeriesItem {
-                name: latest.series.name,
-                attributes: latest.series.attributes.into_iter().collect(),
+                name: latest.series.name.into(),
+                attributes: super::texts(latest.series.attributes),
                 kind: if latest.series.kind == Kind::Gauge {
                     "gauge"
                 } else {
                     "counter"
                 },
-                unit: latest.series.unit,
+                unit: latest.series.unit.into(),
                 time: tick.time.to_string(),
                 value: latest.value.filter(|value| value.is_finite()),
             })

@@ -20,8 +20,9 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
 use tocsin_desk::record::Slice;
-use tocsin_vocabulary::Code;
+use tocsin_vocabulary::{Code, Label};
 use utoipa::openapi::{
     InfoBuilder, OpenApi, OpenApiBuilder,
     path::{PathItem, Paths},
@@ -32,6 +33,14 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
 /// Below this stands every documented route.
 pub(crate) const ROOT: &str = "/api/v1";
+
+/// Attributes as JSON has them.
+fn texts(attributes: Vec<(Label, Label)>) -> BTreeMap<String, String> {
+    attributes
+        .into_iter()
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect()
+}
 
 /// Documented routes with what they need.
 fn documented() -> Vec<(Need, UtoipaMethodRouter<Console>)> {

@@ -222,8 +222,8 @@ impl From<MetricAnswer> for QueryAnswer {
             host: None,
             min: Vec::new(),
             max: Vec::new(),
-            name: line.series.name,
-            attributes: line.series.attributes.into_iter().collect(),
+            name: line.series.name.into(),
+            attributes: super::texts(line.series.attributes),
             unit: line.unit,
             points: line
                 .points

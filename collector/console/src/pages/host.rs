@@ -259,7 +259,7 @@ fn latest_rows(shell: &Shell, tick: LatestTick) -> Vec<LatestRow> {
                 value: latest
                     .value
                     .map_or_else(|| "–".to_owned(), |value| figure(value, &latest.series.unit)),
-                name: latest.series.name,
+                name: latest.series.name.into(),
             }
         })
         .collect()

@@ -354,7 +354,7 @@ fn finish(context: &Context<'_>, run: HostRun) -> HostAnswer {
             name: named.name.clone(),
             attributes: named.attributes.clone(),
             unit: if rate {
-                format!("{}/s", named.unit)
+                format!("{}/s", named.unit).into()
             } else {
                 named.unit.clone()
             },

@@ -3,7 +3,7 @@
 use super::{Across, Query, Rank, SeriesData, Top};
 use crate::{config::QUERY_SERIES_MAX, error::QueryError};
 use std::collections::BTreeMap;
-use tocsin_vocabulary::{Kind, Timestamp};
+use tocsin_vocabulary::{Kind, Label, Timestamp};
 
 /// Most values kept for quantiles: 128 MiB.
 const VALUES_MAX: usize = 16 << 20;
@@ -22,7 +22,7 @@ struct Sums {
 #[derive(Debug)]
 struct Group {
     kind: Kind,
-    unit: String,
+    unit: Label,
     times: Vec<Timestamp>,
     steps: Vec<Sums>,
     /// For quantiles.
@@ -34,7 +34,7 @@ struct Group {
 pub(super) struct Groups<'a> {
     by: &'a [String],
     across: Across,
-    groups: BTreeMap<(String, String, Vec<String>), Group>,
+    groups: BTreeMap<(Label, Label, Vec<String>), Group>,
     values: usize,
 }
 
@@ -86,7 +86,7 @@ impl<'a> Groups<'a> {
                 return series.host.map(|host| host.to_string()).unwrap_or_default();
             }
             let found = series.attributes.iter().find(|(known, _)| known == key);
-            found.map(|(_, value)| value.clone()).unwrap_or_default()
+            found.map(|(_, value)| value.to_string()).unwrap_or_default()
         };
         self.by.iter().map(value).collect()
     }
@@ -95,8 +95,8 @@ impl<'a> Groups<'a> {
     pub(super) fn finish(self) -> impl Iterator<Item = SeriesData> {
         let (by, across) = (self.by.to_vec(), self.across);
         self.groups.into_iter().map(move |((name, _, values), mut group)| {
-            let named = by.iter().cloned().zip(values);
-            let mut attributes: Vec<(String, String)> = named.filter(|(_, value)| !value.is_empty()).collect();
+            let named = by.iter().zip(values).filter(|(_, value)| !value.is_empty());
+            let mut attributes: Vec<(Label, Label)> = named.map(|(key, value)| (key.into(), value.into())).collect();
             attributes.sort_unstable();
             let steps = std::mem::take(&mut group.steps);
             let mut values = std::mem::take(&mut group.values).into_iter();
@@ -110,7 +110,7 @@ impl<'a> Groups<'a> {
                 name,
                 attributes,
                 unit: if across == Across::Count {
-                    "1".to_owned()
+                    "1".into()
                 } else {
                     group.unit
                 },
@@ -251,7 +251,7 @@ mod tests {
         let mut groups = Groups::new(&by, across);
         fleet().iter().for_each(|series| groups.add(series).unwrap());
         let one = |series: SeriesData| {
-            let key = series.attributes.first().map(|(_, value)| value.clone());
+            let key = series.attributes.first().map(|(_, value)| value.to_string());
             let values = series.points.iter().map(|(_, value)| *value).collect();
             (key.unwrap_or_default(), values)
         };

@@ -18,7 +18,7 @@ use std::{
     io,
     sync::{Arc, atomic::Ordering},
 };
-use tocsin_vocabulary::{Dictionary, HostId, Series, batch::Cell};
+use tocsin_vocabulary::{Dictionary, HostId, Label, Series, batch::Cell};
 
 /// Most blocks rolled up at one call of housekeeping.
 pub(super) const SLICE_BLOCKS: usize = 512;
@@ -150,10 +150,10 @@ fn hour_rows(shared: &Shared, host: HostId, hour: i64, to: u64, rows: &mut [Rows
                 mask: 1 << (hour.rem_euclid(DAY_MS) / HOUR_MS),
                 columns,
             };
-            if let Some(known) = rows.get_mut(&series.name) {
+            if let Some(known) = rows.get_mut(series.name.as_str()) {
                 known.push(row.pack());
             } else {
-                rows.insert(series.name.clone(), vec![row.pack()]);
+                rows.insert(series.name.to_string(), vec![row.pack()]);
             }
         }
     }
@@ -174,7 +174,7 @@ fn open(shared: &Shared, block: &BlockRef) -> io::Result<Source> {
 type Place = (usize, usize, u8);
 
 /// What tells one series from another: name and attributes.
-type Named<'a> = (&'a str, &'a [(String, String)]);
+type Named<'a> = (&'a str, &'a [(Label, Label)]);
 
 /// All series of the hour, as the newest block that has it names it, with all their places, the oldest block first.
 fn series_of(sources: &[Source]) -> Vec<(&Dictionary, u32, &Series, Vec<Place>)> {

@@ -42,7 +42,7 @@ fn learn(store: &Store) -> Dictionary {
         series("level", "b", Kind::Gauge),
         series("sent", "b", Kind::Counter),
     ]);
-    store.put_sections(&[section.bytes().to_vec()]).unwrap();
+    store.put_sections(&[section.bytes()]).unwrap();
     store.put_dictionary(&[section.hash()]).unwrap()
 }
 

@@ -50,12 +50,7 @@ pub(crate) fn sections() -> Vec<Section> {
 /// Makes the test dictionary known.
 pub(crate) fn learn(store: &Store) -> Result<Dictionary, StoreError> {
     let sections = sections();
-    store.put_sections(
-        &sections
-            .iter()
-            .map(|section| section.bytes().to_vec())
-            .collect::<Vec<_>>(),
-    )?;
+    store.put_sections(&sections.iter().map(|section| section.bytes()).collect::<Vec<_>>())?;
     store.put_dictionary(&sections.iter().map(Section::hash).collect::<Vec<_>>())
 }
 

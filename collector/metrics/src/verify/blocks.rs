@@ -132,7 +132,7 @@ fn series_name(look: &Look<'_>, header: &BlockHeader, index: usize) -> String {
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
     if attributes.is_empty() {
-        series.name.clone()
+        series.name.to_string()
     } else {
         format!("{} ({})", series.name, attributes.join(", "))
     }

@@ -45,14 +45,14 @@ impl Host {
 
 fn hosts(count: usize, store: &Store, backlog: &Arc<Backlog>) -> Vec<Host> {
     let series = Series {
-        name: "system.cpu.utilization".to_owned(),
+        name: "system.cpu.utilization".into(),
         attributes: Vec::new(),
         kind: Kind::Gauge,
-        unit: "1".to_owned(),
+        unit: "1".into(),
         decimals: 0,
     };
     let section = Section::new(vec![series]);
-    let (hash, bytes) = (section.hash(), section.bytes().to_vec());
+    let (hash, bytes) = (section.hash(), section.bytes());
     store.put_sections(&[bytes]).unwrap();
     let dictionary = store.put_dictionary(&[hash]).unwrap();
     let mut ids = IdSource::new(1);

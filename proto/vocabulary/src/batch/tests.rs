@@ -10,10 +10,10 @@ fn dictionary(kinds: &[Kind]) -> Dictionary {
         .iter()
         .enumerate()
         .map(|(at, &kind)| Series {
-            name: format!("series.{at}"),
+            name: format!("series.{at}").into(),
             attributes: Vec::new(),
             kind,
-            unit: "1".to_owned(),
+            unit: "1".into(),
             decimals: 0,
         })
         .collect();

@@ -40,7 +40,7 @@ impl Place {
     /// Makes a dictionary known, as a host's offer does.
     pub(super) fn learn(&self, dictionary: &Dictionary) {
         let sections = dictionary.sections();
-        let bytes: Vec<Vec<u8>> = sections.iter().map(|section| section.bytes().to_vec()).collect();
+        let bytes: Vec<Vec<u8>> = sections.iter().map(|section| section.bytes()).collect();
         self.store.put_sections(&bytes).expect("sections");
         let hashes: Vec<_> = sections.iter().map(|section| section.hash()).collect();
         self.store.put_dictionary(&hashes).expect("a dictionary");

@@ -84,7 +84,7 @@ fn named(series: &Series, host: u64) -> Series {
     let mut series = series.clone();
     for (key, value) in &mut series.attributes {
         if OWN.contains(&key.as_str()) {
-            *value = format!("{value}-{host:05}");
+            *value = format!("{value}-{host:05}").into();
         }
     }
     series

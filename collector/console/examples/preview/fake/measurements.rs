@@ -67,10 +67,10 @@ fn series(metric: &str, attributes: &[(&str, &str)]) -> Series {
     match catalogue::metric(metric) {
         Some(metric) => metric.series(attributes),
         None => Series {
-            name: metric.to_owned(),
+            name: metric.into(),
             attributes: Vec::new(),
             kind: Kind::Gauge,
-            unit: "1".to_owned(),
+            unit: "1".into(),
             decimals: 2,
         },
     }
@@ -116,7 +116,7 @@ impl Measurements for Fake {
             let unit = if series.kind == Kind::Counter {
                 format!("{}/s", series.unit)
             } else {
-                series.unit.clone()
+                series.unit.to_string()
             };
             answer.series.push(AnswerSeries { series, unit, points });
         }

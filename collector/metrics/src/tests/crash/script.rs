@@ -134,7 +134,7 @@ impl Dictionaries {
         let core = Section::new(vec![series("level", Kind::Gauge, 1), series("sent", Kind::Counter, 0)]);
         let rare = Section::new(vec![series("absent", Kind::Gauge, 0)]);
         let more = Section::new(vec![series("more", Kind::Gauge, 0)]);
-        let sections = [&core, &rare, &more].map(|section| section.bytes().to_vec());
+        let sections = [&core, &rare, &more].map(|section| section.bytes());
         store.put_sections(&sections)?;
         Ok(Self {
             narrow: store.put_dictionary(&[core.hash(), rare.hash()])?,
