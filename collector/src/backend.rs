@@ -10,11 +10,11 @@ use crate::{
 };
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt::Write as _, ops::ControlFlow, sync::Arc, time::Duration};
 use tocsin_console::backend::{
-    Access, Across, Aggregate, AnswerSeries, Change, Desk, Failure, FleetAnswer, FleetQuery, FleetSeries, HealthPart,
-    Host, HostState, LatestTick, LatestValue, Measurements, MetricAnswer, MetricQuery, Processes, Rank, Records,
-    RuleView, System,
+    Access, Across, Aggregate, AnswerSeries, Change, Desk, FLEET_PARTS, Failure, FleetAnswer, FleetPart, FleetQuery,
+    FleetSeries, HealthPart, Host, HostState, LatestTick, LatestValue, Measurements, MetricAnswer, MetricQuery,
+    Processes, Rank, Records, RuleView, System,
 };
 use tocsin_desk::{
     input::{Act, Report},
@@ -25,10 +25,10 @@ use tocsin_desk::{
     },
 };
 use tocsin_ledger::{Ledger, LedgerError};
-use tocsin_metrics::Store;
+use tocsin_metrics::{QueryError, SeriesData, Store};
 use tocsin_prometheus::Exports;
 use tocsin_vocabulary::{Code, HostId, PageId, PersonId, Series, TicketId, Timestamp, catalogue};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 /// A host whose ticks have been away for this many intervals is silent, and at least this long.
 const SILENT_INTERVALS: u32 = 3;
@@ -188,35 +188,6 @@ impl Wired {
         }
     }
 
-    async fn ask(&self, query: tocsin_metrics::Query) -> Result<FleetAnswer, Failure> {
-        self.read(move |store| {
-            let answer = store
-                .query(&query)
-                .map_err(|error| Failure::new(error.code(), error.to_string()))?;
-            let series = answer.series.into_iter().map(|found| FleetSeries {
-                host: found.host,
-                min: found.min,
-                max: found.max,
-                line: AnswerSeries {
-                    unit: found.unit.to_string(),
-                    points: found.points,
-                    series: Series {
-                        decimals: catalogue::metric(&found.name).map_or(0, |metric| metric.decimals),
-                        name: found.name,
-                        attributes: found.attributes,
-                        kind: found.kind,
-                        unit: found.unit,
-                    },
-                },
-            });
-            Ok(FleetAnswer {
-                series: series.collect(),
-                not_observed: answer.not_observed,
-            })
-        })
-        .await
-    }
-
     /// Runs a read of the store off the runtime's threads.
     async fn read<T: Send + 'static>(
         &self,
@@ -226,6 +197,29 @@ impl Wired {
         tokio::task::spawn_blocking(move || read(&store))
             .await
             .map_err(|error| Failure::new(Code::Internal, error.to_string()))?
+    }
+}
+
+fn refused(error: QueryError) -> Failure {
+    Failure::new(error.code(), error.to_string())
+}
+
+fn told(found: SeriesData) -> FleetSeries {
+    FleetSeries {
+        host: found.host,
+        min: found.min,
+        max: found.max,
+        line: AnswerSeries {
+            unit: found.unit.to_string(),
+            points: found.points,
+            series: Series {
+                decimals: catalogue::metric(&found.name).map_or(0, |metric| metric.decimals),
+                name: found.name,
+                attributes: found.attributes,
+                kind: found.kind,
+                unit: found.unit,
+            },
+        },
     }
 }
 
@@ -251,11 +245,14 @@ impl Measurements for Wired {
             aggregate: query.aggregate.map(aggregate),
             ..tocsin_metrics::Query::new(query.metric.clone(), query.from, before(query.to))
         };
-        let answer = self.ask(asked).await?;
-        Ok(MetricAnswer {
-            series: answer.series.into_iter().map(|series| series.line).collect(),
-            not_observed: answer.not_observed,
+        self.read(move |store| {
+            let answer = store.query(&asked).map_err(refused)?;
+            Ok(MetricAnswer {
+                series: answer.series.into_iter().map(|found| told(found).line).collect(),
+                not_observed: answer.not_observed,
+            })
         })
+        .await
     }
 
     async fn fleet_query(&self, query: &FleetQuery) -> Result<FleetAnswer, Failure> {
@@ -286,7 +283,24 @@ impl Measurements for Wired {
             }),
             ..tocsin_metrics::Query::new(String::new(), query.from, before(query.to))
         };
-        self.ask(asked).await
+        let (sender, receiver) = mpsc::channel(FLEET_PARTS);
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || {
+            let answered = store.query_each(&asked, &mut |found| {
+                // Nobody waits for it any more when this fails.
+                match sender.blocking_send(FleetPart::Series(told(found))) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                }
+            });
+            let last = match answered {
+                Ok(not_observed) => FleetPart::End { not_observed },
+                Err(error) => FleetPart::Failed(refused(error)),
+            };
+            // As above.
+            let _gone = sender.blocking_send(last);
+        });
+        Ok(receiver)
     }
 
     async fn latest(&self, host: HostId) -> Result<Option<LatestTick>, Failure> {

@@ -13,7 +13,7 @@ use tocsin_desk::{
     },
 };
 use tocsin_vocabulary::{Code, HostId, PageId, PersonId, Series, Severity, Text, TicketId, Timestamp};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 /// Why something was not done, in words for whoever asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -261,14 +261,25 @@ pub struct FleetSeries {
     pub max: Vec<Option<f64>>,
 }
 
-/// The answer to a [`FleetQuery`].
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct FleetAnswer {
-    /// By host, by group, or by rank.
-    pub series: Vec<FleetSeries>,
-    /// Spans for which nothing is known of some of the hosts.
-    pub not_observed: Vec<(Timestamp, Timestamp)>,
+/// A piece of the answer to a [`FleetQuery`]. The last one is an end or a failure.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FleetPart {
+    /// The next series: by host, by group, or by rank.
+    Series(FleetSeries),
+    /// There are no more.
+    End {
+        /// Spans for which nothing is known of some of the hosts.
+        not_observed: Vec<(Timestamp, Timestamp)>,
+    },
+    /// It could not be answered to its end.
+    Failed(Failure),
 }
+
+/// The answer to a [`FleetQuery`] while it is found. Who drops it ends the query.
+pub type FleetAnswer = mpsc::Receiver<FleetPart>;
+
+/// Parts that wait for a slow reader: what a batch of hosts finds.
+pub const FLEET_PARTS: usize = 64;
 
 /// One series with its newest value.
 #[derive(Debug, Clone, PartialEq)]
@@ -327,7 +338,7 @@ pub trait Measurements: Send + Sync {
     async fn host(&self, id: HostId) -> Result<Option<Host>, Failure>;
     /// Points of a metric.
     async fn query(&self, query: &MetricQuery) -> Result<MetricAnswer, Failure>;
-    /// Points of metrics of many hosts, in groups or the greatest of them.
+    /// Points of metrics of many hosts, in groups or the greatest of them. Fails at once when the question is wrong.
     async fn fleet_query(&self, query: &FleetQuery) -> Result<FleetAnswer, Failure>;
     /// The newest tick.
     async fn latest(&self, host: HostId) -> Result<Option<LatestTick>, Failure>;

@@ -1,11 +1,12 @@
 //! `/query`: points of metrics, of one host or of many.
 
+mod body;
+
 use super::{Parameters, fleet::find, wrong};
 use crate::{
-    backend::{Across, Aggregate, Failure, FleetAnswer, FleetQuery, MetricAnswer, Rank, Top},
+    backend::{Across, Aggregate, AnswerSeries, Failure, FleetQuery, FleetSeries, MetricAnswer, Rank, Top},
     guard::{Answer, Visit},
 };
-use axum::{Json, response::IntoResponse as _};
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 use tocsin_vocabulary::{HostId, Timestamp, time::parse_duration};
@@ -49,7 +50,8 @@ pub(crate) struct QuerySeries {
     max: Vec<Option<f64>>,
 }
 
-/// Points of metrics of hosts, in groups if asked for, or the greatest of them.
+/// Points of metrics of hosts, in groups if asked for, or the greatest of them. A long answer is sent while it is found;
+/// when that fails, or the client takes longer than the query may, the body breaks off before its end.
 #[utoipa::path(get, path = "/query", params(
     ("host" = String, Query, description = "a host's id, several with commas between, or `*` for all hosts"),
     ("metric" = String, Query, description = "metric name, several with commas between; `*` in one stands for any characters"),
@@ -117,12 +119,11 @@ pub(crate) async fn query(visit: Visit) -> Answer {
         across: across(parameters.get("op"), parameters.get("q"))?,
         top: parameters.get("top").map(top).transpose()?,
     };
-    let answer = if query.hosts.is_empty() {
-        FleetAnswer::default()
-    } else {
-        visit.console.backend.fleet_query(&query).await?
-    };
-    Ok(Json(QueryAnswer::from(answer)).into_response())
+    if query.hosts.is_empty() {
+        // To the store, no host means all.
+        return Ok(body::nothing());
+    }
+    body::respond(visit.console.backend.fleet_query(&query).await?).await
 }
 
 /// The hosts that are asked for, all of which the visitor may see.
@@ -192,54 +193,50 @@ fn top(text: &str) -> Result<Top, Failure> {
     })
 }
 
-impl From<FleetAnswer> for QueryAnswer {
-    fn from(answer: FleetAnswer) -> Self {
-        let finite = |values: Vec<Option<f64>>| -> Vec<Option<f64>> {
-            let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
-            values.into_iter().map(finite).collect()
-        };
-        let (hosts, edges): (Vec<_>, Vec<_>) = answer
-            .series
-            .iter()
-            .map(|series| (series.host, (series.min.clone(), series.max.clone())))
-            .unzip();
-        let mut told = Self::from(MetricAnswer {
-            series: answer.series.into_iter().map(|series| series.line).collect(),
-            not_observed: answer.not_observed,
-        });
-        for ((series, host), (min, max)) in told.series.iter_mut().zip(hosts).zip(edges) {
-            series.host = host.map(|host| host.to_string());
-            (series.min, series.max) = (finite(min), finite(max));
+fn finite(values: Vec<Option<f64>>) -> Vec<Option<f64>> {
+    let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+    values.into_iter().map(finite).collect()
+}
+
+impl From<AnswerSeries> for QuerySeries {
+    fn from(line: AnswerSeries) -> Self {
+        let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+        let points = line.points.into_iter();
+        Self {
+            host: None,
+            name: line.series.name.into(),
+            attributes: super::texts(line.series.attributes),
+            unit: line.unit,
+            points: points.map(|(at, value)| (at.as_millis(), finite(value))).collect(),
+            min: Vec::new(),
+            max: Vec::new(),
         }
-        told
+    }
+}
+
+impl From<FleetSeries> for QuerySeries {
+    fn from(series: FleetSeries) -> Self {
+        Self {
+            host: series.host.map(|host| host.to_string()),
+            min: finite(series.min),
+            max: finite(series.max),
+            ..Self::from(series.line)
+        }
     }
 }
 
 impl From<MetricAnswer> for QueryAnswer {
     fn from(answer: MetricAnswer) -> Self {
-        let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
-        let series = answer.series.into_iter().map(|line| QuerySeries {
-            host: None,
-            min: Vec::new(),
-            max: Vec::new(),
-            name: line.series.name.into(),
-            attributes: super::texts(line.series.attributes),
-            unit: line.unit,
-            points: line
-                .points
-                .into_iter()
-                .map(|(at, value)| (at.as_millis(), finite(value)))
-                .collect(),
-        });
-        let spans = answer
-            .not_observed
-            .into_iter()
-            .map(|(from, to)| (from.as_millis(), to.as_millis()));
         Self {
-            series: series.collect(),
-            not_observed: spans.collect(),
+            series: answer.series.into_iter().map(QuerySeries::from).collect(),
+            not_observed: spans(answer.not_observed),
         }
     }
+}
+
+fn spans(not_observed: Vec<(Timestamp, Timestamp)>) -> Vec<(i64, i64)> {
+    let spans = not_observed.into_iter();
+    spans.map(|(from, to)| (from.as_millis(), to.as_millis())).collect()
 }
 
 fn step(text: &str) -> Result<Duration, Failure> {

@@ -53,6 +53,17 @@ pub(crate) enum Numbers {
 }
 
 impl Numbers {
+    /// The cell of one tick.
+    #[inline]
+    pub(crate) fn get(&self, at: usize) -> Cell {
+        match self {
+            Self::Absent => Cell::Absent,
+            Self::Constant(number) => Cell::Scaled(*number),
+            Self::Each(numbers) => numbers.get(at).map_or(Cell::Absent, |number| Cell::Scaled(*number)),
+            Self::Mixed(cells) => cells.get(at).copied().unwrap_or(Cell::Absent),
+        }
+    }
+
     /// As cells, one for each of `count` ticks.
     pub(crate) fn into_cells(self, count: usize) -> Vec<Cell> {
         match self {
@@ -72,6 +83,17 @@ impl Shape {
             put_varint(out, zigzag(self.number));
         } else if self.flags & DIVIDED != 0 {
             put_varint(out, self.number.cast_unsigned());
+        }
+    }
+
+    /// Bytes that [`Self::put`] writes.
+    const fn length(self) -> usize {
+        if self.flags & CONSTANT != 0 {
+            1 + varint_bytes(zigzag(self.number))
+        } else if self.flags & DIVIDED != 0 {
+            1 + varint_bytes(self.number.cast_unsigned())
+        } else {
+            1
         }
     }
 
@@ -137,15 +159,8 @@ pub(crate) fn encode_integers(numbers: &[i64], out: &mut Vec<u8>) -> Shape {
             number: first,
         };
     }
-    let mut forms = vec![
-        (DELTA, differences(numbers, divisor, false)),
-        (DOUBLE_DELTA, differences(numbers, divisor, true)),
-    ];
-    forms.extend(distances(numbers, divisor).map(|bytes| (DISTANCE, bytes)));
-    // Of equally short ones the first.
-    let shortest = forms.into_iter().min_by_key(|(_, bytes)| bytes.len());
-    let (form, bytes) = shortest.unwrap_or_default();
-    out.extend_from_slice(&bytes);
+    let form = shortest(numbers, divisor);
+    put_form(numbers, divisor, form, out);
     Shape {
         flags: form | if divisor == 1 { 0 } else { DIVIDED },
         number: divisor,
@@ -157,6 +172,9 @@ fn divisor(numbers: &[i64]) -> i64 {
     let mut divisor = 0_u64;
     for pair in numbers.windows(2) {
         let mut other = pair[1].wrapping_sub(pair[0]).unsigned_abs();
+        if other == divisor {
+            continue;
+        }
         while other != 0 {
             (divisor, other) = (other, divisor % other);
         }
@@ -167,57 +185,100 @@ fn divisor(numbers: &[i64]) -> i64 {
     i64::try_from(divisor).unwrap_or(1)
 }
 
-fn differences(numbers: &[i64], divisor: i64, double: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(numbers.len() * 2);
-    let (mut last, mut step) = (numbers.first().copied().unwrap_or(0), 0_i64);
-    put_varint(&mut out, zigzag(last));
+/// Bytes of a varint.
+const fn varint_bytes(value: u64) -> usize {
+    // Seven bits a byte: a ninth for each of the bits, rounded up; right for all of 1 to 64.
+    ((64 - (value | 1).leading_zeros()) as usize * 9 + 64) / 64
+}
+
+/// `difference / divisor`, without dividing in the most common case.
+const fn divided(difference: i64, divisor: i64) -> i64 {
+    if divisor == 1 {
+        difference
+    } else {
+        difference.wrapping_div(divisor)
+    }
+}
+
+/// The form that takes the fewest bytes; of equally short ones the first. Only counts, so that one form alone is written.
+fn shortest(numbers: &[i64], divisor: i64) -> u8 {
+    let first = numbers.first().copied().unwrap_or(0);
+    let (least, greatest) = numbers.iter().fold((first, first), |(least, greatest), &number| {
+        (least.min(number), greatest.max(number))
+    });
+    let (mut last, mut step) = (first, 0_i64);
+    let (mut delta, mut double_delta) = (varint_bytes(zigzag(first)), varint_bytes(zigzag(first)));
     for &number in numbers.iter().skip(1) {
-        let difference = number.wrapping_sub(last).wrapping_div(divisor);
-        put_varint(&mut out, zigzag(difference.wrapping_sub(step)));
+        let difference = divided(number.wrapping_sub(last), divisor);
+        delta += varint_bytes(zigzag(difference));
+        double_delta += varint_bytes(zigzag(difference.wrapping_sub(step)));
+        (last, step) = (number, difference);
+    }
+    let (form, bytes) = if delta <= double_delta {
+        (DELTA, delta)
+    } else {
+        (DOUBLE_DELTA, double_delta)
+    };
+    // Numbers that are too far apart have no distances.
+    if greatest.checked_sub(least).is_none() {
+        return form;
+    }
+    let mut distances = varint_bytes(zigzag(least));
+    for number in numbers {
+        distances += varint_bytes(divided(number - least, divisor).cast_unsigned());
+    }
+    if distances < bytes { DISTANCE } else { form }
+}
+
+fn put_form(numbers: &[i64], divisor: i64, form: u8, out: &mut Vec<u8>) {
+    out.reserve(numbers.len() * 2);
+    if form == DISTANCE {
+        let least = numbers.iter().min().copied().unwrap_or(0);
+        put_varint(out, zigzag(least));
+        for number in numbers {
+            put_varint(out, divided(number.wrapping_sub(least), divisor).cast_unsigned());
+        }
+        return;
+    }
+    let (mut last, mut step) = (numbers.first().copied().unwrap_or(0), 0_i64);
+    put_varint(out, zigzag(last));
+    for &number in numbers.iter().skip(1) {
+        let difference = divided(number.wrapping_sub(last), divisor);
+        put_varint(out, zigzag(difference.wrapping_sub(step)));
         last = number;
-        if double {
+        if form == DOUBLE_DELTA {
             step = difference;
         }
     }
-    out
 }
 
-/// `None` when the numbers are too far apart for it.
-fn distances(numbers: &[i64], divisor: i64) -> Option<Vec<u8>> {
-    let (least, greatest) = (numbers.iter().min()?, numbers.iter().max()?);
-    greatest.checked_sub(*least)?;
-    let mut out = Vec::with_capacity(numbers.len() * 2);
-    put_varint(&mut out, zigzag(*least));
-    for number in numbers {
-        put_varint(&mut out, ((number - least) / divisor).cast_unsigned());
-    }
-    Some(out)
+/// Appends a column that lies by itself: the length of what follows, its shape, its bytes. `scratch` saves an allocation.
+pub(crate) fn put_alone(cells: &[Cell], scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+    scratch.clear();
+    let shape = encode(cells, scratch);
+    put_with_length(shape, scratch, out);
 }
 
-/// A column that lies by itself: its shape, then its bytes.
-pub(crate) fn encode_alone(cells: &[Cell]) -> Vec<u8> {
-    alone(|out| encode(cells, out))
+/// As [`put_alone`], for plain integers.
+pub(crate) fn put_integers_alone(numbers: &[i64], scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+    scratch.clear();
+    let shape = encode_integers(numbers, scratch);
+    put_with_length(shape, scratch, out);
 }
 
-/// As [`encode_alone`], for plain integers.
-pub(crate) fn encode_integers_alone(numbers: &[i64]) -> Vec<u8> {
-    alone(|out| encode_integers(numbers, out))
+fn put_with_length(shape: Shape, bytes: &[u8], out: &mut Vec<u8>) {
+    put_varint(out, (shape.length() + bytes.len()) as u64);
+    shape.put(out);
+    out.extend_from_slice(bytes);
 }
 
-fn alone(encode: impl FnOnce(&mut Vec<u8>) -> Shape) -> Vec<u8> {
-    let (mut bytes, mut out) = (Vec::new(), Vec::new());
-    encode(&mut bytes).put(&mut out);
-    out.extend_from_slice(&bytes);
-    out
-}
-
-/// Decodes what [`encode_alone`] made of `count` cells.
+/// Decodes what [`put_alone`] made of `count` cells, its length taken off.
 pub(crate) fn decode_alone(bytes: &[u8], count: usize) -> Option<Numbers> {
     let mut reader = Reader::new(bytes);
     decode(Shape::take(&mut reader)?, reader.rest(), count)
 }
 
-/// Decodes what [`encode_integers_alone`] made of `count` integers.
+/// As [`decode_alone`], for plain integers.
 pub(crate) fn decode_integers_alone(bytes: &[u8], count: usize) -> Option<Vec<i64>> {
     let mut reader = Reader::new(bytes);
     decode_integers(Shape::take(&mut reader)?, reader.rest(), count)
@@ -361,6 +422,24 @@ pub(crate) mod tests {
             prop_assert!(bytes.len() <= bytes_max(cells.len()));
             let decoded = decode(shape_again(shape), &bytes, cells.len()).unwrap().into_cells(cells.len());
             prop_assert_eq!(bits(&decoded), bits(&cells));
+        }
+
+        #[test]
+        fn columns_that_lie_by_themselves_read_back(cells in any_cells(0..40)) {
+            let (mut scratch, mut bytes) = (Vec::new(), Vec::new());
+            put_alone(&cells, &mut scratch, &mut bytes);
+            let mut reader = Reader::new(&bytes);
+            prop_assert_eq!(reader.count(), Some(reader.remaining()));
+            let decoded = decode_alone(reader.rest(), cells.len()).unwrap();
+            let one_by_one: Vec<Cell> = (0..cells.len()).map(|at| decoded.get(at)).collect();
+            prop_assert_eq!(bits(&one_by_one), bits(&cells));
+        }
+
+        #[test]
+        fn lengths_of_varints_are_counted_right(value in any::<u64>(), shift in 0_u32..64) {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, value >> shift);
+            prop_assert_eq!(varint_bytes(value >> shift), bytes.len());
         }
 
         #[test]

@@ -4,7 +4,7 @@ use super::{
     Aggregate, SeriesData,
     fold::Fold,
     hour::{Context, HostRun, Sources},
-    wanted::Wanted,
+    wanted::{Found, Wanted},
 };
 use crate::{
     blocks::DAY_MS,
@@ -24,7 +24,7 @@ use std::{
     ops::RangeInclusive,
     sync::Arc,
 };
-use tocsin_vocabulary::{HostId, Kind, Timestamp};
+use tocsin_vocabulary::{Hash, HostId, Kind, Timestamp};
 
 /// Times that hosts are begun anew because files went away meanwhile.
 const ATTEMPTS: usize = 8;
@@ -197,11 +197,16 @@ impl<'a> Worker<'a> {
             lenient: plan.end.is_none(),
         };
         let mut not_there = false;
+        // Neighbours mostly have one dictionary.
+        let mut last: Option<(Hash, Found)> = None;
         let mut series = |hash, index| {
-            let Some(dictionary) = shared.dictionaries.get(hash) else {
-                return false;
-            };
-            let found = wanted.of(&dictionary);
+            if last.as_ref().is_none_or(|(known, _)| *known != hash) {
+                last = shared
+                    .dictionaries
+                    .get(hash)
+                    .map(|dictionary| (hash, wanted.of(&dictionary)));
+            }
+            let Some((_, found)) = &last else { return false };
             let Ok(at) = found.binary_search_by_key(&index, |(index, _)| *index) else {
                 return false;
             };
@@ -235,21 +240,25 @@ impl<'a> Worker<'a> {
         let (first, last) = (context.begin.div_euclid(HOUR_MS) * HOUR_MS, context.end);
         let mut hours: Vec<i64> = run.hours.range(day..day + DAY_MS).map(|(hour, _)| *hour).collect();
         if let Some(known) = known {
-            hours.extend(
-                known
-                    .hours(day)
-                    .into_iter()
-                    .filter(|hour| (first..=last).contains(hour)),
-            );
+            hours.extend(known.hours(day).filter(|hour| (first..=last).contains(hour)));
             hours.sort_unstable();
             hours.dedup();
         }
+        // Hours that follow each other in the rollups go in together.
+        let mut rolled_up: Vec<i64> = Vec::with_capacity(hours.len());
         for hour in hours {
             if let Some(sources) = run.hours.remove(&hour) {
+                if let Some(known) = known {
+                    run.add_rollups(context, &mut self.wanted, known, (tier, &rolled_up))?;
+                    rolled_up.clear();
+                }
                 run.add_raw(context, &mut self.wanted, (hour, &sources))?;
-            } else if let Some(known) = known {
-                run.add_rollup(context, &mut self.wanted, known, (tier, hour))?;
+            } else {
+                rolled_up.push(hour);
             }
+        }
+        if let Some(known) = known {
+            run.add_rollups(context, &mut self.wanted, known, (tier, &rolled_up))?;
         }
         let grid = run.folds.first().map_or(0, Fold::grid);
         Ok(super::limit_series(run.folds.len(), grid)?)

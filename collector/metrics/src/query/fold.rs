@@ -1,5 +1,9 @@
 //! Folds the samples of one series, oldest first, into points.
 
+mod whole;
+
+pub(super) use whole::Ticks;
+
 use super::{Aggregate, hour::Sample};
 use crate::{config::POINTS_MAX, error::QueryError, rollups::bucket::Bucket};
 use tocsin_vocabulary::Timestamp;
@@ -207,6 +211,12 @@ impl Fold {
         let Some((start, part)) = self.open.take() else {
             return;
         };
+        if self.points.is_empty() {
+            let grid = self.grid();
+            self.points.reserve(grid);
+            self.min.reserve(grid);
+            self.max.reserve(grid);
+        }
         self.pad(start, step);
         self.points
             .push((Timestamp::from_millis(start), Some(part.value(self.aggregate))));

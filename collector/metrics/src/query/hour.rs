@@ -1,12 +1,22 @@
 //! One host on its way through a query: what an hour's blocks and head hold is folded into its points.
 
-use super::{Aggregate, Query, budget::Meter, fold::Fold, observed::Observed, wanted::Wanted};
+use super::{
+    Aggregate, Query,
+    budget::Meter,
+    fold::{Fold, Ticks},
+    observed::Observed,
+    wanted::Wanted,
+};
 use crate::{
-    blocks::BlockRef,
+    blocks::{BlockRef, column::Numbers},
     error::QueryError,
     head::{HOUR_MS, hour_of, view::View},
     host::Host,
-    rollups::{Tier, clock::Clock, load::HostDay},
+    rollups::{
+        Tier,
+        clock::Clock,
+        load::{DayRow, HostDay},
+    },
     shared::Shared,
 };
 use std::{
@@ -38,7 +48,7 @@ const LIGHT_RANK: u32 = u32::MAX - 1;
 const HEAD_RANK: u32 = u32::MAX;
 
 /// Samples with the rank of their source, by which doubles are settled.
-type Ranked = (i64, u32, Option<f64>);
+type Ranked = (i64, u32, Cell);
 
 /// What several sources of one hour hold together.
 #[derive(Default)]
@@ -152,12 +162,23 @@ impl HostRun {
         times.dedup();
         let Some(clock) = Clock::of(&times) else { return Ok(()) };
         let longest = self.observed.add(&clock);
-        for (fold, samples) in self.folds.iter_mut().zip(samples) {
-            context.read(samples.len())?;
-            fold.add(
-                settle(samples).into_iter().map(|(time, _, value)| (time, value)),
-                longest,
-            )?;
+        for ((fold, series), ranked) in self.folds.iter_mut().zip(&self.series).zip(samples) {
+            context.read(ranked.len())?;
+            let (times, cells) = settle(ranked);
+            match (context.step, whole(&cells)) {
+                // As from a single block, to the last digit: nobody sees an hour being sealed.
+                (Some(step), Some(numbers)) => {
+                    let ticks = Ticks::new(&times, context.query.from.as_millis(), step, longest);
+                    fold.add_whole(&ticks, |at| numbers[at], series.decimals)?;
+                }
+                _ => {
+                    let samples = times.into_iter().zip(cells);
+                    fold.add(
+                        samples.map(|(time, cell)| (time, value(cell, series.decimals))),
+                        longest,
+                    )?;
+                }
+            }
         }
         Ok(())
     }
@@ -174,7 +195,8 @@ impl HostRun {
         let Some(times) = times.get(from..to) else {
             return Ok(());
         };
-        let clock = if times.is_sorted_by(|one, two| one < two) {
+        let once = times.is_sorted_by(|one, two| one < two);
+        let clock = if once {
             Clock::of(times)
         } else {
             let mut once = times.to_vec();
@@ -186,15 +208,28 @@ impl HostRun {
         let Some(dictionary) = dictionary_of(context.shared, open.header.dictionary) else {
             return Ok(());
         };
+        let ticks = context
+            .step
+            .filter(|_| once)
+            .map(|step| Ticks::new(times, context.query.from.as_millis(), step, longest));
         for &(index, slot, decimals) in self.slots(context, wanted, &dictionary).iter() {
-            let Some(cells) = cells_of(context.shared, open.cells(index))? else {
+            let Some(numbers) = undamaged(context.shared, open.numbers(index))? else {
                 continue;
             };
             context.read(times.len())?;
-            let samples = times.iter().zip(cells.get(from..to).unwrap_or_default());
-            let samples = samples.map(|(time, cell)| (*time, value(*cell, decimals)));
-            if let Some(fold) = self.folds.get_mut(slot) {
-                fold.add(samples, longest)?;
+            let Some(fold) = self.folds.get_mut(slot) else { continue };
+            match (&ticks, &numbers) {
+                (Some(_), Numbers::Absent) => {}
+                (Some(ticks), Numbers::Constant(number)) => fold.add_whole(ticks, |_| *number, decimals)?,
+                (Some(ticks), Numbers::Each(numbers)) => {
+                    let own = numbers.get(from..to).unwrap_or_default();
+                    fold.add_whole(ticks, |at| own.get(at).copied().unwrap_or(0), decimals)?;
+                }
+                _ => {
+                    let samples = times.iter().zip(from..to);
+                    let samples = samples.map(|(time, at)| (*time, value(numbers.get(at), decimals)));
+                    fold.add(samples, longest)?;
+                }
             }
         }
         Ok(())
@@ -221,11 +256,12 @@ impl HostRun {
             return Ok(());
         };
         for &(index, slot, decimals) in self.slots(context, wanted, &dictionary).iter() {
-            let Some(cells) = cells_of(context.shared, open.cells(index))? else {
+            let Some(numbers) = undamaged(context.shared, open.numbers(index))? else {
                 continue;
             };
-            let samples = times.iter().zip(cells).filter(|(time, _)| inside.contains(time));
-            let samples = samples.map(|(time, cell)| (*time, rank, value(cell, decimals)));
+            let samples = times.iter().enumerate().filter(|(_, time)| inside.contains(time));
+            let own = self.series.get(slot).map_or(decimals, |series| series.decimals);
+            let samples = samples.map(|(at, time)| (*time, rank, rescaled(numbers.get(at), decimals, own)));
             mixed.slot(slot).extend(samples);
         }
         Ok(())
@@ -244,7 +280,8 @@ impl HostRun {
             mixed.times.push(time);
             for &(index, slot, decimals) in self.slots(context, wanted, found.dictionary).iter() {
                 let cell = found.tick.cells.get(index).copied().unwrap_or(Cell::Absent);
-                mixed.slot(slot).push((time, HEAD_RANK, value(cell, decimals)));
+                let own = self.series.get(slot).map_or(decimals, |series| series.decimals);
+                mixed.slot(slot).push((time, HEAD_RANK, rescaled(cell, decimals, own)));
             }
         });
         self.heads = heads;
@@ -254,46 +291,89 @@ impl HostRun {
         })
     }
 
-    /// Takes the next hour from its rollups.
-    pub(super) fn add_rollup(
+    /// Takes the next hours from their rollups.
+    pub(super) fn add_rollups(
         &mut self,
         context: &Context<'_>,
         wanted: &mut Wanted<'_>,
         day: &HostDay,
-        (tier, hour): (Tier, i64),
+        (tier, hours): (Tier, &[i64]),
     ) -> Result<(), QueryError> {
-        let number = u32::try_from(hour.rem_euclid(crate::blocks::DAY_MS) / HOUR_MS).unwrap_or(0);
-        let Some(clock) = day.clock(number).filter(|clock| clock.last >= context.begin) else {
-            return Ok(());
-        };
-        let longest = self.observed.add(clock);
-        let from = context.query.from.as_millis();
-        for row in day.rows(tier, number, hour) {
+        let mut heard: Vec<Heard> = Vec::with_capacity(hours.len());
+        for &start in hours {
+            let number = u32::try_from(start.rem_euclid(crate::blocks::DAY_MS) / HOUR_MS).unwrap_or(0);
+            if let Some(clock) = day.clock(number).filter(|clock| clock.last >= context.begin) {
+                let longest = self.observed.add(clock);
+                heard.push(Heard { number, start, longest });
+            }
+        }
+        let mut rows: Vec<(usize, u8, DayRow<'_>)> = Vec::new();
+        let mut known: Option<(Hash, Slots)> = None;
+        for row in day.rows() {
+            if !heard.iter().any(|hour| row.has(hour.number)) {
+                continue;
+            }
             let (hash, index) = row.series();
-            let Some(dictionary) = dictionary_of(context.shared, hash) else {
-                continue;
-            };
-            let slots = self.slots(context, wanted, &dictionary);
-            let Ok(at) = slots.binary_search_by_key(&index, |(index, ..)| *index) else {
-                continue;
-            };
-            let (_, slot, decimals) = slots[at];
-            let Some(fold) = self.folds.get_mut(slot) else { continue };
-            context.read(tier.per_hour())?;
-            let rate = context.query.aggregate_for(row.kind()) == Aggregate::Rate;
-            let mut outcome = Ok(());
-            row.for_each(decimals, |start, bucket| {
-                if start > context.end || outcome.is_err() {
-                } else if start + tier.millis() > from {
-                    outcome = fold.add_bucket(start, bucket, longest);
-                } else if rate && bucket.last_at >= context.begin {
-                    fold.seed(bucket.last_at, bucket.last);
-                }
-            });
-            outcome?;
+            if known.as_ref().is_none_or(|(known, _)| *known != hash) {
+                let dictionary = dictionary_of(context.shared, hash);
+                known = dictionary.map(|dictionary| (hash, self.slots(context, wanted, &dictionary)));
+            }
+            let Some((_, slots)) = &known else { continue };
+            if let Ok(at) = slots.binary_search_by_key(&index, |(index, ..)| *index) {
+                let (_, slot, decimals) = slots[at];
+                rows.push((slot, decimals, row));
+            }
+        }
+        rows.sort_by_key(|(slot, ..)| *slot);
+        for of_slot in rows.chunk_by(|one, two| one.0 == two.0) {
+            self.add_rows(context, tier, &heard, of_slot)?;
         }
         Ok(())
     }
+
+    /// Takes the rows of one series, hour by hour.
+    fn add_rows(
+        &mut self,
+        context: &Context<'_>,
+        tier: Tier,
+        heard: &[Heard],
+        rows: &[(usize, u8, DayRow<'_>)],
+    ) -> Result<(), QueryError> {
+        let Some((slot, _, first)) = rows.first() else {
+            return Ok(());
+        };
+        let Some(fold) = self.folds.get_mut(*slot) else {
+            return Ok(());
+        };
+        let from = context.query.from.as_millis();
+        let rate = context.query.aggregate_for(first.kind()) == Aggregate::Rate;
+        let mut outcome = Ok(());
+        let mut buckets = 0;
+        for hour in heard {
+            for (_, decimals, row) in rows.iter().filter(|(.., row)| row.has(hour.number)) {
+                buckets += tier.per_hour();
+                row.for_each(tier, (hour.number, hour.start), *decimals, |start, bucket| {
+                    if start > context.end || outcome.is_err() {
+                    } else if start + tier.millis() > from {
+                        outcome = fold.add_bucket(start, bucket, hour.longest);
+                    } else if rate && bucket.last_at >= context.begin {
+                        fold.seed(bucket.last_at, bucket.last);
+                    }
+                });
+            }
+        }
+        context.read(buckets)?;
+        outcome
+    }
+}
+
+/// An hour that is taken from rollups.
+struct Heard {
+    /// Its number in its day.
+    number: u32,
+    start: i64,
+    /// Longest interval that is no gap there.
+    longest: i64,
 }
 
 impl Mixed {
@@ -355,9 +435,9 @@ fn dictionary_of(shared: &Shared, hash: Hash) -> Option<Dictionary> {
     dictionary
 }
 
-/// The cells of a column; `None` when it is damaged.
-fn cells_of(shared: &Shared, cells: io::Result<Vec<Cell>>) -> io::Result<Option<Vec<Cell>>> {
-    match cells {
+/// The numbers of a column; `None` when it is damaged.
+fn undamaged(shared: &Shared, numbers: io::Result<Numbers>) -> io::Result<Option<Numbers>> {
+    match numbers {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             shared.counters.damaged_blocks.fetch_add(1, Ordering::Relaxed);
             Ok(None)
@@ -370,10 +450,28 @@ fn value(cell: Cell, decimals: u8) -> Option<f64> {
     cell.to_f64(decimals).filter(|value| value.is_finite())
 }
 
-/// Sorts by time; of doubles the highest rank comes first.
-fn settle(mut ranked: Vec<Ranked>) -> Vec<Ranked> {
+/// A cell of a source that counts in other decimals than the series' first one is told as its value.
+fn rescaled(cell: Cell, decimals: u8, own: u8) -> Cell {
+    match cell {
+        Cell::Scaled(_) if decimals != own => cell.to_f64(decimals).map_or(Cell::Absent, Cell::Raw),
+        cell => cell,
+    }
+}
+
+/// Sorted by time, each time once: of doubles the highest rank counts.
+fn settle(mut ranked: Vec<Ranked>) -> (Vec<i64>, Vec<Cell>) {
     if !ranked.is_sorted_by(|one, two| one.0 < two.0) {
         ranked.sort_by_key(|(time, rank, _)| (*time, std::cmp::Reverse(*rank)));
+        ranked.dedup_by_key(|(time, ..)| *time);
     }
-    ranked
+    ranked.into_iter().map(|(time, _, cell)| (time, cell)).unzip()
+}
+
+/// The numbers, when every tick has a whole one.
+fn whole(cells: &[Cell]) -> Option<Vec<i64>> {
+    let number = |cell: &Cell| match cell {
+        Cell::Scaled(number) => Some(*number),
+        _ => None,
+    };
+    cells.iter().map(number).collect()
 }

@@ -6,7 +6,7 @@ use super::{
     clock::Clock,
     is_damage,
     merge::condemn,
-    row::{Row, RowBytes},
+    row::{HOURS, Row, RowBytes},
     run::{OpenRun, Run, Unpacker},
 };
 use crate::{disk::Disk, head::HOUR_MS};
@@ -22,50 +22,49 @@ use tocsin_vocabulary::{Hash, HostId, Kind};
 const OPEN_MAX: usize = 128;
 
 /// What is known of one host and day.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HostDay {
     /// By the number of the hour.
-    clocks: HashMap<u32, Clock>,
+    clocks: Vec<Option<Clock>>,
+    /// With the hours for which each speaks, the one that begins first first.
     rows: Vec<(u32, Row)>,
 }
 
-/// A series in one hour.
+/// A series in some hours.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct HourRow<'a> {
+pub(crate) struct DayRow<'a> {
     row: &'a Row,
-    tier: Tier,
-    at: usize,
-    start: i64,
+    granted: u32,
 }
 
 impl HostDay {
+    fn new() -> Self {
+        Self {
+            clocks: vec![None; HOURS as usize],
+            rows: Vec::new(),
+        }
+    }
+
     /// The hours there are, ascending, as epoch milliseconds.
-    pub(crate) fn hours(&self, day: i64) -> Vec<i64> {
-        let mut hours: Vec<i64> = self
-            .clocks
-            .keys()
-            .map(|hour| day + i64::from(*hour) * HOUR_MS)
-            .collect();
-        hours.sort_unstable();
-        hours
+    pub(crate) fn hours(&self, day: i64) -> impl Iterator<Item = i64> {
+        let starts = (0..).map(move |hour| day + hour * HOUR_MS);
+        let known = starts.zip(&self.clocks).filter(|(_, clock)| clock.is_some());
+        known.map(|(start, _)| start)
     }
 
     /// When the host ticked in that hour.
     pub(crate) fn clock(&self, hour: u32) -> Option<&Clock> {
-        self.clocks.get(&hour)
+        self.clocks.get(hour as usize)?.as_ref()
     }
 
-    /// The series of that hour, which begins at `start`.
-    pub(crate) fn rows(&self, tier: Tier, hour: u32, start: i64) -> impl Iterator<Item = HourRow<'_>> {
-        let speaking = self.rows.iter().filter(move |(granted, _)| granted & (1 << hour) != 0);
-        speaking.filter_map(move |(_, row)| {
-            let at = row.place(tier, hour)?;
-            Some(HourRow { row, tier, at, start })
-        })
+    /// Its series. One series may have several rows, for different hours.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = DayRow<'_>> {
+        let rows = self.rows.iter();
+        rows.map(|(granted, row)| DayRow { row, granted: *granted })
     }
 }
 
-impl HourRow<'_> {
+impl DayRow<'_> {
     /// Which dictionary names it, and its number there.
     pub(crate) const fn series(&self) -> (Hash, usize) {
         (self.row.dictionary, self.row.series as usize)
@@ -75,14 +74,27 @@ impl HourRow<'_> {
         self.row.kind
     }
 
-    /// Calls `each` with start and content of the buckets that have a sample.
-    pub(crate) fn for_each(&self, decimals: u8, mut each: impl FnMut(i64, &Bucket)) {
-        let mut start = self.start;
-        for at in self.at..self.at + self.tier.per_hour() {
+    /// Whether it speaks for that hour.
+    pub(crate) const fn has(&self, hour: u32) -> bool {
+        self.granted & (1 << hour) != 0
+    }
+
+    /// Calls `each` with start and content of the buckets of that hour, which begins at `start`, that have a sample.
+    pub(crate) fn for_each(
+        &self,
+        tier: Tier,
+        (hour, mut start): (u32, i64),
+        decimals: u8,
+        mut each: impl FnMut(i64, &Bucket),
+    ) {
+        let Some(first) = self.row.place(tier, hour).filter(|_| self.has(hour)) else {
+            return;
+        };
+        for at in first..first + tier.per_hour() {
             if let Some(bucket) = self.row.bucket(at, start, decimals) {
                 each(start, &bucket);
             }
-            start += self.tier.millis();
+            start += tier.millis();
         }
     }
 }
@@ -122,7 +134,7 @@ impl Opened {
         series: &mut dyn FnMut(Hash, usize) -> bool,
     ) -> io::Result<Vec<HostDay>> {
         let mut days: Vec<HostDay> = Vec::new();
-        days.resize_with(ask.hosts.len(), HostDay::default);
+        days.resize_with(ask.hosts.len(), HostDay::new);
         let Some((&first, &last)) = ask.hosts.first().zip(ask.hosts.last()) else {
             return Ok(days);
         };
@@ -135,6 +147,9 @@ impl Opened {
                 Err(error) if !(ask.lenient && is_damage(&error)) => return Err(error),
                 _ => {}
             }
+        }
+        for day in &mut days {
+            day.rows.sort_by_key(|(granted, _)| granted.trailing_zeros());
         }
         Ok(days)
     }
@@ -162,8 +177,8 @@ impl Opened {
                 return;
             };
             for (hour, clock) in own.hours {
-                if let Entry::Vacant(place) = days[at].clocks.entry(hour) {
-                    place.insert(clock);
+                if let Some(place @ None) = days[at].clocks.get_mut(hour as usize) {
+                    *place = Some(clock);
                     granted[at] |= 1 << hour;
                 }
             }

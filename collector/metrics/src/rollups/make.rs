@@ -1,14 +1,15 @@
 //! Makes rows of the blocks that have none yet.
 
 use super::{
-    Tier, bucket,
+    Tier,
+    bucket::{self, Fields, Grid, Samples},
     clock::Clock,
     covered, is_damage,
-    row::{Clocks, PackedRow, Row},
+    row::{Clocks, PackedRow},
     run::{Run, RunName, Writer},
 };
 use crate::{
-    blocks::{BlockRef, DAY_MS, OpenBlock},
+    blocks::{BlockRef, DAY_MS, OpenBlock, column::Numbers},
     error::StoreError,
     head::HOUR_MS,
     shared::Shared,
@@ -18,7 +19,7 @@ use std::{
     io,
     sync::{Arc, atomic::Ordering},
 };
-use tocsin_vocabulary::{Dictionary, HostId, Label, Series, batch::Cell};
+use tocsin_vocabulary::{Dictionary, Hash, HostId, Label, Series, batch::Cell};
 
 /// Most blocks rolled up at one call of housekeeping.
 pub(super) const SLICE_BLOCKS: usize = 512;
@@ -43,8 +44,71 @@ pub(super) fn slice(shared: &Shared, day: i64, from: u64, end: u64) -> io::Resul
     Ok(Slice { blocks, to })
 }
 
-/// Rows by metric, for one tier.
-type Rows = BTreeMap<String, Vec<PackedRow>>;
+/// One metric's rows, for each tier.
+struct Metric {
+    name: String,
+    rows: [Vec<PackedRow>; 2],
+}
+
+/// The rows of a slice, and what it takes to make them.
+#[derive(Default)]
+struct Making {
+    metrics: Vec<Metric>,
+    by_name: HashMap<String, usize>,
+    /// For each series of a dictionary its metric, so that names are looked up once.
+    by_series: HashMap<Hash, Vec<usize>>,
+    fields: [Fields; 2],
+}
+
+impl Making {
+    /// The metrics of the series of a dictionary.
+    fn metrics_of(&mut self, dictionary: &Dictionary) {
+        let Self {
+            metrics,
+            by_name,
+            by_series,
+            ..
+        } = self;
+        let metric = |series: &Series| {
+            if let Some(known) = by_name.get(series.name.as_str()) {
+                return *known;
+            }
+            metrics.push(Metric {
+                name: series.name.to_string(),
+                rows: Default::default(),
+            });
+            by_name.insert(series.name.to_string(), metrics.len() - 1);
+            metrics.len() - 1
+        };
+        by_series
+            .entry(dictionary.hash())
+            .or_insert_with(|| dictionary.series().map(metric).collect());
+    }
+
+    /// Adds the rows of both tiers for a series, number `number` of its dictionary.
+    fn add(&mut self, (host, grid): (HostId, &Grid<'_>), named: (&Dictionary, u32, &Series), samples: &Samples<'_>) {
+        let (dictionary, number, series) = named;
+        let hash = dictionary.hash();
+        if !self.by_series.contains_key(&hash) {
+            self.metrics_of(dictionary);
+        }
+        let known = self.by_series.get(&hash).and_then(|known| known.get(number as usize));
+        let Some(metric) = known.and_then(|at| self.metrics.get_mut(*at)) else {
+            return;
+        };
+        bucket::count(series.kind, series.decimals, grid, samples, &mut self.fields);
+        for (fields, rows) in self.fields.iter_mut().zip(&mut metric.rows) {
+            rows.push(PackedRow {
+                host,
+                dictionary: hash,
+                series: number,
+                kind: series.kind,
+                mask: 1 << (grid.hour().rem_euclid(DAY_MS) / HOUR_MS),
+                columns: fields.pack(series.kind),
+            });
+        }
+    }
+}
 
 /// Writes files of rollups for `day` up to byte `slice.to` in each tier that does not reach there.
 pub(super) fn make(shared: &Shared, day: i64, slice: &Slice) -> Result<Vec<Run>, StoreError> {
@@ -56,7 +120,7 @@ pub(super) fn make(shared: &Shared, day: i64, slice: &Slice) -> Result<Vec<Run>,
         }
     }
     let mut clocks = Vec::with_capacity(hours.len());
-    let mut rows: [Rows; 2] = Default::default();
+    let mut making = Making::default();
     for (host, mut hours) in hours {
         hours.sort_unstable();
         let mut own = Clocks {
@@ -64,7 +128,7 @@ pub(super) fn make(shared: &Shared, day: i64, slice: &Slice) -> Result<Vec<Run>,
             hours: Vec::new(),
         };
         for hour in hours {
-            let clock = hour_rows(shared, host, hour, slice.to, &mut rows).map_err(read_error(shared))?;
+            let clock = hour_rows(shared, host, hour, slice.to, &mut making).map_err(read_error(shared))?;
             let number = u32::try_from((hour - day) / HOUR_MS).unwrap_or(0);
             own.hours.extend(clock.map(|clock| (number, clock)));
         }
@@ -73,7 +137,8 @@ pub(super) fn make(shared: &Shared, day: i64, slice: &Slice) -> Result<Vec<Run>,
         }
     }
     let mut runs = Vec::new();
-    for (tier, rows) in Tier::ALL.into_iter().zip(rows) {
+    making.metrics.sort_unstable_by(|one, two| one.name.cmp(&two.name));
+    for (number, tier) in Tier::ALL.into_iter().enumerate() {
         let from = covered(&shared.rollups.runs(tier, day));
         if from < slice.to {
             let name = RunName {
@@ -82,7 +147,7 @@ pub(super) fn make(shared: &Shared, day: i64, slice: &Slice) -> Result<Vec<Run>,
                 from,
                 to: slice.to,
             };
-            runs.push(write(shared, name, &clocks, rows)?);
+            runs.push(write(shared, name, &clocks, number, &mut making.metrics)?);
         }
     }
     Ok(runs)
@@ -92,16 +157,25 @@ fn read_error(shared: &Shared) -> impl FnOnce(io::Error) -> StoreError {
     StoreError::write("roll up the blocks of", &shared.config.dir)
 }
 
-fn write(shared: &Shared, name: RunName, clocks: &[Clocks], rows: Rows) -> Result<Run, StoreError> {
+fn write(
+    shared: &Shared,
+    name: RunName,
+    clocks: &[Clocks],
+    tier: usize,
+    metrics: &mut [Metric],
+) -> Result<Run, StoreError> {
     let dir = &shared.rollups.dir;
     let write = || {
         let mut writer = Writer::create(shared.disk.clone(), dir, name)?;
         clocks.iter().try_for_each(|clocks| writer.clocks(clocks))?;
         writer.end_section(super::run::CLOCKS)?;
-        for (metric, mut rows) in rows {
+        for metric in metrics {
+            let Some(rows) = metric.rows.get_mut(tier) else {
+                continue;
+            };
             rows.sort_unstable_by_key(PackedRow::key);
             rows.iter().try_for_each(|row| writer.row(row))?;
-            writer.end_section(&metric)?;
+            writer.end_section(&metric.name)?;
         }
         writer.finish()
     };
@@ -116,7 +190,7 @@ struct Source {
 }
 
 /// Adds the rows of one hour of a host, of all its blocks that begin before `to`; `None` when none of them is readable.
-fn hour_rows(shared: &Shared, host: HostId, hour: i64, to: u64, rows: &mut [Rows; 2]) -> io::Result<Option<Clock>> {
+fn hour_rows(shared: &Shared, host: HostId, hour: i64, to: u64, making: &mut Making) -> io::Result<Option<Clock>> {
     let mut sources = Vec::new();
     for block in shared.blocks.list(host, hour..=hour).read()? {
         if block.offset >= to {
@@ -131,31 +205,47 @@ fn hour_rows(shared: &Shared, host: HostId, hour: i64, to: u64, rows: &mut [Rows
             Err(error) => return Err(error),
         }
     }
+    if let [source] = sources.as_slice()
+        && source.times.is_sorted_by(|one, two| one < two)
+    {
+        return single(host, hour, source, making);
+    }
     let mut times: Vec<i64> = sources.iter().flat_map(|source| source.times.iter().copied()).collect();
     times.sort_unstable();
     times.dedup();
     let Some(clock) = Clock::of(&times) else {
         return Ok(None);
     };
-    let longest = clock.longest.unwrap_or(0);
     for (dictionary, number, series, places) in series_of(&sources) {
-        let samples = samples(&sources, series, &places)?;
-        for (tier, rows) in Tier::ALL.into_iter().zip(&mut *rows) {
-            let columns = bucket::fields(tier, series.kind, series.decimals, hour, &samples, longest);
-            let row = Row {
-                host,
-                dictionary: dictionary.hash(),
-                series: number,
-                kind: series.kind,
-                mask: 1 << (hour.rem_euclid(DAY_MS) / HOUR_MS),
-                columns,
-            };
-            if let Some(known) = rows.get_mut(series.name.as_str()) {
-                known.push(row.pack());
-            } else {
-                rows.insert(series.name.to_string(), vec![row.pack()]);
-            }
-        }
+        let (times, cells) = samples(&sources, series, &places)?;
+        let grid = Grid::new(hour, &times, clock.longest.unwrap_or(0));
+        making.add((host, &grid), (dictionary, number, series), &Samples::Cells(&cells));
+    }
+    Ok(Some(clock))
+}
+
+/// Adds the rows of an hour that has one block, as nearly all have: its columns are counted as they are.
+fn single(host: HostId, hour: i64, source: &Source, making: &mut Making) -> io::Result<Option<Clock>> {
+    let Some(clock) = Clock::of(&source.times) else {
+        return Ok(None);
+    };
+    let Some(dictionary) = &source.dictionary else {
+        return Ok(Some(clock));
+    };
+    let grid = Grid::new(hour, &source.times, clock.longest.unwrap_or(0));
+    for (number, series) in dictionary.series().enumerate() {
+        let numbers = match source.block.numbers(number) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Numbers::Absent,
+            other => other?,
+        };
+        let samples = match &numbers {
+            Numbers::Absent => Samples::Cells(&[]),
+            Numbers::Constant(number) => Samples::Constant(*number),
+            Numbers::Each(numbers) => Samples::Each(numbers),
+            Numbers::Mixed(cells) => Samples::Cells(cells),
+        };
+        let number = crate::bytes::length_u32(number);
+        making.add((host, &grid), (dictionary, number, series), &samples);
     }
     Ok(Some(clock))
 }
@@ -200,7 +290,7 @@ fn series_of(sources: &[Source]) -> Vec<(&Dictionary, u32, &Series, Vec<Place>)>
 }
 
 /// The samples of a series from all its places, sorted, each time once; of doubles the newest block's counts.
-fn samples(sources: &[Source], series: &Series, places: &[Place]) -> io::Result<Vec<(i64, Cell)>> {
+fn samples(sources: &[Source], series: &Series, places: &[Place]) -> io::Result<(Vec<i64>, Vec<Cell>)> {
     let mut samples: Vec<(i64, Cell)> = Vec::new();
     // The newest first, and a stable sort: of doubles the first one stays.
     for &(source, column, decimals) in places.iter().rev() {
@@ -220,7 +310,7 @@ fn samples(sources: &[Source], series: &Series, places: &[Place]) -> io::Result<
         samples.sort_by_key(|(time, _)| *time);
         samples.dedup_by_key(|(time, _)| *time);
     }
-    Ok(samples)
+    Ok(samples.into_iter().unzip())
 }
 
 /// Publishes new files.

@@ -1,7 +1,9 @@
 //! Makes one file of several, a piece at each call.
 
 use super::{
-    Runs, Tier, is_damage,
+    Runs, Tier,
+    bucket::Fields,
+    is_damage,
     row::{Clocks, PackedRow, Row, RowKey},
     run::{CHUNK_HOSTS, CLOCKS, OpenRun, Run, RunName, Unpacker, Writer},
 };
@@ -47,6 +49,7 @@ pub(super) struct Merge {
     /// For each host, for which hours each input speaks.
     granted: HashMap<HostId, Vec<u32>>,
     metrics: Vec<String>,
+    fields: Fields,
     /// Next metric and next of `hosts`.
     next: (usize, usize),
 }
@@ -107,6 +110,7 @@ impl Merge {
             hosts: clocks.into_keys().collect(),
             granted,
             metrics: metrics.into_iter().collect(),
+            fields: Fields::default(),
             next: (0, 0),
         }))
     }
@@ -141,7 +145,7 @@ impl Merge {
         }
         let tier = self.inputs.first().map_or(Tier::Hour, |run| run.name.tier);
         for parts in rows.values() {
-            if let Some(row) = joined(tier, parts) {
+            if let Some(row) = joined(tier, parts, &mut self.fields) {
                 self.writer.row(&row)?;
             }
         }
@@ -151,25 +155,27 @@ impl Merge {
 }
 
 /// One row of parts that each speak for other hours.
-fn joined(tier: Tier, parts: &[(u32, Row)]) -> Option<PackedRow> {
+fn joined(tier: Tier, parts: &[(u32, Row)], fields: &mut Fields) -> Option<PackedRow> {
     let (_, first) = parts.first()?;
-    // The kind is the dictionary's, so it is the same in all of them.
-    let mut row = Row {
-        mask: 0,
-        columns: vec![Vec::new(); first.columns.len()],
-        ..first.clone()
-    };
+    fields.clear();
+    let mut mask = 0;
     for hour in 0..super::row::HOURS {
         let Some((_, part)) = parts.iter().find(|(own, _)| own & (1 << hour) != 0) else {
             continue;
         };
         let Some(at) = part.place(tier, hour) else { continue };
-        row.mask |= 1 << hour;
-        for (column, from) in row.columns.iter_mut().zip(&part.columns) {
-            column.extend(from.iter().skip(at).take(tier.per_hour()));
-        }
+        mask |= 1 << hour;
+        (at..at + tier.per_hour()).for_each(|bucket| part.copy(bucket, fields));
     }
-    Some(row.pack())
+    // The kind is the dictionary's, so it is the same in all of them.
+    Some(PackedRow {
+        host: first.host,
+        dictionary: first.dictionary,
+        series: first.series,
+        kind: first.kind,
+        mask,
+        columns: fields.pack(first.kind),
+    })
 }
 
 /// Marks a file whose bytes are damaged, so that it is made again.

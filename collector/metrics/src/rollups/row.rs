@@ -2,11 +2,11 @@
 
 use super::{
     Tier,
-    bucket::{self, Bucket, Need},
+    bucket::{self, Bucket, COUNT, COUNTER_FIELDS, Fields, Need},
     clock::Clock,
 };
 use crate::{
-    blocks::column,
+    blocks::column::{self, Numbers},
     bytes::{Reader, length_u32, put_varint},
     config::SERIES_PER_HOST_MAX,
 };
@@ -18,7 +18,7 @@ pub(crate) const HOURS: u32 = 24;
 const GAPS_MAX: usize = 24 * 36_000;
 
 /// One series of one host in some hours of a day.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) host: HostId,
     pub(super) dictionary: Hash,
@@ -27,8 +27,12 @@ pub(super) struct Row {
     pub(super) kind: Kind,
     /// Its hours.
     pub(super) mask: u32,
-    /// For each field its cells: the buckets of its hours, one hour after the other. Empty when not read.
-    pub(super) columns: Vec<Vec<Cell>>,
+    /// Samples of each bucket of its hours, one hour after the other.
+    counts: Numbers,
+    /// Where each bucket lies in the columns; none when all have samples, so that it is its own number.
+    places: Option<Vec<u32>>,
+    /// For each field a cell for each bucket that has samples. Absent when not read, as is the first one, the counts.
+    columns: Vec<Numbers>,
 }
 
 /// Order of rows within a section.
@@ -40,9 +44,10 @@ pub(super) struct PackedRow {
     pub(super) host: HostId,
     pub(super) dictionary: Hash,
     pub(super) series: u32,
-    kind: Kind,
-    mask: u32,
-    columns: Vec<u8>,
+    pub(super) kind: Kind,
+    pub(super) mask: u32,
+    /// As [`Fields::pack`] makes them.
+    pub(super) columns: Vec<u8>,
 }
 
 impl PackedRow {
@@ -67,23 +72,6 @@ impl Row {
         (self.host, self.dictionary, self.series)
     }
 
-    pub(super) fn pack(&self) -> PackedRow {
-        let mut columns = Vec::new();
-        for column in &self.columns {
-            let bytes = column::encode_alone(column);
-            put_varint(&mut columns, bytes.len() as u64);
-            columns.extend_from_slice(&bytes);
-        }
-        PackedRow {
-            host: self.host,
-            dictionary: self.dictionary,
-            series: self.series,
-            kind: self.kind,
-            mask: self.mask,
-            columns,
-        }
-    }
-
     /// Whether it has this hour, and where its buckets begin in the columns.
     pub(super) const fn place(&self, tier: Tier, hour: u32) -> Option<usize> {
         let bit = 1_u32 << hour;
@@ -93,10 +81,54 @@ impl Row {
         Some((self.mask & (bit - 1)).count_ones() as usize * tier.per_hour())
     }
 
-    /// Bucket `at` of the columns, which begins at `start`.
-    pub(super) fn bucket(&self, at: usize, start: i64, decimals: u8) -> Option<Bucket> {
-        bucket::read(self.kind, &self.columns, at, start, decimals)
+    /// Samples of a bucket, and where it lies in the columns; none when there are none.
+    fn filled(&self, bucket: usize) -> Option<(usize, i64)> {
+        let Cell::Scaled(count @ 1..) = self.counts.get(bucket) else {
+            return None;
+        };
+        let place = match &self.places {
+            None => bucket,
+            Some(places) => *places.get(bucket)? as usize,
+        };
+        Some((place, count))
     }
+
+    /// What is in a bucket that begins at `start`.
+    pub(super) fn bucket(&self, bucket: usize, start: i64, decimals: u8) -> Option<Bucket> {
+        let filled = self.filled(bucket)?;
+        Some(bucket::read(self.kind, &self.columns, filled, start, decimals))
+    }
+
+    /// Adds the cells of a bucket to the columns of another row.
+    pub(super) fn copy(&self, bucket: usize, to: &mut Fields) {
+        let filled = self.filled(bucket);
+        for (field, column) in to.columns.iter_mut().enumerate().take(self.columns.len()) {
+            match (field, filled) {
+                (COUNT, _) => column.push(Cell::Scaled(filled.map_or(0, |(_, count)| count))),
+                (_, Some((place, _))) => column.push(self.columns[field].get(place)),
+                (_, None) => {}
+            }
+        }
+    }
+}
+
+/// Where each bucket lies among those that have samples, and how many these are; no places when all have.
+fn places(counts: &Numbers, buckets: usize) -> (Option<Vec<u32>>, usize) {
+    let has = |bucket: usize| matches!(counts.get(bucket), Cell::Scaled(1..));
+    if let Numbers::Constant(count) = counts {
+        return (None, if *count > 0 { buckets } else { 0 });
+    }
+    if (0..buckets).all(has) {
+        return (None, buckets);
+    }
+    let mut filled = 0;
+    let place = |bucket| {
+        let place = filled;
+        filled += u32::from(has(bucket));
+        place
+    };
+    let places = (0..buckets).map(place).collect();
+    (Some(places), filled as usize)
 }
 
 /// A row whose columns are still bytes.
@@ -106,19 +138,22 @@ pub(super) struct RowBytes<'a> {
     pub(super) series: u32,
     pub(super) kind: Kind,
     pub(super) mask: u32,
-    columns: Vec<&'a [u8]>,
+    columns: [&'a [u8]; COUNTER_FIELDS],
 }
 
 impl RowBytes<'_> {
     /// Reads the columns that are needed, or all of them.
     pub(super) fn read(&self, tier: Tier, need: Option<Need>) -> Option<Row> {
-        let cells = self.mask.count_ones() as usize * tier.per_hour();
-        let wanted = |field: usize| need.is_none_or(|need| need.wants(self.kind, field));
+        let buckets = self.mask.count_ones() as usize * tier.per_hour();
+        let counts = column::decode_alone(self.columns[COUNT], buckets)?;
+        let (places, filled) = places(&counts, buckets);
+        let wanted = |field: usize| field != COUNT && need.is_none_or(|need| need.wants(self.kind, field));
+        let own = self.columns.iter().take(bucket::width(self.kind)).enumerate();
         let read = |(field, bytes): (usize, &&[u8])| {
             if wanted(field) {
-                column::decode_alone(bytes, cells).map(|numbers| numbers.into_cells(cells))
+                column::decode_alone(bytes, filled)
             } else {
-                Some(Vec::new())
+                Some(Numbers::Absent)
             }
         };
         Some(Row {
@@ -127,7 +162,9 @@ impl RowBytes<'_> {
             series: self.series,
             kind: self.kind,
             mask: self.mask,
-            columns: self.columns.iter().enumerate().map(read).collect::<Option<_>>()?,
+            columns: own.map(read).collect::<Option<_>>()?,
+            counts,
+            places,
         })
     }
 }
@@ -136,7 +173,6 @@ impl RowBytes<'_> {
 pub(super) fn rows(plain: &[u8], mut each: impl FnMut(RowBytes<'_>) -> Option<()>) -> Option<()> {
     let mut reader = Reader::new(plain);
     let dictionaries = dictionaries(&mut reader)?;
-    let mut columns = Vec::new();
     while !reader.is_empty() {
         let host = HostId::from_bytes(reader.array()?);
         let dictionary = *dictionaries.get(reader.count()?)?;
@@ -147,9 +183,10 @@ pub(super) fn rows(plain: &[u8], mut each: impl FnMut(RowBytes<'_>) -> Option<()
             _ => return None,
         };
         let mask = mask(&mut reader)?;
-        for _ in 0..bucket::width(kind) {
+        let mut columns = [&[][..]; COUNTER_FIELDS];
+        for column in columns.iter_mut().take(bucket::width(kind)) {
             let length = reader.count()?;
-            columns.push(reader.take(length)?);
+            *column = reader.take(length)?;
         }
         each(RowBytes {
             host,
@@ -157,7 +194,7 @@ pub(super) fn rows(plain: &[u8], mut each: impl FnMut(RowBytes<'_>) -> Option<()
             series,
             kind,
             mask,
-            columns: std::mem::take(&mut columns),
+            columns,
         })?;
     }
     Some(())
@@ -213,10 +250,9 @@ impl Clocks {
             column(&|_, clock| i64::from(length_u32(clock.gaps.len()))),
             gaps.collect(),
         ];
+        let mut scratch = Vec::new();
         for column in &columns {
-            let bytes = column::encode_integers_alone(column);
-            put_varint(out, bytes.len() as u64);
-            out.extend_from_slice(&bytes);
+            column::put_integers_alone(column, &mut scratch, out);
         }
     }
 

@@ -123,7 +123,7 @@ impl Measurements for Fake {
         Ok(answer)
     }
     async fn fleet_query(&self, query: &FleetQuery) -> Result<FleetAnswer, Failure> {
-        let mut answer = FleetAnswer::default();
+        let (mut series, mut not_observed) = (Vec::new(), Vec::new());
         for metric in &query.metrics {
             for &host in &query.hosts {
                 let single = MetricQuery {
@@ -136,8 +136,8 @@ impl Measurements for Fake {
                     aggregate: query.aggregate,
                 };
                 let found = self.query(&single).await?;
-                answer.not_observed = found.not_observed;
-                answer.series.extend(found.series.into_iter().map(|line| FleetSeries {
+                not_observed = found.not_observed;
+                series.extend(found.series.into_iter().map(|line| FleetSeries {
                     host: query.group_by.is_none().then_some(host),
                     min: line.points.iter().map(|(_, value)| *value).collect(),
                     max: line.points.iter().map(|(_, value)| *value).collect(),
@@ -146,12 +146,19 @@ impl Measurements for Fake {
             }
         }
         if query.group_by.is_some() {
-            answer.series.truncate(1);
+            series.truncate(1);
         }
         if let Some(top) = query.top {
-            answer.series.truncate(top.k);
+            series.truncate(top.k);
         }
-        Ok(answer)
+        let (sender, receiver) = mpsc::channel(series.len() + 1);
+        let parts = series.into_iter().map(FleetPart::Series);
+        for part in parts.chain([FleetPart::End { not_observed }]) {
+            sender
+                .try_send(part)
+                .map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
+        }
+        Ok(receiver)
     }
     async fn latest(&self, host: HostId) -> Result<Option<LatestTick>, Failure> {
         let now = self.now();

@@ -15,9 +15,9 @@ use std::{
 };
 use tocsin_console::{
     backend::{
-        Access, AnswerSeries, Change, Desk, Failure, FleetAnswer, FleetQuery, FleetSeries, HealthPart, Host, HostState,
-        LatestTick, LatestValue, Measurements, MetricAnswer, MetricQuery, Process, Processes, Records, RuleView,
-        System,
+        Access, AnswerSeries, Change, Desk, Failure, FleetAnswer, FleetPart, FleetQuery, FleetSeries, HealthPart, Host,
+        HostState, LatestTick, LatestValue, Measurements, MetricAnswer, MetricQuery, Process, Processes, Records,
+        RuleView, System,
     },
     password::hash_password,
     session::secret_hash,
@@ -38,7 +38,7 @@ use tocsin_vocabulary::{
     AlertId, AssetId, Code, ContractId, CustomerId, FaultId, HostId, Importance, Kind, Language, Level, PageId,
     PersonId, Series, Severity, SiteId, Text, TicketId, Timestamp, catalogue,
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "correct horse battery";

@@ -20,6 +20,15 @@ const WRITE_BYTES: usize = 1 << 20;
 /// zstd's own default, as for blocks.
 const ZSTD_LEVEL: i32 = 3;
 
+/// Packs chunks; making one costs more than packing a small chunk with it.
+struct Packer(zstd::bulk::Compressor<'static>);
+
+impl std::fmt::Debug for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packer").finish_non_exhaustive()
+    }
+}
+
 /// A file being written. Clocks come first, then metrics by name; hosts ascend within each.
 #[derive(Debug)]
 pub(in crate::rollups) struct Writer {
@@ -34,6 +43,7 @@ pub(in crate::rollups) struct Writer {
     dictionaries: Vec<Hash>,
     rows: Vec<u8>,
     hosts: Vec<HostId>,
+    packer: Packer,
 }
 
 impl Writer {
@@ -55,6 +65,7 @@ impl Writer {
             dictionaries: Vec::new(),
             rows: Vec::new(),
             hosts: Vec::new(),
+            packer: Packer(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
         })
     }
 
@@ -96,7 +107,7 @@ impl Writer {
         let mut plain = Vec::with_capacity(self.rows.len() + 40);
         row::put_dictionaries(&self.dictionaries, &mut plain);
         plain.append(&mut self.rows);
-        let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL)?;
+        let packed = self.packer.0.compress(&plain)?;
         self.section.push(Chunk {
             first,
             last,
