@@ -1,9 +1,11 @@
 //! What holds now: hosts, their alerts and their deadlines.
 //!
-//! State is dense: one small record per host and plan entry, beside a plan that equal hosts share. A tick costs what
-//! its changed cells cost. Nothing here reads a clock: every call says what time it is.
+//! State is small: some bytes per host and plan entry while all is well, beside a plan that equal hosts share. A tick
+//! costs what its changed cells cost. Nothing here reads a clock: every call says what time it is.
 
+mod evaluate;
 mod host;
+mod kept;
 mod life;
 mod rebuild;
 mod silence;
@@ -101,20 +103,26 @@ impl Engine {
         now: Timestamp,
         late: bool,
     ) -> Vec<Transition> {
-        let mut out = self.seen(host, now);
+        let mut out = Vec::new();
+        let Self {
+            rules,
+            plans,
+            hosts,
+            timers,
+        } = self;
+        let count = hosts.len();
+        let host = hosts.entry(host).or_insert_with(|| Host::new(host, rules));
+        host.heard_at(now);
+        host.seen(rules, timers, now, &mut out);
         if late {
             return out;
         }
-        if self
-            .hosts
-            .get(&host)
-            .is_none_or(|host| host.dictionary_hash() != Some(dictionary.hash()))
-        {
-            self.bind(host, dictionary.clone(), now, &mut out);
+        if host.dictionary().map(Dictionary::hash) != Some(dictionary.hash()) {
+            prune(plans, count);
+            let plan = plan_of(plans, rules, dictionary);
+            host.rebuild(rules, rules, plan, timers, now, &mut out);
         }
-        if let Some(host) = self.hosts.get_mut(&host) {
-            host.evaluate(&self.rules, &mut self.timers, tick, changed, now, &mut out);
-        }
+        host.evaluate(rules, timers, tick, changed, now, &mut out);
         out
     }
 
@@ -259,21 +267,12 @@ impl Engine {
             act(host, &self.rules, &mut self.timers);
         }
     }
+}
 
-    fn bind(&mut self, host: HostId, dictionary: Dictionary, now: Timestamp, out: &mut Vec<Transition>) {
-        self.prune_plans();
-        let plan = plan_of(&mut self.plans, &self.rules, &dictionary);
-        self.with(host, |host, rules, timers| {
-            host.bind(dictionary);
-            host.rebuild(rules, rules, plan, timers, now, out);
-        });
-    }
-
-    /// Drops plans that no host uses, when they are as many as hosts.
-    fn prune_plans(&mut self) {
-        if self.plans.len() > self.hosts.len() + 64 {
-            self.plans.retain(|_, plan| Arc::strong_count(plan) > 1);
-        }
+/// Drops plans that no host uses, when they are more than hosts.
+fn prune(plans: &mut HashMap<Hash, Arc<Plan>>, hosts: usize) {
+    if plans.len() > hosts + 64 {
+        plans.retain(|_, plan| Arc::strong_count(plan) > 1);
     }
 }
 

@@ -1,67 +1,241 @@
-//! A dictionary's cells that rules look at, as a flat list: compiled once per dictionary, shared by equal hosts.
+//! A dictionary's cells that rules look at: compiled once per dictionary, shared by equal hosts.
+//!
+//! An *entry* is one rule on one cell. Entries lie in cell order as a few flat arrays, some four bytes each, and a tick
+//! finds those of the cells that changed by their bits. What an entry is called is made from the dictionary when
+//! somebody wants to know, which is when an alert speaks.
 
 use crate::rule::{Condition, MetricCondition, RuleSet};
 use std::{
     collections::{HashMap, HashSet},
+    ops::Range,
     sync::Arc,
 };
 use tocsin_vocabulary::{Dictionary, Series};
 
-/// One rule on one cell.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    /// Index of the cell in a tick.
-    pub(crate) cell: usize,
-    /// Index of the rule in its set.
-    pub(crate) rule: usize,
-    /// `key=value,key=value`.
-    pub(crate) instance: Arc<str>,
-    /// What the cell means.
-    pub(crate) series: Arc<Series>,
-}
+/// Cells in one word of a bitmap.
+const WORD: usize = 64;
 
 /// All entries of one dictionary, in cell order. (rule, instance) is unique.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    pub(crate) entries: Vec<Entry>,
+    /// `None` before a host has one.
+    dictionary: Option<Dictionary>,
+    /// For every 64 cells.
+    words: Vec<Word>,
+    /// By watched cell: its first entry; and the number of entries.
+    firsts: Vec<u32>,
+    /// By watched cell: the decimals of its series.
+    decimals: Vec<u8>,
+    /// By entry: index of the rule in its set.
+    rules: Vec<u32>,
+    /// How many entries compare a rate.
+    rated: usize,
+}
+
+/// 64 cells, by bits.
+#[derive(Debug, Clone, Copy, Default)]
+struct Word {
+    /// Cells that have an entry.
+    watched: u64,
+    /// Cells that have an entry which compares a rate: that changes while the counter does not.
+    rated: u64,
+    /// Watched cells before this word.
+    before: u32,
+}
+
+/// A cell that is looked at, and its entries.
+#[derive(Debug, Clone)]
+pub(crate) struct Spot {
+    /// Index of the cell in a tick.
+    pub(crate) cell: usize,
+    pub(crate) decimals: u8,
+    pub(crate) entries: Range<usize>,
+}
+
+/// An entry as it is listed.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed<'a> {
+    /// Index of the cell in a tick.
+    pub(crate) cell: usize,
+    pub(crate) rule: usize,
+    pub(crate) series: &'a Series,
+    /// `key=value,key=value`.
+    pub(crate) instance: Arc<str>,
+}
+
+impl Plan {
+    /// What the cells mean.
+    pub(crate) const fn dictionary(&self) -> Option<&Dictionary> {
+        self.dictionary.as_ref()
+    }
+
+    /// Number of entries.
+    pub(crate) const fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// How many entries compare a rate.
+    pub(crate) const fn rated(&self) -> usize {
+        self.rated
+    }
+
+    /// Number of words that [`Self::due`] knows.
+    pub(crate) const fn words(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Index of an entry's rule.
+    pub(crate) fn rule(&self, entry: usize) -> usize {
+        self.rules[entry] as usize
+    }
+
+    /// Which of 64 cells are looked at, when these have changed or wait.
+    pub(crate) fn due(&self, word: usize, changed: u64, waiting: u64) -> u64 {
+        let Word { watched, rated, .. } = self.words[word];
+        watched & (changed | waiting | rated)
+    }
+
+    /// The watched cell at a bit of a word.
+    pub(crate) fn spot(&self, word: usize, bit: u32) -> Spot {
+        let Word { watched, before, .. } = self.words[word];
+        let rank = before as usize + (watched & !(u64::MAX << bit)).count_ones() as usize;
+        Spot {
+            cell: word * WORD + bit as usize,
+            decimals: self.decimals[rank],
+            entries: self.firsts[rank] as usize..self.firsts[rank + 1] as usize,
+        }
+    }
+
+    /// The cell that an entry looks at.
+    pub(crate) fn cell(&self, entry: usize) -> usize {
+        let rank = self
+            .firsts
+            .partition_point(|first| *first as usize <= entry)
+            .saturating_sub(1);
+        let word = self
+            .words
+            .partition_point(|word| word.before as usize <= rank)
+            .saturating_sub(1);
+        let Word {
+            mut watched, before, ..
+        } = self.words[word];
+        for _ in before as usize..rank {
+            watched &= watched.wrapping_sub(1);
+        }
+        word * WORD + watched.trailing_zeros() as usize
+    }
+
+    /// What an entry is called.
+    pub(crate) fn listed(&self, entry: usize) -> Option<Listed<'_>> {
+        let cell = self.cell(entry);
+        let mut left = cell;
+        for section in self.dictionary()?.sections() {
+            if let Some(series) = section.series().get(left) {
+                return Some(Listed {
+                    cell,
+                    rule: self.rule(entry),
+                    series,
+                    instance: instance_of(series).into(),
+                });
+            }
+            left -= section.series().len();
+        }
+        None
+    }
+
+    /// What all entries are called, in their order.
+    pub(crate) fn list(&self) -> impl Iterator<Item = Listed<'_>> {
+        let series = self.dictionary.iter().flat_map(Dictionary::series).enumerate();
+        let watched = series.filter(|(cell, _)| self.words[cell / WORD].watched >> (cell % WORD) & 1 == 1);
+        watched.zip(self.firsts.windows(2)).flat_map(|((cell, series), ends)| {
+            let instance: Arc<str> = instance_of(series).into();
+            self.rules[ends[0] as usize..ends[1] as usize]
+                .iter()
+                .map(move |rule| Listed {
+                    cell,
+                    rule: *rule as usize,
+                    series,
+                    instance: instance.clone(),
+                })
+        })
+    }
+
+    fn new(dictionary: &Dictionary) -> Self {
+        Self {
+            dictionary: Some(dictionary.clone()),
+            words: vec![Word::default(); dictionary.len().div_ceil(WORD)],
+            firsts: vec![0],
+            ..Self::default()
+        }
+    }
+
+    /// Adds the next cell that some rules look at.
+    fn push(&mut self, cell: usize, decimals: u8, rules: &[(u32, &MetricCondition)]) {
+        let word = &mut self.words[cell / WORD];
+        word.watched |= 1 << (cell % WORD);
+        let rated = rules.iter().filter(|(_, condition)| condition.per.is_some()).count();
+        if rated > 0 {
+            word.rated |= 1 << (cell % WORD);
+        }
+        self.rated += rated;
+        self.decimals.push(decimals);
+        self.rules.extend(rules.iter().map(|(rule, _)| rule));
+        self.firsts.push(index(self.rules.len()));
+    }
+
+    /// Counts what lies before each word, and lets go of spare memory.
+    fn finish(&mut self) {
+        let mut before = 0;
+        for word in &mut self.words {
+            word.before = before;
+            before += word.watched.count_ones();
+        }
+        self.firsts.shrink_to_fit();
+        self.decimals.shrink_to_fit();
+        self.rules.shrink_to_fit();
+    }
 }
 
 /// Finds the cells that each rule looks at.
 pub(crate) fn compile(dictionary: &Dictionary, rules: &RuleSet) -> Plan {
-    let mut by_metric: HashMap<&str, Vec<(usize, &MetricCondition)>> = HashMap::new();
+    let mut by_metric: HashMap<&str, Vec<(u32, &MetricCondition)>> = HashMap::new();
     for (at, rule) in rules.rules().enumerate() {
         if let Condition::Metric(condition) = &rule.condition {
             by_metric
                 .entry(condition.metric.name)
                 .or_default()
-                .push((at, condition));
+                .push((index(at), condition));
         }
     }
-    let mut entries = Vec::new();
+    let mut plan = Plan::new(dictionary);
     // Two series of a host may not share an alert, whatever the host says.
-    let mut seen: HashSet<(usize, Arc<str>)> = HashSet::new();
+    let mut seen: HashSet<(u32, Arc<str>)> = HashSet::new();
     for (cell, series) in dictionary.series().enumerate() {
         let Some(candidates) = by_metric.get(series.name.as_str()) else {
             continue;
         };
-        let mut shared: Option<(Arc<str>, Arc<Series>)> = None;
+        let mut instance: Option<Arc<str>> = None;
+        let mut looking = Vec::new();
         for (rule, condition) in candidates {
             if !looks_at(condition, series) {
                 continue;
             }
-            let (instance, series) =
-                shared.get_or_insert_with(|| (instance_of(series).into(), Arc::new(series.clone())));
+            let instance = instance.get_or_insert_with(|| instance_of(series).into());
             if seen.insert((*rule, instance.clone())) {
-                entries.push(Entry {
-                    cell,
-                    rule: *rule,
-                    instance: instance.clone(),
-                    series: series.clone(),
-                });
+                looking.push((*rule, *condition));
             }
         }
+        if !looking.is_empty() {
+            plan.push(cell, series.decimals, &looking);
+        }
     }
-    Plan { entries }
+    plan.finish();
+    plan
+}
+
+/// Rules are lines of files and entries are fewer than the bytes they were named with: neither comes near 2³².
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 fn looks_at(condition: &MetricCondition, series: &Series) -> bool {

@@ -188,6 +188,11 @@ impl Rule {
         }
     }
 
+    /// Whether it compares a rate.
+    pub(crate) const fn is_rated(&self) -> bool {
+        matches!(&self.condition, Condition::Metric(condition) if condition.per.is_some())
+    }
+
     /// Whether it looks at hosts of this name and these tags.
     #[must_use]
     pub fn applies(&self, name: &str, tags: &[String]) -> bool {

@@ -1,31 +1,15 @@
 //! One host: the plan that its dictionary asks for, and where each of its alerts stands.
 
 use super::{
-    AlertState, Moment, Phase, Reason, Transition, TransitionKind,
-    life::{Holds, Life, Reading},
-    silence::Silence,
+    AlertState, Moment, Phase, Reason, Transition, TransitionKind, kept::Kept, life::Life, silence::Silence,
     speak::About,
-    timers::{Slot, Timers},
 };
 use crate::{
     plan::Plan,
-    rule::{Condition, MetricCondition, Rule, RuleSet},
+    rule::{Rule, RuleSet},
 };
 use std::{sync::Arc, time::Duration};
-use tocsin_vocabulary::{
-    Dictionary, Hash, HostId, Series, Timestamp,
-    batch::{Cell, Tick},
-};
-
-/// What is kept for one entry of the plan.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct State {
-    pub(super) life: Life,
-    /// A counter's last value and when.
-    previous: Option<(i64, Timestamp)>,
-    /// Whether it was ever seen healthy.
-    healthy_seen: bool,
-}
+use tocsin_vocabulary::{Dictionary, HostId, Series, Timestamp};
 
 /// A raised alert whose series the host does not have (now, or not yet after a restart).
 #[derive(Debug)]
@@ -45,10 +29,11 @@ pub(super) struct Host {
     pub(super) tags: Vec<String>,
     /// By rule: whether it looks at this host.
     pub(super) applies: Vec<bool>,
-    dictionary: Option<Dictionary>,
     pub(super) plan: Arc<Plan>,
     /// By entry of the plan.
-    pub(super) states: Vec<State>,
+    pub(super) kept: Kept,
+    /// Time of the last tick that was looked at: counters' totals are of then.
+    pub(super) looked_at: Timestamp,
     pub(super) orphans: Vec<Orphan>,
     pub(super) silences: Vec<Silence>,
     /// Between ticks; `None` while the host is not expected.
@@ -66,9 +51,9 @@ impl Host {
             name: id.to_string(),
             tags: Vec::new(),
             applies: Vec::new(),
-            dictionary: None,
             plan: Arc::default(),
-            states: Vec::new(),
+            kept: Kept::default(),
+            looked_at: Timestamp::default(),
             orphans: Vec::new(),
             silences: Vec::new(),
             interval: None,
@@ -84,20 +69,12 @@ impl Host {
         self.applies = rules.rules().map(|rule| rule.applies(&self.name, &self.tags)).collect();
     }
 
-    pub(super) const fn dictionary(&self) -> Option<&Dictionary> {
-        self.dictionary.as_ref()
-    }
-
-    pub(super) fn dictionary_hash(&self) -> Option<Hash> {
-        self.dictionary.as_ref().map(Dictionary::hash)
+    pub(super) fn dictionary(&self) -> Option<&Dictionary> {
+        self.plan.dictionary()
     }
 
     pub(super) fn plan(&self) -> Arc<Plan> {
         self.plan.clone()
-    }
-
-    pub(super) fn bind(&mut self, dictionary: Dictionary) {
-        self.dictionary = Some(dictionary);
     }
 
     pub(super) fn adopt(&mut self, orphan: Orphan) {
@@ -112,76 +89,6 @@ impl Host {
             self.tags = tags.to_vec();
         }
         other
-    }
-
-    /// Looks at the cells that changed and at the alerts that wait.
-    pub(super) fn evaluate(
-        &mut self,
-        rules: &RuleSet,
-        timers: &mut Timers,
-        tick: &Tick,
-        changed: &[u64],
-        now: Timestamp,
-        out: &mut Vec<Transition>,
-    ) {
-        let moment = Moment { tick: tick.time, now };
-        let fresh = std::mem::take(&mut self.fresh);
-        for (at, (entry, state)) in self.plan.entries.iter().zip(&mut self.states).enumerate() {
-            let rule = rules.at(entry.rule);
-            let Condition::Metric(condition) = &rule.condition else {
-                continue;
-            };
-            let quiet = state.life.phase == Phase::Clear && condition.per.is_none();
-            if !self.applies[entry.rule] || quiet && !fresh && !is_set(changed, entry.cell) {
-                continue;
-            }
-            let cell = tick.cells.get(entry.cell).copied().unwrap_or(Cell::Absent);
-            let value = state.value(cell, entry.series.decimals, condition.per, tick.time);
-            let reading = state.judge(value, condition);
-            let due = state.life.due;
-            let outcome = state
-                .life
-                .read(reading, moment, holds(rule), |a, b| condition.bounds.worse(a, b));
-            timers.rearm(self.id, Slot::Entry(at), due, state.life.due);
-            let about = About {
-                rule,
-                host: self.id,
-                name: &self.name,
-                instance: &entry.instance,
-                series: Some(&entry.series),
-            };
-            out.extend(about.outcome(outcome, &state.life, moment));
-        }
-    }
-
-    /// A pending or clearing alert has waited long enough without a tick.
-    pub(super) fn entry_due(
-        &mut self,
-        at: usize,
-        rules: &RuleSet,
-        timers: &mut Timers,
-        now: Timestamp,
-        out: &mut Vec<Transition>,
-    ) {
-        let overdue = self.is_overdue(now);
-        let (Some(entry), Some(state)) = (self.plan.entries.get(at), self.states.get_mut(at)) else {
-            return;
-        };
-        let due = state.life.due;
-        if overdue {
-            // Of a silent host nothing is known: the next tick decides.
-            state.life.due = None;
-        }
-        let outcome = state.life.elapse(now);
-        timers.rearm(self.id, Slot::Entry(at), due, state.life.due);
-        let about = About {
-            rule: rules.at(entry.rule),
-            host: self.id,
-            name: &self.name,
-            instance: &entry.instance,
-            series: Some(&entry.series),
-        };
-        out.extend(about.outcome(outcome, &state.life, Moment { tick: now, now }));
     }
 
     /// Clears the alerts whose series did not come back.
@@ -205,10 +112,10 @@ impl Host {
             since: (life.phase != Phase::Clear).then_some(life.began),
             value: life.value,
         };
-        let entries = self.plan.entries.iter().zip(&self.states);
+        let entries = self.plan.list().enumerate();
         let entries = entries
-            .filter(|(entry, _)| self.applies[entry.rule])
-            .map(move |(entry, one)| state(rules.at(entry.rule), &entry.instance, &one.life));
+            .filter(|(_, entry)| self.applies[entry.rule])
+            .map(move |(at, entry)| state(rules.at(entry.rule), &entry.instance, &self.kept.life(at)));
         let orphans = self.orphans.iter().filter_map(move |orphan| {
             rules
                 .get(&orphan.rule)
@@ -221,52 +128,9 @@ impl Host {
         entries.chain(orphans).chain(silences)
     }
 
-    fn is_overdue(&self, now: Timestamp) -> bool {
+    pub(super) fn is_overdue(&self, now: Timestamp) -> bool {
         self.interval
             .is_some_and(|interval| now.since(self.heard) > interval.saturating_mul(2))
-    }
-}
-
-impl State {
-    /// Of an alert that comes back to its series: it was healthy once, or it would not have been raised.
-    pub(super) const fn raised(life: Life) -> Self {
-        Self {
-            life,
-            previous: None,
-            healthy_seen: true,
-        }
-    }
-
-    /// What the rule compares: the value itself, or a counter's increase over `per`.
-    fn value(&mut self, cell: Cell, decimals: u8, per: Option<Duration>, time: Timestamp) -> Option<f64> {
-        let Some(per) = per else {
-            return cell.to_f64(decimals).filter(|value| !value.is_nan());
-        };
-        let Cell::Scaled(total) = cell else {
-            self.previous = None;
-            return None;
-        };
-        let (before, then) = self.previous.replace((total, time))?;
-        // A counter that fell was reset, and a clock that stood still gives no rate: nothing is known.
-        let increase = total.checked_sub(before).filter(|increase| *increase >= 0)?;
-        let elapsed = time.since(then).as_secs_f64();
-        let increase = Cell::Scaled(increase).to_f64(decimals)?;
-        (elapsed > 0.0).then(|| increase / elapsed * per.as_secs_f64())
-    }
-
-    fn judge(&mut self, value: Option<f64>, condition: &MetricCondition) -> Reading {
-        let Some(value) = value else {
-            return Reading::Unknown;
-        };
-        if condition.bounds.healthy(value) {
-            self.healthy_seen = true;
-            return Reading::Healthy(value);
-        }
-        let was_always_so = condition.from_healthy && !self.healthy_seen && !self.life.is_raised();
-        if condition.bounds.holds(value) && !was_always_so {
-            return Reading::Holds(value);
-        }
-        Reading::Between(value)
     }
 }
 
@@ -288,15 +152,4 @@ impl Orphan {
         };
         Some(about.say(TransitionKind::Cleared, reason, &self.life, Moment { tick: now, now }))
     }
-}
-
-const fn holds(rule: &Rule) -> Holds {
-    Holds {
-        raise: rule.hold,
-        clear: rule.clear_hold,
-    }
-}
-
-fn is_set(words: &[u64], at: usize) -> bool {
-    words.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
 }

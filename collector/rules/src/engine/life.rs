@@ -116,6 +116,14 @@ impl Life {
         }
     }
 
+    /// One that is clear, and the last value.
+    pub(crate) fn clear_at(value: Option<f64>) -> Self {
+        Self {
+            value,
+            ..Self::default()
+        }
+    }
+
     /// Whether people know of it.
     pub(crate) const fn is_raised(&self) -> bool {
         self.phase.is_raised()

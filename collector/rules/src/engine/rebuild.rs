@@ -2,7 +2,8 @@
 
 use super::{
     Moment, Reason, Transition, TransitionKind, VANISHED_AFTER,
-    host::{Host, Orphan, State},
+    host::{Host, Orphan},
+    kept::{Kept, State},
     speak::About,
     timers::{Slot, Timers},
 };
@@ -14,7 +15,7 @@ use std::{collections::HashMap, sync::Arc};
 use tocsin_vocabulary::{Series, Timestamp};
 
 /// What was kept for one rule and instance, on its way to its new place.
-struct Kept {
+struct Moved {
     state: State,
     series: Option<Arc<Series>>,
     due: Option<Timestamp>,
@@ -33,23 +34,12 @@ impl Host {
         out: &mut Vec<Transition>,
     ) {
         let edited = !std::ptr::eq(old, new);
-        let mut kept = self.take_states(old, timers);
+        let mut moved = self.take_states(old, timers);
         self.apply(new);
         self.plan = plan;
         self.fresh = true;
-        self.states = Vec::with_capacity(self.plan.entries.len());
-        for (at, entry) in self.plan.entries.iter().enumerate() {
-            let key = (new.at(entry.rule).name.clone(), entry.instance.clone());
-            let found = if self.applies[entry.rule] {
-                kept.remove(&key)
-            } else {
-                None
-            };
-            let state = found.map(|kept| kept.state).unwrap_or_default();
-            timers.rearm(self.id, Slot::Entry(at), None, state.life.due);
-            self.states.push(state);
-        }
-        let mut left: Vec<_> = kept
+        self.settle(new, &mut moved, timers);
+        let mut left: Vec<_> = moved
             .into_iter()
             .filter(|(_, kept)| kept.state.life.is_raised())
             .collect();
@@ -82,21 +72,39 @@ impl Host {
         self.rebuild_silences(old, new, timers, now, out);
     }
 
+    /// Gives every entry of the plan what was kept for it.
+    fn settle(&mut self, rules: &RuleSet, moved: &mut HashMap<(String, Arc<str>), Moved>, timers: &mut Timers) {
+        self.kept = Kept::with_room(self.plan.len(), self.plan.rated());
+        for (at, entry) in self.plan.list().enumerate() {
+            let rule = rules.at(entry.rule);
+            let state = if self.applies[entry.rule] {
+                let found = moved.remove(&(rule.name.clone(), entry.instance.clone()));
+                found.map(|moved| moved.state).unwrap_or_default()
+            } else {
+                State::default()
+            };
+            timers.rearm(self.id, Slot::Entry(at), None, state.life.due);
+            self.kept.push(entry.cell, rule.is_rated(), state);
+        }
+    }
+
     /// Tells of raised alerts whose rule was edited.
     pub(super) fn reword(&self, old: &RuleSet, new: &RuleSet, now: Timestamp, out: &mut Vec<Transition>) {
         let moment = Moment { tick: now, now };
         let edited = |rule: &Rule| old.get(&rule.name).is_some_and(|before| !same_words(before, rule));
-        let entries = self.plan.entries.iter().zip(&self.states);
-        let entries =
-            entries.map(|(entry, state)| (new.at(entry.rule), &*entry.instance, Some(&*entry.series), &state.life));
-        let silences = self.silences.iter().map(|one| (new.at(one.rule), "", None, &one.life));
+        let entries = self.kept.awake().filter_map(|(at, life)| {
+            let entry = self.plan.listed(at)?;
+            Some((new.at(entry.rule), entry.instance, Some(entry.series), life))
+        });
+        let silences = self.silences.iter();
+        let silences = silences.map(|one| (new.at(one.rule), "".into(), None, &one.life));
         for (rule, instance, series, life) in entries.chain(silences) {
             if life.is_raised() && edited(rule) {
                 let about = About {
                     rule,
                     host: self.id,
                     name: &self.name,
-                    instance,
+                    instance: &instance,
                     series,
                 };
                 out.push(about.say(TransitionKind::Updated, Reason::RuleChanged, life, moment));
@@ -139,35 +147,27 @@ impl Host {
     }
 
     /// Everything that is worth keeping, by rule and instance, its deadlines disarmed.
-    fn take_states(&mut self, rules: &RuleSet, timers: &mut Timers) -> HashMap<(String, Arc<str>), Kept> {
-        let mut kept = HashMap::new();
-        let states = std::mem::take(&mut self.states);
-        for (at, (entry, state)) in self.plan.entries.iter().zip(states).enumerate() {
+    fn take_states(&mut self, rules: &RuleSet, timers: &mut Timers) -> HashMap<(String, Arc<str>), Moved> {
+        let mut moved = HashMap::new();
+        let kept = std::mem::take(&mut self.kept);
+        let mut rated = 0;
+        for (at, entry) in self.plan.list().enumerate().take(kept.len()) {
+            let rule = rules.at(entry.rule);
+            let place = rule.is_rated().then_some(rated);
+            rated += usize::from(rule.is_rated());
+            let state = kept.state(at, place);
             timers.rearm(self.id, Slot::Entry(at), state.life.due, None);
-            let key = (rules.at(entry.rule).name.clone(), entry.instance.clone());
-            kept.insert(
-                key,
-                Kept {
-                    state,
-                    series: Some(entry.series.clone()),
-                    due: None,
-                },
-            );
+            let series = state.life.is_raised().then(|| Arc::new(entry.series.clone()));
+            let due = None;
+            moved.insert((rule.name.clone(), entry.instance), Moved { state, series, due });
         }
         for orphan in std::mem::take(&mut self.orphans) {
             timers.rearm(self.id, Slot::Orphans, orphan.due, None);
+            let Orphan { series, due, .. } = orphan;
             let state = State::raised(orphan.life);
-            let key = (orphan.rule, orphan.instance);
-            kept.insert(
-                key,
-                Kept {
-                    state,
-                    series: orphan.series,
-                    due: orphan.due,
-                },
-            );
+            moved.insert((orphan.rule, orphan.instance), Moved { state, series, due });
         }
-        kept
+        moved
     }
 
     fn rebuild_silences(

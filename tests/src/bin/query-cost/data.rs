@@ -120,8 +120,8 @@ impl Data {
 
     fn learn(&self, name: &str, width: usize, series: usize) -> Dictionary {
         let one = |number: usize| Series {
-            name: format!("bench.{name}.{number:0width$}"),
-            attributes: vec![("part".into(), number.to_string())],
+            name: format!("bench.{name}.{number:0width$}").into(),
+            attributes: vec![("part".into(), number.to_string().into())],
             kind: Kind::Gauge,
             unit: "1".into(),
             decimals: 1,
