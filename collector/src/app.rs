@@ -112,7 +112,11 @@ async fn open_stores(config: &Config, clock: &Clock) -> anyhow::Result<Stores> {
     clock::random(&mut candidate)?;
     let link_key = ledger.ensure_link_key(candidate).await?;
     let mut store_config = StoreConfig::new(config.state_dir.join("metrics"));
-    [store_config.retention, store_config.retention_5m, store_config.retention_1h] = config.retention;
+    [
+        store_config.retention,
+        store_config.retention_5m,
+        store_config.retention_1h,
+    ] = config.retention;
     let store = tokio::task::spawn_blocking(move || Store::open(store_config, Arc::new(RealDisk::new()))).await??;
     Ok(Stores {
         ledger: Arc::new(ledger),

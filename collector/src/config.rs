@@ -221,7 +221,10 @@ impl Config {
 
     fn take_metrics<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
         let mut metrics = top.table("metrics", reader);
-        for (key, kept) in ["retention", "retention_5m", "retention_1h"].into_iter().zip(&mut self.retention) {
+        for (key, kept) in ["retention", "retention_5m", "retention_1h"]
+            .into_iter()
+            .zip(&mut self.retention)
+        {
             if let Some((HumanDuration(retention), span)) = metrics.take_spanned(key, reader) {
                 if retention < RETENTION_MIN {
                     reader.mistake(span, format!("metrics.{key} must be at least 1d"));

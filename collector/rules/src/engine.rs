@@ -189,7 +189,7 @@ impl Engine {
                 Condition::Metric(condition) => host.adopt(Orphan {
                     rule: alert.rule,
                     series: plan::series_of(condition.metric.name, &alert.instance).map(Arc::new),
-                    instance: alert.instance.into(),
+                    instance: alert.instance,
                     life,
                     due: None,
                 }),

@@ -59,8 +59,13 @@ pub(crate) struct Listed<'a> {
     pub(crate) cell: usize,
     pub(crate) rule: usize,
     pub(crate) series: &'a Series,
+}
+
+impl Listed<'_> {
     /// `key=value,key=value`.
-    pub(crate) instance: Arc<str>,
+    pub(crate) fn instance(&self) -> String {
+        instance_of(self.series)
+    }
 }
 
 impl Plan {
@@ -135,7 +140,6 @@ impl Plan {
                     cell,
                     rule: self.rule(entry),
                     series,
-                    instance: instance_of(series).into(),
                 });
             }
             left -= section.series().len();
@@ -148,14 +152,12 @@ impl Plan {
         let series = self.dictionary.iter().flat_map(Dictionary::series).enumerate();
         let watched = series.filter(|(cell, _)| self.words[cell / WORD].watched >> (cell % WORD) & 1 == 1);
         watched.zip(self.firsts.windows(2)).flat_map(|((cell, series), ends)| {
-            let instance: Arc<str> = instance_of(series).into();
             self.rules[ends[0] as usize..ends[1] as usize]
                 .iter()
                 .map(move |rule| Listed {
                     cell,
                     rule: *rule as usize,
                     series,
-                    instance: instance.clone(),
                 })
         })
     }
@@ -247,12 +249,16 @@ fn looks_at(condition: &MetricCondition, series: &Series) -> bool {
 }
 
 fn instance_of(series: &Series) -> String {
-    let pairs: Vec<String> = series
-        .attributes
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    pairs.join(",")
+    let mut instance = String::new();
+    for (key, value) in &series.attributes {
+        if !instance.is_empty() {
+            instance.push(',');
+        }
+        instance.push_str(key);
+        instance.push('=');
+        instance.push_str(value);
+    }
+    instance
 }
 
 /// The series that an instance was made from, as well as it can be told: for the words of an alert that was restored.

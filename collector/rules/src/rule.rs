@@ -188,11 +188,6 @@ impl Rule {
         }
     }
 
-    /// Whether it compares a rate.
-    pub(crate) const fn is_rated(&self) -> bool {
-        matches!(&self.condition, Condition::Metric(condition) if condition.per.is_some())
-    }
-
     /// Whether it looks at hosts of this name and these tags.
     #[must_use]
     pub fn applies(&self, name: &str, tags: &[String]) -> bool {
@@ -204,6 +199,34 @@ impl Rule {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RuleSet {
     rules: Arc<[Arc<Rule>]>,
+    checks: Arc<[Check]>,
+}
+
+/// What a tick wants to know of a rule that looks at a metric, side by side with those of the other rules.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Check {
+    pub(crate) bounds: Bounds,
+    /// Seconds that a rate is over; `None` for the value itself.
+    pub(crate) per: Option<f64>,
+    pub(crate) from_healthy: bool,
+}
+
+impl Check {
+    fn of(rule: &Rule) -> Self {
+        match &rule.condition {
+            Condition::Metric(condition) => Self {
+                bounds: condition.bounds,
+                per: condition.per.map(|per| per.as_secs_f64()),
+                from_healthy: condition.from_healthy,
+            },
+            // No entry of a plan has such a rule.
+            Condition::NoData(_) => Self {
+                bounds: Bounds::Equals(0.0),
+                per: None,
+                from_healthy: false,
+            },
+        }
+    }
 }
 
 /// The rules that a collector has when nobody wrote any.
@@ -223,6 +246,7 @@ impl RuleSet {
     /// All mistakes of all files, in the order of files and lines.
     pub fn parse<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> Result<Self, Vec<RuleError>> {
         language::read(files.iter().map(|(name, text)| (name.as_ref(), text.as_ref()))).map(|rules| Self {
+            checks: rules.iter().map(Check::of).collect(),
             rules: rules.into_iter().map(Arc::new).collect(),
         })
     }
@@ -248,6 +272,11 @@ impl RuleSet {
     /// The rule at a position of [`Self::rules`].
     pub(crate) fn at(&self, position: usize) -> &Rule {
         &self.rules[position]
+    }
+
+    /// What a tick wants to know of the rule at a position.
+    pub(crate) fn check(&self, position: usize) -> &Check {
+        &self.checks[position]
     }
 
     /// The rule of this name.

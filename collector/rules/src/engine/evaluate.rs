@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     plan::{Plan, Spot},
-    rule::{Condition, MetricCondition, Rule, RuleSet},
+    rule::{Bounds, Check, Rule, RuleSet},
 };
 use tocsin_vocabulary::{
     HostId, Timestamp,
@@ -117,33 +117,57 @@ impl Host {
     }
 }
 
+impl Seen {
+    /// A counter's.
+    const fn total(&self) -> Option<i64> {
+        match self.cell {
+            Cell::Scaled(total) => Some(total),
+            Cell::Absent | Cell::Raw(_) => None,
+        }
+    }
+
+    /// A counter's increase a second since its total was `before`, `elapsed` seconds ago.
+    fn rate(&self, before: i64, elapsed: f64) -> Option<f64> {
+        // A counter that fell was reset, and a clock that stood still gives no rate: nothing is known.
+        let increase = self.total()?.checked_sub(before).filter(|increase| *increase >= 0)?;
+        let increase = Cell::Scaled(increase).to_f64(self.spot.decimals)?;
+        (elapsed > 0.0).then(|| increase / elapsed)
+    }
+}
+
 impl Pass<'_> {
     fn cell(&mut self, seen: &Seen) {
+        // Rules on one counter mostly have the same total before.
+        let mut known: Option<(i64, Option<f64>)> = None;
         for at in seen.spot.entries.clone() {
             let position = self.plan.rule(at);
-            let rule = self.rules.at(position);
-            let Condition::Metric(condition) = &rule.condition else {
-                continue;
-            };
+            let check = self.rules.check(position);
             let rated = self.rated;
-            self.rated += usize::from(condition.per.is_some());
+            self.rated += usize::from(check.per.is_some());
             if !self.applies[position] {
                 continue;
             }
-            let value = match condition.per {
-                None => seen.value,
-                Some(per) => {
-                    let rate = self.kept.rate(rated, seen.cell, seen.spot.decimals, self.elapsed);
-                    rate.map(|rate| rate * per.as_secs_f64())
-                }
-            };
             let awake = self.kept.is_awake(at);
-            if !awake && condition.per.is_none() && !seen.changed {
+            let value = if let Some(per) = check.per {
+                let total = seen.total();
+                let before = self.kept.count(rated, total);
+                let stands = total.is_some() && before == total && self.elapsed > 0.0;
+                if stands && !seen.changed && !awake && self.kept.value(at) == Some(0.0) {
+                    continue; // as on the tick before
+                }
+                let rate = before.and_then(|before| match known {
+                    Some((of, rate)) if of == before => rate,
+                    _ => known.insert((before, seen.rate(before, self.elapsed))).1,
+                });
+                rate.map(|rate| rate * per)
+            } else if awake || seen.changed {
+                seen.value
+            } else {
                 continue;
-            }
-            let reading = judge(self.kept, at, value, condition);
+            };
+            let reading = judge(self.kept, at, value, check);
             if awake || matches!(reading, Reading::Holds(_)) {
-                self.live(at, seen.spot.cell, rule, condition, reading);
+                self.live(at, seen.spot.cell, self.rules.at(position), check.bounds, reading);
             } else {
                 self.kept.set_value(at, value);
             }
@@ -151,14 +175,14 @@ impl Pass<'_> {
     }
 
     /// An alert that is not clear, or shall not be, takes a reading.
-    fn live(&mut self, at: usize, cell: usize, rule: &Rule, condition: &MetricCondition, reading: Reading) {
+    fn live(&mut self, at: usize, cell: usize, rule: &Rule, bounds: Bounds, reading: Reading) {
         let holds = Holds {
             raise: rule.hold,
             clear: rule.clear_hold,
         };
         let mut life = self.kept.life(at);
         let due = life.due;
-        let outcome = life.read(reading, self.moment, holds, |a, b| condition.bounds.worse(a, b));
+        let outcome = life.read(reading, self.moment, holds, |a, b| bounds.worse(a, b));
         self.timers.rearm(self.id, Slot::Entry(at), due, life.due);
         self.kept.put(at, cell, life);
         let said = spoken(self.id, self.name, self.plan, at, rule, outcome, &life, self.moment);
@@ -167,18 +191,18 @@ impl Pass<'_> {
 }
 
 /// What a value means to the rule of an entry.
-fn judge(kept: &mut Kept, at: usize, value: Option<f64>, condition: &MetricCondition) -> Reading {
+fn judge(kept: &mut Kept, at: usize, value: Option<f64>, check: &Check) -> Reading {
     let Some(value) = value else {
         return Reading::Unknown;
     };
-    if condition.bounds.healthy(value) {
+    if check.bounds.healthy(value) {
         kept.saw_healthy(at);
         return Reading::Healthy(value);
     }
-    if !condition.bounds.holds(value) {
+    if !check.bounds.holds(value) {
         return Reading::Between(value);
     }
-    let was_always_so = condition.from_healthy && !kept.was_healthy(at) && !kept.life(at).is_raised();
+    let was_always_so = check.from_healthy && !kept.was_healthy(at) && !kept.life(at).is_raised();
     if was_always_so {
         Reading::Between(value)
     } else {
@@ -206,7 +230,7 @@ fn spoken(
         rule,
         host,
         name,
-        instance: &listed.instance,
+        instance: &listed.instance(),
         series: Some(listed.series),
     };
     about.outcome(outcome, life, moment)

@@ -15,7 +15,7 @@ use tocsin_vocabulary::{Dictionary, HostId, Series, Timestamp};
 #[derive(Debug)]
 pub(super) struct Orphan {
     pub(super) rule: String,
-    pub(super) instance: Arc<str>,
+    pub(super) instance: String,
     pub(super) series: Option<Arc<Series>>,
     pub(super) life: Life,
     /// When it counts as vanished; `None` while the host was not heard at all.
@@ -115,7 +115,7 @@ impl Host {
         let entries = self.plan.list().enumerate();
         let entries = entries
             .filter(|(_, entry)| self.applies[entry.rule])
-            .map(move |(at, entry)| state(rules.at(entry.rule), &entry.instance, &self.kept.life(at)));
+            .map(move |(at, entry)| state(rules.at(entry.rule), &entry.instance(), &self.kept.life(at)));
         let orphans = self.orphans.iter().filter_map(move |orphan| {
             rules
                 .get(&orphan.rule)

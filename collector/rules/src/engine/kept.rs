@@ -2,10 +2,12 @@
 //! only while it is not clear.
 
 use super::life::{Life, Phase};
-use tocsin_vocabulary::batch::Cell;
 
 /// Bits in one word of a bitmap.
 const WORD: usize = 64;
+
+/// Stands for no total: no counter is there.
+const NO_TOTAL: i64 = i64::MIN;
 
 /// What is kept for one entry, on its way from one plan to another.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,8 +24,8 @@ pub(super) struct State {
 pub(super) struct Kept {
     /// By entry: the last value; NaN, which no value is, when nothing was measured.
     values: Vec<f64>,
-    /// By entry that compares a rate, in their order: the counter's total on the last tick, `None` without one.
-    totals: Vec<Option<i64>>,
+    /// By entry that compares a rate, in their order: the counter's total on the last tick, [`NO_TOTAL`] without one.
+    totals: Vec<i64>,
     /// By entry, as bits: whether it was ever seen healthy.
     healthy: Vec<u64>,
     /// Alerts that are not clear, in the order of entries.
@@ -66,7 +68,7 @@ impl Kept {
             self.healthy.push(0);
         }
         if rated {
-            self.totals.push(state.total);
+            self.totals.push(state.total.unwrap_or(NO_TOTAL));
         }
         if state.healthy_seen {
             self.saw_healthy(entry);
@@ -90,7 +92,7 @@ impl Kept {
     pub(super) fn state(&self, entry: usize, rated: Option<usize>) -> State {
         State {
             life: self.life(entry),
-            total: rated.and_then(|rated| self.totals[rated]),
+            total: rated.map(|rated| self.totals[rated]).filter(|total| *total != NO_TOTAL),
             healthy_seen: self.was_healthy(entry),
         }
     }
@@ -142,21 +144,18 @@ impl Kept {
         self.values[entry] = value.unwrap_or(f64::NAN);
     }
 
-    fn value(&self, entry: usize) -> Option<f64> {
+    pub(super) fn value(&self, entry: usize) -> Option<f64> {
         Some(self.values[entry]).filter(|value| !value.is_nan())
     }
 
-    /// A counter's increase a second since the total that is kept, `elapsed` seconds ago; keeps its total.
-    pub(super) fn rate(&mut self, rated: usize, cell: Cell, decimals: u8, elapsed: f64) -> Option<f64> {
-        let Cell::Scaled(total) = cell else {
-            self.totals[rated] = None;
-            return None;
-        };
-        let before = self.totals[rated].replace(total)?;
-        // A counter that fell was reset, and a clock that stood still gives no rate: nothing is known.
-        let increase = total.checked_sub(before).filter(|increase| *increase >= 0)?;
-        let increase = Cell::Scaled(increase).to_f64(decimals)?;
-        (elapsed > 0.0).then(|| increase / elapsed)
+    /// Keeps the total of a rate, if there is one; answers the one before, if there was.
+    pub(super) fn count(&mut self, rated: usize, total: Option<i64>) -> Option<i64> {
+        let total = total.unwrap_or(NO_TOTAL);
+        let before = self.totals[rated];
+        if before != total {
+            self.totals[rated] = total;
+        }
+        (before != NO_TOTAL).then_some(before)
     }
 
     pub(super) fn was_healthy(&self, entry: usize) -> bool {
@@ -164,7 +163,11 @@ impl Kept {
     }
 
     pub(super) fn saw_healthy(&mut self, entry: usize) {
-        self.healthy[entry / WORD] |= 1 << (entry % WORD);
+        let bit = 1 << (entry % WORD);
+        let word = &mut self.healthy[entry / WORD];
+        if *word & bit == 0 {
+            *word |= bit;
+        }
     }
 
     fn find(&self, entry: usize) -> Result<usize, usize> {

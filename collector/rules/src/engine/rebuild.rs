@@ -73,18 +73,17 @@ impl Host {
     }
 
     /// Gives every entry of the plan what was kept for it.
-    fn settle(&mut self, rules: &RuleSet, moved: &mut HashMap<(String, Arc<str>), Moved>, timers: &mut Timers) {
+    fn settle(&mut self, rules: &RuleSet, moved: &mut HashMap<(String, String), Moved>, timers: &mut Timers) {
         self.kept = Kept::with_room(self.plan.len(), self.plan.rated());
         for (at, entry) in self.plan.list().enumerate() {
-            let rule = rules.at(entry.rule);
-            let state = if self.applies[entry.rule] {
-                let found = moved.remove(&(rule.name.clone(), entry.instance.clone()));
+            let state = if self.applies[entry.rule] && !moved.is_empty() {
+                let found = moved.remove(&(rules.at(entry.rule).name.clone(), entry.instance()));
                 found.map(|moved| moved.state).unwrap_or_default()
             } else {
                 State::default()
             };
             timers.rearm(self.id, Slot::Entry(at), None, state.life.due);
-            self.kept.push(entry.cell, rule.is_rated(), state);
+            self.kept.push(entry.cell, rules.check(entry.rule).per.is_some(), state);
         }
     }
 
@@ -94,10 +93,10 @@ impl Host {
         let edited = |rule: &Rule| old.get(&rule.name).is_some_and(|before| !same_words(before, rule));
         let entries = self.kept.awake().filter_map(|(at, life)| {
             let entry = self.plan.listed(at)?;
-            Some((new.at(entry.rule), entry.instance, Some(entry.series), life))
+            Some((new.at(entry.rule), entry.instance(), Some(entry.series), life))
         });
         let silences = self.silences.iter();
-        let silences = silences.map(|one| (new.at(one.rule), "".into(), None, &one.life));
+        let silences = silences.map(|one| (new.at(one.rule), String::new(), None, &one.life));
         for (rule, instance, series, life) in entries.chain(silences) {
             if life.is_raised() && edited(rule) {
                 let about = About {
@@ -147,19 +146,22 @@ impl Host {
     }
 
     /// Everything that is worth keeping, by rule and instance, its deadlines disarmed.
-    fn take_states(&mut self, rules: &RuleSet, timers: &mut Timers) -> HashMap<(String, Arc<str>), Moved> {
+    fn take_states(&mut self, rules: &RuleSet, timers: &mut Timers) -> HashMap<(String, String), Moved> {
         let mut moved = HashMap::new();
         let kept = std::mem::take(&mut self.kept);
         let mut rated = 0;
         for (at, entry) in self.plan.list().enumerate().take(kept.len()) {
-            let rule = rules.at(entry.rule);
-            let place = rule.is_rated().then_some(rated);
-            rated += usize::from(rule.is_rated());
+            let is_rated = rules.check(entry.rule).per.is_some();
+            let place = is_rated.then_some(rated);
+            rated += usize::from(is_rated);
             let state = kept.state(at, place);
             timers.rearm(self.id, Slot::Entry(at), state.life.due, None);
             let series = state.life.is_raised().then(|| Arc::new(entry.series.clone()));
             let due = None;
-            moved.insert((rule.name.clone(), entry.instance), Moved { state, series, due });
+            moved.insert(
+                (rules.at(entry.rule).name.clone(), entry.instance()),
+                Moved { state, series, due },
+            );
         }
         for orphan in std::mem::take(&mut self.orphans) {
             timers.rearm(self.id, Slot::Orphans, orphan.due, None);

@@ -1,6 +1,7 @@
 //! The engine as a whole: stories of alerts.
 
 mod changes;
+mod sparse;
 mod turns;
 
 use super::*;
