@@ -1,11 +1,12 @@
-//! Wall time of four questions, warm, on a store of its own.
+//! Wall time of some questions, warm, on a store of its own.
 //!
 //! `cargo bench -p tocsin-metrics --bench query [-- FOLDER [HOSTS DAYS]]`, by default 1 000 hosts × 30 days. The data is
 //! made once, with virtual time through the public API, in `FOLDER` (kept, and used again) or a temporary one:
 //!
 //! - one host with 50 series, a tick each 10 s for a day, sealed;
 //! - the fleet with 4 series each, a tick a minute for all days, sealed and rolled up;
-//! - the fleet's last hour, a tick each 10 s, not sealed.
+//! - the fleet's last hour, a tick each 10 s, not sealed: asked once while it lies in the journal alone, then once it is
+//!   in light blocks, with five more minutes in the journal.
 //!
 //! Without `--bench` (as in tests) a small run only shows that it works.
 #![allow(clippy::print_stdout)] // this is a command
@@ -221,18 +222,40 @@ fn questions(store: &Store, disk: &RealDisk, days: i64) -> Outcome<()> {
         ),
     ];
     for (name, query) in ask {
-        let mut times = Vec::with_capacity(ROUNDS);
-        let (mut series, mut points) = (0, 0);
-        for _ in 0..ROUNDS {
-            let started = disk.monotonic();
-            let answer = store.query(&query)?;
-            times.push(disk.monotonic().saturating_sub(started));
-            series = answer.series.len();
-            points = answer.series.iter().map(|series| series.points.len()).sum();
-        }
-        times.sort_unstable();
-        let millis = times[ROUNDS / 2].as_secs_f64() * 1_000.0;
-        println!("{name:36} {millis:9.2} ms   {series} series, {points} points");
+        time(store, disk, name, &query)?;
     }
+    // Light blocks are made anew after each start.
+    store.maintain(at(end + HOUR_MS))?;
+    let fleet = dictionary(store, "fleet", FLEET_SERIES)?;
+    for host in store
+        .hosts()
+        .into_iter()
+        .filter(|host| *host != HostId::from_bytes(id(-1)))
+    {
+        let number = i64::from_be_bytes(host.as_bytes()[..8].try_into()?);
+        let five_minutes = (end + HOUR_MS, 10_000, 30);
+        put(store, &fleet, number, five_minutes, days * 1_440 + 361, FLEET_SERIES)?;
+    }
+    let query = Query {
+        step: step(60),
+        aggregate: Some(Aggregate::Avg),
+        ..Query::new("bench.fleet.02", at(end + 300_000), at(end + HOUR_MS + 299_999))
+    };
+    time(store, disk, "the same from light blocks, journal", &query)
+}
+
+fn time(store: &Store, disk: &RealDisk, name: &str, query: &Query) -> Outcome<()> {
+    let mut times = Vec::with_capacity(ROUNDS);
+    let (mut series, mut points) = (0, 0);
+    for _ in 0..ROUNDS {
+        let started = disk.monotonic();
+        let answer = store.query(query)?;
+        times.push(disk.monotonic().saturating_sub(started));
+        series = answer.series.len();
+        points = answer.series.iter().map(|series| series.points.len()).sum();
+    }
+    times.sort_unstable();
+    let millis = times[ROUNDS / 2].as_secs_f64() * 1_000.0;
+    println!("{name:36} {millis:9.2} ms   {series} series, {points} points");
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! One host on its way through a query: what an hour's blocks and head hold is folded into its points.
 
+mod mixed;
+
 use super::{
     Aggregate, Query,
     budget::Meter,
@@ -19,6 +21,7 @@ use crate::{
     },
     shared::Shared,
 };
+use mixed::{Mixed, rescaled, settle, whole};
 use std::{
     collections::{BTreeMap, HashMap},
     io,
@@ -46,16 +49,6 @@ pub(super) struct Sources {
 const LIGHT_RANK: u32 = u32::MAX - 1;
 /// Rank of ticks that lie in the journal alone.
 const HEAD_RANK: u32 = u32::MAX;
-
-/// Samples with the rank of their source, by which doubles are settled.
-type Ranked = (i64, u32, Cell);
-
-/// What several sources of one hour hold together.
-#[derive(Default)]
-struct Mixed {
-    times: Vec<i64>,
-    samples: Vec<Vec<Ranked>>,
-}
 
 /// One host's series so far.
 pub(super) struct HostRun {
@@ -271,6 +264,8 @@ impl HostRun {
     fn read_head(&mut self, context: &Context<'_>, wanted: &mut Wanted<'_>) -> Result<(), QueryError> {
         let Some(head) = self.head.take() else { return Ok(()) };
         let mut heads: BTreeMap<i64, Mixed> = BTreeMap::new();
+        // Ticks that follow each other mostly have one dictionary.
+        let mut known: Option<(Hash, Slots)> = None;
         let read = head.for_each(&context.shared.dictionaries, |found| {
             let time = found.tick.time.as_millis();
             if !(context.begin..=context.end).contains(&time) {
@@ -278,7 +273,12 @@ impl HostRun {
             }
             let mixed = heads.entry(hour_of(found.tick.time)).or_default();
             mixed.times.push(time);
-            for &(index, slot, decimals) in self.slots(context, wanted, found.dictionary).iter() {
+            let hash = found.dictionary.hash();
+            if known.as_ref().is_none_or(|(known, _)| *known != hash) {
+                known = Some((hash, self.slots(context, wanted, found.dictionary)));
+            }
+            let Some((_, slots)) = &known else { return };
+            for &(index, slot, decimals) in slots.iter() {
                 let cell = found.tick.cells.get(index).copied().unwrap_or(Cell::Absent);
                 let own = self.series.get(slot).map_or(decimals, |series| series.decimals);
                 mixed.slot(slot).push((time, HEAD_RANK, rescaled(cell, decimals, own)));
@@ -376,22 +376,6 @@ struct Heard {
     longest: i64,
 }
 
-impl Mixed {
-    fn add(&mut self, other: Self) {
-        self.times.extend(other.times);
-        for (at, samples) in other.samples.into_iter().enumerate() {
-            self.slot(at).extend(samples);
-        }
-    }
-
-    fn slot(&mut self, slot: usize) -> &mut Vec<Ranked> {
-        if self.samples.len() <= slot {
-            self.samples.resize_with(slot + 1, Vec::new);
-        }
-        &mut self.samples[slot]
-    }
-}
-
 /// Why a block did not go in.
 enum Trouble {
     Io(io::Error),
@@ -448,30 +432,4 @@ fn undamaged(shared: &Shared, numbers: io::Result<Numbers>) -> io::Result<Option
 
 fn value(cell: Cell, decimals: u8) -> Option<f64> {
     cell.to_f64(decimals).filter(|value| value.is_finite())
-}
-
-/// A cell of a source that counts in other decimals than the series' first one is told as its value.
-fn rescaled(cell: Cell, decimals: u8, own: u8) -> Cell {
-    match cell {
-        Cell::Scaled(_) if decimals != own => cell.to_f64(decimals).map_or(Cell::Absent, Cell::Raw),
-        cell => cell,
-    }
-}
-
-/// Sorted by time, each time once: of doubles the highest rank counts.
-fn settle(mut ranked: Vec<Ranked>) -> (Vec<i64>, Vec<Cell>) {
-    if !ranked.is_sorted_by(|one, two| one.0 < two.0) {
-        ranked.sort_by_key(|(time, rank, _)| (*time, std::cmp::Reverse(*rank)));
-        ranked.dedup_by_key(|(time, ..)| *time);
-    }
-    ranked.into_iter().map(|(time, _, cell)| (time, cell)).unzip()
-}
-
-/// The numbers, when every tick has a whole one.
-fn whole(cells: &[Cell]) -> Option<Vec<i64>> {
-    let number = |cell: &Cell| match cell {
-        Cell::Scaled(number) => Some(*number),
-        _ => None,
-    };
-    cells.iter().map(number).collect()
 }
