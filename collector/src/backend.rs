@@ -200,7 +200,7 @@ impl Wired {
     }
 }
 
-fn refused(error: QueryError) -> Failure {
+fn refused(error: &QueryError) -> Failure {
     Failure::new(error.code(), error.to_string())
 }
 
@@ -246,7 +246,7 @@ impl Measurements for Wired {
             ..tocsin_metrics::Query::new(query.metric.clone(), query.from, before(query.to))
         };
         self.read(move |store| {
-            let answer = store.query(&asked).map_err(refused)?;
+            let answer = store.query(&asked).map_err(|error| refused(&error))?;
             Ok(MetricAnswer {
                 series: answer.series.into_iter().map(|found| told(found).line).collect(),
                 not_observed: answer.not_observed,
@@ -295,7 +295,7 @@ impl Measurements for Wired {
             });
             let last = match answered {
                 Ok(not_observed) => FleetPart::End { not_observed },
-                Err(error) => FleetPart::Failed(refused(error)),
+                Err(error) => FleetPart::Failed(refused(&error)),
             };
             // As above.
             let _gone = sender.blocking_send(last);

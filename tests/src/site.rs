@@ -349,7 +349,7 @@ impl Site {
 pub const LISTEN: &str = "[listen]\nagents = \"127.0.0.1:0\"\nenrolment = \"127.0.0.1:0\"\nconsole = \"127.0.0.1:0\"\n";
 
 /// A command that has not ended after this long never will.
-const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
+const COMMAND_PATIENCE: Duration = Duration::from_secs(180);
 
 /// Runs a command to its end with something on standard input.
 ///
@@ -357,7 +357,7 @@ const COMMAND_PATIENCE: Duration = Duration::from_secs(60);
 /// What it printed on standard error, when it failed.
 ///
 /// # Panics
-/// When it does not end within a minute.
+/// When it does not end within three minutes.
 pub fn run(command: &mut Command, input: &str) -> Result<String, String> {
     use std::{io::Write as _, process::Stdio};
     let mut child = command

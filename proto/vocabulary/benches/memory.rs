@@ -41,7 +41,7 @@ fn section(host: u32, series: u32) -> Vec<u8> {
         attributes: vec![
             (
                 "disk.io.direction".into(),
-                if number % 2 == 0 { "read" } else { "write" }.into(),
+                if number.is_multiple_of(2) { "read" } else { "write" }.into(),
             ),
             (
                 "system.device".into(),

@@ -9,7 +9,7 @@ async fn a_metric_store_of_a_newer_format_is_refused() {
     assert!(site.collector().stop().await);
     let format = site.state("metrics/FORMAT");
     assert!(format.is_file(), "the store says its format");
-    std::fs::write(&format, "tocsin-metrics 999\n").expect("a later build's mark");
+    std::fs::write(&format, "tocsin-metrics 999 248f8f7a\n").expect("a later build's mark");
     let error = site::run(&mut site.command_to_run(), "").expect_err("newer data");
     assert!(
         error.contains("format 999") && error.contains("install the newer collector"),
@@ -17,7 +17,7 @@ async fn a_metric_store_of_a_newer_format_is_refused() {
     );
     assert_eq!(
         std::fs::read_to_string(&format).expect("the mark"),
-        "tocsin-metrics 999\n"
+        "tocsin-metrics 999 248f8f7a\n"
     );
 }
 
