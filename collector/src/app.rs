@@ -17,6 +17,7 @@ use crate::{
     live::Live,
     outbox::{Failing, LedgerOutbox},
     pki::{self, Authority},
+    retention::Membership,
     rules_files, serve,
     supervise::Supervisor,
 };
@@ -117,6 +118,7 @@ async fn open_stores(config: &Config, clock: &Clock) -> anyhow::Result<Stores> {
         store_config.retention_5m,
         store_config.retention_1h,
     ] = config.retention;
+    store_config.classes = config.retention_classes.kept();
     let store = tokio::task::spawn_blocking(move || Store::open(store_config, Arc::new(RealDisk::new()))).await??;
     Ok(Stores {
         ledger: Arc::new(ledger),
@@ -227,6 +229,9 @@ async fn wire(
     for worker in workers {
         supervisor.critical("export", worker.run(supervisor.cancel()));
     }
+    // Before anything is sealed.
+    let membership = Membership::open(&config.retention_classes, &stores.ledger, &stores.store).await?;
+    supervisor.critical("retention", membership.follow(supervisor.cancel()));
     let ledger_writes = look_after(supervisor, stores, &live, clock);
     let capacity = capacity(config, stores, &live, clock, supervisor);
     let backend: Arc<dyn Backend> = Arc::new(Wired {

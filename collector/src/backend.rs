@@ -6,6 +6,7 @@ use crate::{
     ingest::Capacity,
     live::{Live, Refusal},
     outbox::Failing,
+    retention,
     supervise::Tasks,
 };
 use arc_swap::ArcSwapOption;
@@ -422,6 +423,11 @@ impl System for Wired {
                 detail: trouble.unwrap_or_else(|| "reads and writes".to_owned()),
             },
         ];
+        parts.push(HealthPart {
+            name: "samples".to_owned(),
+            healthy: true,
+            detail: retention::words_of(&store.classes),
+        });
         parts.extend(export);
         parts
     }
@@ -511,6 +517,7 @@ impl System for Wired {
                 "# HELP tocsin_{name} {help}\n# TYPE tocsin_{name} {kind}\ntocsin_{name} {value}"
             );
         }
+        out.push_str(&retention::exposition(&self.store.health().classes));
         out.push_str(&self.exports.exposition());
         out
     }

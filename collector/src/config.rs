@@ -4,6 +4,7 @@
 
 use crate::{
     limits::Limits,
+    retention::{Classes, RETENTION_MIN},
     toml_table::{Mistakes, Reader, Table},
 };
 use std::{
@@ -23,8 +24,6 @@ pub const DEFAULT_STATE_DIR: &str = "/var/lib/tocsin/collector";
 /// The control socket of an installed collector.
 pub const DEFAULT_SOCKET: &str = "/run/tocsin/collector.sock";
 
-/// Shortest time for which samples are kept: what is sealed and folded works in days.
-const RETENTION_MIN: Duration = Duration::from_secs(86_400);
 /// Shortest time between two rounds of pages.
 const REPAGE_MIN: Duration = Duration::from_secs(10);
 
@@ -55,6 +54,8 @@ pub struct Config {
     pub ledger: String,
     /// How long samples are kept, rollups of five minutes, and rollups of an hour.
     pub retention: [Duration; 3],
+    /// Hosts for which other times hold.
+    pub retention_classes: Classes,
     /// What ingest takes at once, and of one host.
     pub limits: Limits,
     /// Folder of rule files; none: the built-in rules.
@@ -85,6 +86,7 @@ impl Default for Config {
             console_certificate: None,
             ledger: "sqlite".to_owned(),
             retention: [30, 180, 1_826].map(|days| Duration::from_secs(days * 86_400)),
+            retention_classes: Classes::default(),
             limits: Limits::default(),
             rules_dir: None,
             destinations: vec!["inbox".to_owned()],
@@ -143,6 +145,7 @@ impl Config {
         config.take_site(&mut top, &mut reader);
         config.take_ledger(&mut top, &mut reader);
         config.take_metrics(&mut top, &mut reader);
+        config.retention_classes = Classes::take(&mut top, config.retention, &mut reader);
         config.limits = Limits::take(&mut top, &mut reader);
         let destinations = config.take_paging(&mut top, &mut reader);
         config.take_channels(&mut top, &mut reader);
@@ -369,6 +372,7 @@ mod tests {
         assert!(config.console_certificate.is_some());
         assert_eq!(config.channels.len(), 2);
         assert_eq!(config.remote_writes.len(), 1);
+        assert_eq!(config.retention_classes.kept().len(), 1);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod listen;
 pub mod live;
 pub mod outbox;
 pub mod pki;
+pub mod retention;
 pub mod rules_files;
 mod serve;
 pub mod supervise;

@@ -104,7 +104,8 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn name(&self, key: &str) -> String {
+    /// The full name of a key.
+    pub(crate) fn name(&self, key: &str) -> String {
         if self.path.is_empty() {
             key.to_owned()
         } else {
@@ -154,6 +155,22 @@ impl<'a> Table<'a> {
                 Self::new(path, DeTable::new())
             }
         }
+    }
+
+    /// Takes every table below this one, with its name and where it stands; what is no table is noted.
+    pub(crate) fn tables(self, reader: &mut Reader<'_>) -> Vec<(String, Range<usize>, Self)> {
+        let mut tables = Vec::new();
+        for (key, (span, value)) in &self.entries {
+            let path = self.name(key);
+            match value.get_ref() {
+                DeValue::Table(table) => tables.push((key.clone(), span.clone(), Self::new(path, table.clone()))),
+                _ => reader.mistake(
+                    span.clone(),
+                    format!("{path} is a table: write [{path}] and its keys below"),
+                ),
+            }
+        }
+        tables
     }
 
     /// Takes the list of tables below `key`, each read on its own so that one mistake does not hide the next.

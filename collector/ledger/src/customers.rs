@@ -24,6 +24,21 @@ const fn default_id(last: u8) -> [u8; 16] {
 const ZONE: &str = "Asia/Shanghai";
 
 impl Ledger {
+    /// The names of all customers, sorted.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn customer_names(&self) -> Result<Vec<String>, LedgerError> {
+        const OPERATION: &str = "list customers";
+        let rows = Statement::new(OPERATION, "SELECT name FROM customer")
+            .rows(&mut *self.engine.reader(OPERATION).await?)
+            .await?;
+        let names = rows.iter().map(|row| Fields::new(OPERATION, row).text("name"));
+        let mut names: Vec<String> = names.collect::<Result<_, _>>()?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// Enters a customer with a site and a contract of policy `basic`.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Sealed blocks: one host, one hour, one dictionary, one generation, in the day file of that hour.
 //!
-//! A day file `blocks/YYYY-MM-DD.blk` only grows, block by block, and is removed as a whole when its time is over.
+//! A day file `blocks/YYYY-MM-DD.blk`, or `blocks/YYYY-MM-DD.CLASS.blk` of a retention class other than the default one,
+//! only grows, block by block, and is removed as a whole when its time is over. A day of a host lies in one of them.
 //! Late ticks of a sealed hour become one more generation; queries merge generations, the highest wins.
 //!
 //! Beside it lies its index. Blocks that are not in it yet are kept in memory and, at a start, found by their headers.
@@ -23,6 +24,7 @@ use crate::{
     error::{OpenError, StoreError},
     fold::Folding,
     intervals::Intervals,
+    retention::{ClassDay, RetentionClass},
 };
 use day::{day_name, day_of_name, index_name, scan_day, scan_host};
 use format::BlockHeader;
@@ -78,7 +80,7 @@ pub(crate) struct Listing {
     hours: RangeInclusive<i64>,
     recent: Vec<BlockRef>,
     indexed: Vec<(Arc<DayFile>, Arc<Index>)>,
-    replaced: Vec<(i64, u32)>,
+    replaced: Vec<Replaced>,
 }
 
 impl Listing {
@@ -90,9 +92,8 @@ impl Listing {
                 Some(entries) => entries.iter().map(|entry| BlockRef::of_entry(file, entry)).collect(),
                 None => scan_host(file, index.covered, self.host)?,
             };
-            let wanted = |block: &BlockRef| {
-                self.hours.contains(&block.hour) && !self.replaced.contains(&(block.hour, block.generation))
-            };
+            let wanted =
+                |block: &BlockRef| self.hours.contains(&block.hour) && !self.replaced.iter().any(|gone| gone.is(block));
             blocks.extend(found.into_iter().filter(wanted));
         }
         blocks.sort_by_key(|block| (block.hour, block.generation));
@@ -113,14 +114,28 @@ pub(crate) struct Found {
     pub(crate) torn_bytes: u64,
 }
 
+/// An hour's generation that no longer counts, and whose index may still name it.
+#[derive(Debug, Clone, Copy)]
+struct Replaced {
+    class: RetentionClass,
+    hour: i64,
+    generation: u32,
+}
+
+impl Replaced {
+    fn is(&self, block: &BlockRef) -> bool {
+        (self.class, self.hour, self.generation) == (block.file.class, block.hour, block.generation)
+    }
+}
+
 /// Blocks that are in no index yet, and what they change in those that are.
 #[derive(Debug, Default)]
 struct Recent {
     blocks: HashMap<HostId, Vec<BlockRef>>,
     /// Indexed blocks that no longer count.
-    replaced: HashMap<HostId, Vec<(i64, u32)>>,
-    /// For each day how many, and since when some wait.
-    waiting: BTreeMap<i64, (usize, Option<Timestamp>)>,
+    replaced: HashMap<HostId, Vec<Replaced>>,
+    /// For each day file how many, and since when some wait.
+    waiting: BTreeMap<ClassDay, (usize, Option<Timestamp>)>,
 }
 
 /// All day files.
@@ -128,7 +143,7 @@ struct Recent {
 pub(crate) struct Blocks {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    days: Mutex<BTreeMap<i64, Arc<DayFile>>>,
+    days: Mutex<BTreeMap<ClassDay, Arc<DayFile>>>,
     /// Locked before `days` where both are.
     recent: Mutex<Recent>,
     folding: Mutex<Folding>,
@@ -178,7 +193,7 @@ impl Blocks {
         Ok((blocks, found))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, Arc<DayFile>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ClassDay, Arc<DayFile>>> {
         self.days.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -194,15 +209,20 @@ impl Blocks {
     /// From here on readers find this block, which is synced, and no longer those generations of its hour.
     pub(crate) fn publish_replacing(&self, host: HostId, block: BlockRef, replaces: &[u32]) {
         let mut recent = self.recent();
-        recent.waiting.entry(block.file.day).or_default().0 += 1;
-        let (hour, generation) = (block.hour, block.generation);
+        recent.waiting.entry(block.file.key()).or_default().0 += 1;
+        let (hour, generation, class) = (block.hour, block.generation, block.file.class);
+        let of_hour = |&generation| Replaced {
+            class,
+            hour,
+            generation,
+        };
+        let replaced: Vec<Replaced> = replaces.iter().map(of_hour).collect();
         let blocks = recent.blocks.entry(host).or_default();
-        blocks.retain(|known| known.hour != hour || !replaces.contains(&known.generation));
+        blocks.retain(|known| !replaced.iter().any(|gone| gone.is(known)));
         let at = blocks.partition_point(|known| (known.hour, known.generation) <= (hour, generation));
         blocks.insert(at, block);
-        if !replaces.is_empty() {
-            let of_hour = replaces.iter().map(|generation| (hour, *generation));
-            recent.replaced.entry(host).or_default().extend(of_hour);
+        if !replaced.is_empty() {
+            recent.replaced.entry(host).or_default().extend(replaced);
         }
     }
 
@@ -215,7 +235,8 @@ impl Blocks {
         let (first, last) = (day_of(*hours.start()), day_of(*hours.end()));
         let mut indexed = Vec::new();
         if first <= last {
-            for file in self.lock().range(first..=last).map(|(_, file)| file) {
+            let keys = ClassDay::first(first)..ClassDay::of(last).end;
+            for file in self.lock().range(keys).map(|(_, file)| file) {
                 let index = file.index().filter(|index| index.has(host));
                 indexed.extend(index.map(|index| (file.clone(), index)));
             }
@@ -236,7 +257,8 @@ impl Blocks {
             .blocks
             .get(&host)
             .and_then(|blocks| blocks.last().cloned());
-        let mut days = self.days();
+        let mut days: Vec<i64> = self.days().into_iter().map(|key| key.day).collect();
+        days.dedup();
         days.retain(|day| recent.as_ref().is_none_or(|block| block.hour < day + DAY_MS));
         for day in days.into_iter().rev() {
             let newest = self.list(host, day..=day + DAY_MS - 1).read()?.pop();
@@ -254,35 +276,65 @@ impl Blocks {
         Ok(next.unwrap_or(0))
     }
 
-    /// The file for blocks of this hour, made when missing.
-    pub(crate) fn day_file(&self, hour: i64) -> Result<Arc<DayFile>, StoreError> {
-        let day = day_of(hour);
+    /// The file for blocks of this hour of a host: the one that has others of its day, or that of its class, made when
+    /// missing.
+    pub(crate) fn file_for(&self, host: HostId, hour: i64, class: RetentionClass) -> Result<Arc<DayFile>, StoreError> {
+        let key = ClassDay {
+            day: day_of(hour),
+            class,
+        };
+        let begun = self.begun(host, key.day);
+        begun.map_or_else(|| self.day_file(key), Ok)
+    }
+
+    /// The file that has blocks of this day of a host.
+    fn begun(&self, host: HostId, day: i64) -> Option<Arc<DayFile>> {
+        let recent = self.recent();
+        let known = recent.blocks.get(&host).map_or(&[][..], Vec::as_slice);
+        let at = known.partition_point(|block| block.hour < day);
+        if let Some(block) = known.get(at).filter(|block| block.file.day == day) {
+            return Some(block.file.clone());
+        }
+        let files = self.lock();
+        let mut of_day = files.range(ClassDay::of(day)).map(|(_, file)| file);
+        of_day
+            .find(|file| file.index().is_some_and(|index| index.has(host)))
+            .cloned()
+    }
+
+    /// The file of this day, made when missing.
+    fn day_file(&self, key: ClassDay) -> Result<Arc<DayFile>, StoreError> {
         let mut days = self.lock();
-        if let Some(file) = days.get(&day) {
+        if let Some(file) = days.get(&key) {
             return Ok(file.clone());
         }
-        let path = self.dir.join(day_name(day));
+        let path = self.dir.join(day_name(key));
         let open = || {
-            let file = open_day(self.disk.as_ref(), day, path.clone())?;
+            let file = open_day(self.disk.as_ref(), key, path.clone())?;
             self.disk.sync_dir(&self.dir)?;
             Ok(file)
         };
         let file = open().map_err(StoreError::write("create", &path))?;
-        days.insert(day, file.clone());
+        days.insert(key, file.clone());
         Ok(file)
     }
 
-    /// Removes a day. Blocks that are being read stay readable until their reader is done.
-    pub(crate) fn drop_day(&self, day: i64) -> Result<(), StoreError> {
-        let Some(file) = self.lock().remove(&day) else {
+    /// The file of this day, if it is there.
+    pub(crate) fn find(&self, key: ClassDay) -> Option<Arc<DayFile>> {
+        self.lock().get(&key).cloned()
+    }
+
+    /// Removes a day of a class. Blocks that are being read stay readable until their reader is done.
+    pub(crate) fn drop_day(&self, key: ClassDay) -> Result<(), StoreError> {
+        let Some(file) = self.lock().remove(&key) else {
             return Ok(());
         };
         let mut recent = self.recent();
-        recent.forget(day, |_| true);
+        recent.forget(key, |_| true);
         drop(recent);
         // First the index: without it a day file is only slower to open.
         if file.index().is_some() {
-            let path = self.dir.join(index_name(day));
+            let path = self.dir.join(index_name(key));
             self.disk.unlink(&path).map_err(StoreError::write("remove", &path))?;
         }
         self.disk
@@ -293,8 +345,8 @@ impl Blocks {
             .map_err(StoreError::write("sync", &self.dir))
     }
 
-    /// Starts of all days that have a file, oldest first.
-    pub(crate) fn days(&self) -> Vec<i64> {
+    /// All that have a file, the oldest day first, and within it the default class.
+    pub(crate) fn days(&self) -> Vec<ClassDay> {
         self.lock().keys().copied().collect()
     }
 
@@ -304,7 +356,7 @@ impl Blocks {
     }
 
     /// The days and the lengths of their files.
-    pub(crate) fn lengths(&self) -> Vec<(i64, u64)> {
+    pub(crate) fn lengths(&self) -> Vec<(ClassDay, u64)> {
         self.lock().iter().map(|(day, file)| (*day, file.end())).collect()
     }
 
@@ -314,28 +366,38 @@ impl Blocks {
     }
 
     /// Where the next block of a day will lie; `None` when the day has no file.
-    pub(crate) fn end_of(&self, day: i64) -> Option<u64> {
-        self.lock().get(&day).map(|file| file.end())
+    pub(crate) fn end_of(&self, key: ClassDay) -> Option<u64> {
+        self.lock().get(&key).map(|file| file.end())
+    }
+
+    /// Whether the files of a day are these, and end there: nothing was added to them, and none was made or removed.
+    pub(crate) fn end_at(&self, day: i64, mut ends: impl Iterator<Item = (RetentionClass, u64)>) -> bool {
+        let files = self.lock();
+        let mut now = files
+            .range(ClassDay::of(day))
+            .map(|(key, file)| (key.class, file.end()));
+        now.by_ref().all(|one| ends.next() == Some(one)) && ends.next().is_none()
     }
 
     /// Bytes of all day files.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> u64 {
         self.lock().values().map(|file| file.end()).sum()
     }
 }
 
 impl Recent {
-    /// Forgets the blocks of a day for which `gone` holds, and all that waits or is replaced there.
-    fn forget(&mut self, day: i64, gone: impl Fn(&BlockRef) -> bool) {
+    /// Forgets the blocks of a file for which `gone` holds, and all that waits or is replaced there.
+    fn forget(&mut self, key: ClassDay, gone: impl Fn(&BlockRef) -> bool) {
         self.blocks.retain(|_, blocks| {
-            blocks.retain(|block| block.file.day != day || !gone(block));
+            blocks.retain(|block| block.file.key() != key || !gone(block));
             !blocks.is_empty()
         });
         self.replaced.retain(|_, replaced| {
-            replaced.retain(|(hour, _)| day_of(*hour) != day);
+            replaced.retain(|one| day_of(one.hour) != key.day || one.class != key.class);
             !replaced.is_empty()
         });
-        self.waiting.remove(&day);
+        self.waiting.remove(&key);
     }
 }
 
@@ -357,7 +419,7 @@ pub(crate) mod tests {
 
     /// An empty day file on a disk of its own.
     pub(crate) fn day_file() -> Arc<DayFile> {
-        open_day(&FaultDisk::new(), 0, "/a.blk".into()).unwrap()
+        open_day(&FaultDisk::new(), ClassDay::first(0), "/a.blk".into()).unwrap()
     }
 
     /// The block of generation 2 that lies there.

@@ -1,9 +1,10 @@
 //! The store's settings and its documented limits.
 
-use std::{path::PathBuf, time::Duration};
+use crate::retention::{Retention, RetentionClass};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 /// Newest on-disk format that this build writes and reads.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// Most series of one host. More is refused to that host alone.
 pub const SERIES_PER_HOST_MAX: usize = 20_000;
 /// Longest batch in bytes: 20 000 series, each with the widest escape, fit.
@@ -44,12 +45,14 @@ pub const QUERY_SERIES_MAX: usize = 2_000;
 pub struct StoreConfig {
     /// The store's own folder; made when missing.
     pub dir: PathBuf,
-    /// Day files older than this are removed. Default 30 days.
+    /// Day files of the default class that are older than this are removed. Default 30 days.
     pub retention: Duration,
-    /// Rollups of five minutes older than this are removed. Default 180 days.
+    /// Its rollups of five minutes older than this are removed. Default 180 days.
     pub retention_5m: Duration,
-    /// Rollups of an hour older than this are removed. Default 5 years, 1 826 days.
+    /// Its rollups of an hour older than this are removed. Default 5 years, 1 826 days.
     pub retention_1h: Duration,
+    /// The other retention classes. Default none.
+    pub classes: BTreeMap<RetentionClass, Retention>,
     /// How long after its end (and after its last tick arrived) an hour is sealed. Default 5 minutes.
     pub lateness: Duration,
     /// Sealing of one hour is spread over this time, by host. Default 10 minutes.
@@ -74,6 +77,7 @@ impl StoreConfig {
             retention: Duration::from_secs(30 * 86_400),
             retention_5m: Duration::from_secs(180 * 86_400),
             retention_1h: Duration::from_secs(1_826 * 86_400),
+            classes: BTreeMap::new(),
             lateness: Duration::from_secs(300),
             stagger: Duration::from_secs(600),
             free_bytes_min: 1 << 30,

@@ -10,18 +10,19 @@
 
 use crate::{
     blocks::{
-        BlockRef, Columns, DAY_MS,
+        BlockRef, Columns, DAY_MS, DayFile,
         format::{self, Effort},
     },
     config::TICKS_PER_HOUR_MAX,
     error::StoreError,
     intervals::Intervals,
+    retention::ClassDay,
     store::Store,
 };
 use std::{
     collections::{BTreeMap, HashSet},
     io,
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 use tocsin_vocabulary::{Dictionary, HostId, SpoolId, Timestamp, batch::Cell};
@@ -45,8 +46,9 @@ struct Seen {
 /// What there is to fold. Kept in memory alone: after a start each day is looked at once.
 #[derive(Debug, Default)]
 pub(crate) struct Folding {
-    days: BTreeMap<i64, Seen>,
-    hours: Vec<(HostId, i64)>,
+    days: BTreeMap<ClassDay, Seen>,
+    /// The day file whose hours are being folded, and these.
+    hours: Option<(ClassDay, Vec<(HostId, i64)>)>,
 }
 
 /// A block that takes the place of others.
@@ -57,37 +59,37 @@ struct Folded {
 
 impl Folding {
     /// A day that is over and quiet and was not looked at.
-    fn due(&mut self, days: &[(i64, u64)], over: Timestamp, now: Timestamp) -> Option<i64> {
+    fn due(&mut self, days: &[(ClassDay, u64)], over: Timestamp, now: Timestamp) -> Option<ClassDay> {
         self.days.retain(|day, _| days.iter().any(|(known, _)| known == day));
         let mut due = None;
-        for &(day, length) in days {
+        for &(key, length) in days {
             let fresh = Seen {
                 length,
                 since: now,
                 done: false,
             };
-            let seen = self.days.entry(day).or_insert(fresh);
+            let seen = self.days.entry(key).or_insert(fresh);
             if seen.length != length {
                 *seen = fresh;
             }
-            let quiet = now.since(seen.since) >= QUIET && day.saturating_add(DAY_MS) <= over.as_millis();
+            let quiet = now.since(seen.since) >= QUIET && key.day.saturating_add(DAY_MS) <= over.as_millis();
             if !seen.done && quiet && due.is_none() {
                 seen.done = true;
-                due = Some(day);
+                due = Some(key);
             }
         }
         due
     }
 
     /// A step of folding made this file longer: that is no reason to look at its day again.
-    fn grown(&mut self, day: i64, from: u64, to: u64) {
+    fn grown(&mut self, day: ClassDay, from: u64, to: u64) {
         if let Some(seen) = self.days.get_mut(&day).filter(|seen| seen.length == from) {
             seen.length = to;
         }
     }
 
     /// Something of this day failed: it will be looked at again.
-    fn again(&mut self, day: i64) {
+    fn again(&mut self, day: ClassDay) {
         self.days.remove(&day);
     }
 }
@@ -100,35 +102,33 @@ impl Store {
             return Ok(0);
         }
         let mut folding = shared.blocks.folding();
-        if folding.hours.is_empty() {
+        let Some((key, mut hours)) = folding.hours.take() else {
             let over = now.minus(shared.config.lateness).minus(QUIET);
-            if let Some(day) = folding.due(&shared.blocks.lengths(), over, now) {
-                let layered = shared.blocks.layered(day).inspect_err(|_| folding.again(day));
-                folding.hours = layered.map_err(StoreError::write("read the index of", &shared.config.dir))?;
+            if let Some(key) = folding.due(&shared.blocks.lengths(), over, now) {
+                let layered = shared.blocks.layered(key).inspect_err(|_| folding.again(key));
+                let hours = layered.map_err(StoreError::write("read the index of", &shared.config.dir))?;
+                folding.hours = Some((key, hours)).filter(|(_, hours)| !hours.is_empty());
             }
             return Ok(0);
+        };
+        let step = hours.split_off(hours.len().saturating_sub(STEP_HOURS));
+        if !hours.is_empty() {
+            folding.hours = Some((key, hours));
         }
-        // All of one day: a step syncs one file.
-        let day = folding.hours.last().map_or(0, |(_, hour)| hour.div_euclid(DAY_MS));
-        let keep = folding.hours.len().saturating_sub(STEP_HOURS);
-        let mut step = folding.hours.split_off(keep);
-        step.retain(|(_, hour)| hour.div_euclid(DAY_MS) == day);
-        let outcome = self.fold_hours(&mut folding, &step);
-        outcome.inspect_err(|_| folding.again(day.saturating_mul(DAY_MS)))
+        let outcome = self.fold_hours(&mut folding, key, &step);
+        outcome.inspect_err(|_| folding.again(key))
     }
 
-    fn fold_hours(&self, folding: &mut Folding, step: &[(HostId, i64)]) -> Result<usize, StoreError> {
+    fn fold_hours(&self, folding: &mut Folding, key: ClassDay, step: &[(HostId, i64)]) -> Result<usize, StoreError> {
         let shared = self.shared();
-        let Some((_, hour)) = step.first() else { return Ok(0) };
-        // The day may have been dropped meanwhile; then its hours have no blocks and nothing is written.
-        if !shared.blocks.days().contains(&(hour.div_euclid(DAY_MS) * DAY_MS)) {
+        // The day may have been dropped meanwhile.
+        let Some(file) = shared.blocks.find(key) else {
             return Ok(0);
-        }
-        let file = shared.blocks.day_file(*hour)?;
+        };
         let begin = file.end();
         let mut made: Vec<(HostId, BlockRef, Vec<u32>)> = Vec::new();
         for &(host, hour) in step {
-            if let Err(error) = self.fold_hour(host, hour, &mut made) {
+            if let Err(error) = self.fold_hour(&file, (host, hour), &mut made) {
                 if file.undo(begin).is_err() {
                     shared.poisoned.store(true, Ordering::Release);
                 }
@@ -142,7 +142,7 @@ impl Store {
             shared.poisoned.store(true, Ordering::Release);
             return Err(StoreError::write("sync", &file.path)(error));
         }
-        folding.grown(file.day, begin, file.end());
+        folding.grown(key, begin, file.end());
         let count = made.len();
         for (host, block, replaces) in made {
             shared.blocks.publish_replacing(host, block, &replaces);
@@ -152,7 +152,12 @@ impl Store {
     }
 
     /// Appends what takes the place of the blocks of an hour. An hour that can't be folded stays as it is.
-    fn fold_hour(&self, host: HostId, hour: i64, made: &mut Vec<(HostId, BlockRef, Vec<u32>)>) -> io::Result<()> {
+    fn fold_hour(
+        &self,
+        file: &Arc<DayFile>,
+        (host, hour): (HostId, i64),
+        made: &mut Vec<(HostId, BlockRef, Vec<u32>)>,
+    ) -> io::Result<()> {
         let blocks = self.shared().blocks.list(host, hour..=hour).read()?;
         let mut generation = blocks.last().map_or(0, |block| block.generation.saturating_add(1));
         let folded = match self.merge(&blocks) {
@@ -164,7 +169,6 @@ impl Store {
             Err(error) => return Err(error),
         };
         for Folded { columns, replaces } in folded {
-            let file = self.shared().blocks.day_file(hour).map_err(io::Error::other)?;
             let offset = file.end();
             let numbers = (generation, replaces.as_slice());
             file.append(&format::encode_replacing(
@@ -176,7 +180,7 @@ impl Store {
                 offset,
             ))?;
             let block = BlockRef {
-                file,
+                file: file.clone(),
                 offset,
                 hour,
                 generation,

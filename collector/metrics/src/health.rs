@@ -1,7 +1,16 @@
 //! What the store says about itself: [`Health`] for people, [`Counters`] for `/metrics`.
 
-use crate::{config::StoreConfig, disk::Space, shared::Shared};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::{
+    config::StoreConfig,
+    disk::Space,
+    retention::{ClassDay, ClassSize, RetentionClass},
+    shared::Shared,
+};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+use tocsin_vocabulary::Timestamp;
 
 /// Running totals. Read with [`crate::Store::counters`].
 #[derive(Debug, Default)]
@@ -62,6 +71,8 @@ pub struct Health {
     pub block_bytes: u64,
     /// Size of all rollups.
     pub rollup_bytes: u64,
+    /// What each retention class has of both: those that are declared, and those that have files. The default class first.
+    pub classes: Vec<ClassSize>,
     /// Files of rollups found damaged that could not yet be made again.
     pub damaged_rollups: u64,
     /// Unsealed ticks in memory.
@@ -89,6 +100,7 @@ impl Health {
 pub(crate) fn health(shared: &Shared) -> Health {
     let counters = &shared.counters;
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let classes = classes(shared);
     Health {
         poisoned: shared.poisoned.load(Ordering::Acquire),
         space_low: counters.space_low.load(Ordering::Relaxed),
@@ -98,14 +110,48 @@ pub(crate) fn health(shared: &Shared) -> Health {
         undecodable_ticks: read(&counters.undecodable),
         damaged_blocks: read(&counters.damaged_blocks) + shared.blocks.damaged_indexes(),
         journal_bytes: shared.segments().values().map(|segment| segment.bytes).sum(),
-        block_bytes: shared.blocks.size(),
-        rollup_bytes: shared.rollups.size(),
+        block_bytes: classes.iter().map(|class| class.block_bytes).sum(),
+        rollup_bytes: classes.iter().map(|class| class.rollup_bytes).sum(),
+        classes,
         damaged_rollups: shared.rollups.damaged(),
         head_bytes: shared.head_bytes.load(Ordering::Relaxed) as u64,
         queued_records: shared.queue.len() as u64,
         free_bytes: shared.disk.space(&shared.config.dir).ok().map(|space| space.free_bytes),
         last_sync_ms: read(&counters.last_sync_micros) / 1_000,
     }
+}
+
+/// What each class has.
+fn classes(shared: &Shared) -> Vec<ClassSize> {
+    let mut sizes: BTreeMap<RetentionClass, ClassSize> = BTreeMap::new();
+    let of = |class| ClassSize {
+        class,
+        block_bytes: 0,
+        rollup_bytes: 0,
+        oldest_raw_day: None,
+        oldest_day: None,
+        declared: shared.config.retention_of(class).is_some(),
+    };
+    let declared = shared.config.classes.keys().copied();
+    for class in declared.chain([RetentionClass::DEFAULT]) {
+        sizes.insert(class, of(class));
+    }
+    let oldest = |known: Option<Timestamp>, key: ClassDay| {
+        let day = Timestamp::from_millis(key.day);
+        Some(known.map_or(day, |known| known.min(day)))
+    };
+    for (key, bytes) in shared.blocks.lengths() {
+        let size = sizes.entry(key.class).or_insert_with(|| of(key.class));
+        size.block_bytes += bytes;
+        size.oldest_raw_day = oldest(size.oldest_raw_day, key);
+        size.oldest_day = oldest(size.oldest_day, key);
+    }
+    for (key, bytes) in shared.rollups.sizes() {
+        let size = sizes.entry(key.class).or_insert_with(|| of(key.class));
+        size.rollup_bytes += bytes;
+        size.oldest_day = oldest(size.oldest_day, key);
+    }
+    sizes.into_values().collect()
 }
 
 pub(crate) fn counters(shared: &Shared) -> Vec<Counter> {

@@ -13,7 +13,7 @@
 //!    and synced: now its ticks are *sealed* and the agent may forget them. Ticks that come later make one more
 //!    generation of that hour.
 //! 5. **Drop**. Journal segments that nothing unsealed goes back to are removed, day files when their time is over or
-//!    space runs out.
+//!    space runs out. How long that is depends on the host's [`RetentionClass`], each of which has day files of its own.
 //!
 //! [`Store::tail`] reads the journal in order of arrival for whoever passes ticks on, and [`Store::pin_journal`] keeps what
 //! a slow one still needs, within bounds.
@@ -50,6 +50,7 @@ mod maintain;
 mod query;
 mod recovery;
 mod replay;
+mod retention;
 mod rollups;
 mod seal;
 mod shared;
@@ -70,5 +71,6 @@ pub use maintain::Maintained;
 pub use query::{
     Across, Aggregate, LatestSelector, LatestValue, Query, QueryBudget, QueryResult, Rank, SeriesData, Top,
 };
+pub use retention::{CLASS_NAME_MAX, ClassNameError, ClassSize, Retention, RetentionClass};
 pub use store::Store;
 pub use tail::{Position, Tail, TailBatch, TailTick};

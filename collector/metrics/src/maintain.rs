@@ -4,7 +4,10 @@
 //! The order survives a cut anywhere: a block is synced before its hour leaves the head, its hour leaves the head before
 //! a segment is unlinked, and a segment is unlinked only when the one after it began with the watermarks.
 
-use crate::{blocks::DAY_MS, error::StoreError, health::is_low, host::HostState, journal::segment_path, store::Store};
+use crate::{
+    blocks::DAY_MS, error::StoreError, health::is_low, host::HostState, journal::segment_path, retention::ClassDay,
+    store::Store,
+};
 use std::{sync::atomic::Ordering, time::Duration};
 use tocsin_vocabulary::{HostId, Timestamp};
 
@@ -114,11 +117,11 @@ impl Store {
 
     fn drop_days(&self, now: Timestamp) -> Result<usize, StoreError> {
         let shared = self.shared();
-        let oldest_kept = now.minus(shared.config.retention).as_millis();
         let mut dropped = 0;
-        for day in shared.blocks.days() {
-            if day.saturating_add(DAY_MS) < oldest_kept {
-                self.drop_day(day)?;
+        for key in shared.blocks.days() {
+            let kept = shared.config.retention_of(key.class);
+            if kept.is_some_and(|kept| key.day.saturating_add(DAY_MS) < now.minus(kept.raw).as_millis()) {
+                self.drop_day(key)?;
                 dropped += 1;
             }
         }
@@ -126,7 +129,8 @@ impl Store {
         Ok(dropped)
     }
 
-    /// Drops the oldest raw days, never today's, while free space is low.
+    /// Drops the oldest raw days, never today's, while free space is low: of all classes, within a day the default one
+    /// first.
     fn make_room(&self, now: Timestamp) -> Result<usize, StoreError> {
         let shared = self.shared();
         let mut dropped = 0;
@@ -142,19 +146,19 @@ impl Store {
                 .days()
                 .first()
                 .copied()
-                .filter(|day| day.saturating_add(DAY_MS) <= now.as_millis());
-            let Some(day) = oldest.filter(|_| low) else {
+                .filter(|key| key.day.saturating_add(DAY_MS) <= now.as_millis());
+            let Some(key) = oldest.filter(|_| low) else {
                 return Ok(dropped);
             };
-            tracing::error!(day = %Timestamp::from_millis(day), free_bytes = space.free_bytes, "little space is left: dropping the oldest raw day");
-            self.drop_day(day)?;
+            tracing::error!(day = %Timestamp::from_millis(key.day), class = %key.class, free_bytes = space.free_bytes, "little space is left: dropping the oldest raw day");
+            self.drop_day(key)?;
             shared.counters.days_dropped_for_space.fetch_add(1, Ordering::Relaxed);
             dropped += 1;
         }
     }
 
-    fn drop_day(&self, day: i64) -> Result<(), StoreError> {
-        self.shared().blocks.drop_day(day)?;
+    fn drop_day(&self, key: ClassDay) -> Result<(), StoreError> {
+        self.shared().blocks.drop_day(key)?;
         self.shared().counters.dropped_days.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

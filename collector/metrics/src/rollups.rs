@@ -3,7 +3,7 @@
 //! They are derived data. What a file of rollups lacks is read from the blocks, and what is damaged is made again from
 //! them; nothing here lies on the way of a tick or of its acknowledgement.
 //!
-//! **A file** ([`run::Run`]) belongs to one tier and one day. It stands for the blocks that begin in a range of bytes of
+//! **A file** ([`run::Run`]) belongs to one tier, one day and one retention class. It stands for the blocks that begin in a range of bytes of
 //! that day's file, which its name says. Day files only grow, so a file's end tells a query at a glance whether any block
 //! of a day is not yet rolled up. Inside, rows lie metric by metric across hosts: a question about one metric of a whole
 //! fleet reads one section of each day, one about a host one chunk of that section. The tiers have files of their own,
@@ -31,6 +31,7 @@ use crate::{
     disk::Disk,
     error::{OpenError, StoreError},
     head::HOUR_MS,
+    retention::ClassDay,
 };
 use merge::Merge;
 use run::{Run, RunName};
@@ -86,7 +87,7 @@ impl Tier {
     }
 }
 
-/// The files of one tier and day, the one that ends first first: a later one speaks for the hours that both have.
+/// The files of one tier, day and class, the one that ends first first: a later one speaks for the hours that both have.
 pub(crate) type Runs = Arc<[Arc<Run>]>;
 
 /// The first byte of a day's blocks for which these files do not stand.
@@ -104,9 +105,9 @@ pub(crate) fn covered(runs: &[Arc<Run>]) -> u64 {
 struct Work {
     merge: Option<Box<Merge>>,
     /// Since when a day has had blocks that are not rolled up.
-    waiting: HashMap<i64, Timestamp>,
+    waiting: HashMap<ClassDay, Timestamp>,
     /// When the files of a day that is over were merged last.
-    merged: HashMap<(Tier, i64), Timestamp>,
+    merged: HashMap<(Tier, ClassDay), Timestamp>,
     /// Blocks sealed until the last look.
     sealed: u64,
 }
@@ -115,7 +116,7 @@ struct Work {
 #[derive(Debug)]
 pub(crate) struct Rollups {
     dir: PathBuf,
-    runs: RwLock<BTreeMap<(Tier, i64), Runs>>,
+    runs: RwLock<BTreeMap<(Tier, ClassDay), Runs>>,
     work: Mutex<Work>,
     /// Files that were set aside at the start.
     lost: AtomicU64,
@@ -134,7 +135,7 @@ impl Rollups {
 
     /// Finds the files on disk. One that is damaged is removed when the day's blocks are still there to make it again,
     /// and set aside otherwise.
-    pub(crate) fn open(&self, disk: &dyn Disk, raw_days: &[i64]) -> Result<(), OpenError> {
+    pub(crate) fn open(&self, disk: &dyn Disk, raw_days: &[ClassDay]) -> Result<(), OpenError> {
         let dir = &self.dir;
         disk.create_dir(dir).map_err(OpenError::io("create folder", dir))?;
         for file in disk.list(dir).map_err(OpenError::io("list", dir))? {
@@ -162,22 +163,23 @@ impl Rollups {
     }
 
     /// The files of a tier and day.
-    pub(crate) fn runs(&self, tier: Tier, day: i64) -> Runs {
+    pub(crate) fn runs(&self, tier: Tier, day: ClassDay) -> Runs {
         let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner);
         runs.get(&(tier, day)).cloned().unwrap_or_else(|| Arc::new([]))
     }
 
-    /// Starts of the days of which a tier has files, oldest first.
-    pub(crate) fn days(&self, tier: Tier) -> Vec<i64> {
+    /// The days of which a tier has files, oldest first, and within a day the default class.
+    pub(crate) fn days(&self, tier: Tier) -> Vec<ClassDay> {
         let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner);
         let days = runs.keys().filter(|(known, _)| *known == tier);
         days.map(|(_, day)| *day).collect()
     }
 
-    /// Bytes of all files.
-    pub(crate) fn size(&self) -> u64 {
+    /// Bytes of the files of each day, of all tiers.
+    pub(crate) fn sizes(&self) -> Vec<(ClassDay, u64)> {
         let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner);
-        runs.values().flat_map(|runs| runs.iter()).map(|run| run.bytes).sum()
+        let bytes = |runs: &Runs| runs.iter().map(|run| run.bytes).sum();
+        runs.iter().map(|((_, day), runs)| (*day, bytes(runs))).collect()
     }
 
     /// Files that are damaged and wait for being made again, or can't be.

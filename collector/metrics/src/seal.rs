@@ -1,4 +1,4 @@
-//! Sealing: an hour that is over and quiet becomes blocks in its day's file.
+//! Sealing: an hour that is over and quiet becomes blocks in its day's file, that of its host's retention class.
 
 use crate::{
     blocks::{
@@ -11,6 +11,7 @@ use crate::{
     host::Host,
     intervals::Intervals,
     maintain::spread,
+    retention::ClassOf,
     store::Store,
 };
 use std::{
@@ -52,8 +53,9 @@ impl Store {
             due.extend(hours.into_iter().map(|hour| (host.clone(), hour)));
         }
         let mut blocks = 0;
+        let classes = self.shared().classes.now();
         for batch in due.chunks(SEAL_BATCH) {
-            blocks += self.seal_batch(batch)?;
+            blocks += self.seal_batch(batch, &classes)?;
         }
         Ok(blocks)
     }
@@ -72,13 +74,14 @@ impl Store {
         state.head.hours.values().filter(ready).map(|hour| hour.hour).collect()
     }
 
-    fn seal_batch(&self, due: &[(Arc<Host>, i64)]) -> Result<usize, StoreError> {
+    fn seal_batch(&self, due: &[(Arc<Host>, i64)], classes: &ClassOf) -> Result<usize, StoreError> {
         let mut batch: Vec<Sealing> = due.iter().map(|(host, hour)| self.begin_sealing(host, *hour)).collect();
         let mut touched: Vec<(Arc<DayFile>, u64)> = Vec::new();
         let written: Result<(), StoreError> = (0..batch.len()).try_for_each(|at| {
             let (before, rest) = batch.split_at_mut(at);
-            rest.first_mut()
-                .map_or(Ok(()), |sealing| self.write_hour(sealing, before, &mut touched))
+            rest.first_mut().map_or(Ok(()), |sealing| {
+                self.write_hour(sealing, before, classes, &mut touched)
+            })
         });
         if let Err(error) = written {
             for (file, length) in &touched {
@@ -119,10 +122,12 @@ impl Store {
         &self,
         sealing: &mut Sealing,
         before: &[Sealing],
+        classes: &ClassOf,
         touched: &mut Vec<(Arc<DayFile>, u64)>,
     ) -> Result<(), StoreError> {
         let blocks = &self.shared().blocks;
-        let file = blocks.day_file(sealing.hour)?;
+        let class = classes.get(&sealing.host.id).copied().unwrap_or_default();
+        let file = blocks.file_for(sealing.host.id, sealing.hour, class)?;
         if !touched.iter().any(|(known, _)| Arc::ptr_eq(known, &file)) {
             touched.push((file.clone(), file.end()));
         }

@@ -11,6 +11,7 @@ use crate::{
     host::Hosts,
     journal::queue::Queue,
     query::gate::Gate,
+    retention::Classes,
     rollups::Rollups,
     tail::Pins,
 };
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) blocks: Blocks,
     pub(crate) rollups: Rollups,
     pub(crate) gate: Gate,
+    /// Which host is of which retention class.
+    pub(crate) classes: Classes,
     pub(crate) queue: Queue<Request>,
     /// Set by a failed sync; never cleared.
     pub(crate) poisoned: Arc<AtomicBool>,
@@ -73,6 +76,7 @@ impl Shared {
         Self {
             rollups: Rollups::new(&config.dir),
             gate: Gate::new(),
+            classes: Classes::default(),
             config,
             disk,
             hosts,

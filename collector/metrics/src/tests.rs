@@ -6,6 +6,7 @@ mod damage;
 mod formats;
 mod head;
 mod past;
+mod retention;
 mod rollup;
 mod story;
 pub(crate) mod world;

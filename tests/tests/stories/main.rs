@@ -19,4 +19,5 @@ mod nobody;
 mod overload;
 mod postgres;
 mod reload;
+mod retention;
 mod silence;

@@ -90,6 +90,10 @@ async fn a_host_of_another_customer_is_covered_by_its_contract(mut world: World)
     assert_eq!((host.customer, host.customer_name.as_str()), (customer, "某银行"));
     assert_ne!(host.site, DEFAULT_SITE);
     assert_ne!(host.contract, DEFAULT_CONTRACT);
+    assert_eq!(
+        world.ledger.customer_names().await.unwrap(),
+        ["某银行", "默认客户 Default"]
+    );
 }
 
 async fn a_host_is_enrolled_once(mut world: World) {

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     bytes::{length_u32, length_usize},
     disk::{Disk, DiskFile},
+    retention::{ClassDay, RetentionClass},
 };
 use std::{
     collections::HashSet,
@@ -19,13 +20,15 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tocsin_vocabulary::{HostId, Timestamp};
+use tocsin_vocabulary::HostId;
 
-/// The blocks of one UTC day.
+/// The blocks of one UTC day and retention class.
 #[derive(Debug)]
 pub(crate) struct DayFile {
     /// Start of the day, epoch milliseconds.
     pub(crate) day: i64,
+    /// Of which retention class its hosts are.
+    pub(crate) class: RetentionClass,
     /// Where it lies.
     pub(crate) path: PathBuf,
     pub(super) file: Arc<dyn DiskFile>,
@@ -34,11 +37,12 @@ pub(crate) struct DayFile {
 }
 
 /// Opens a file of blocks, made when missing.
-pub(crate) fn open_day(disk: &dyn Disk, day: i64, path: PathBuf) -> io::Result<Arc<DayFile>> {
+pub(crate) fn open_day(disk: &dyn Disk, key: ClassDay, path: PathBuf) -> io::Result<Arc<DayFile>> {
     let file = disk.open(&path, true)?;
     let length = AtomicU64::new(file.len()?);
     Ok(Arc::new(DayFile {
-        day,
+        day: key.day,
+        class: key.class,
         path,
         file,
         length,
@@ -51,11 +55,20 @@ impl DayFile {
     pub(crate) fn to_read(file: Arc<dyn DiskFile>, path: PathBuf, length: u64) -> Arc<Self> {
         Arc::new(Self {
             day: 0,
+            class: RetentionClass::DEFAULT,
             path,
             file,
             length: AtomicU64::new(length),
             index: Mutex::default(),
         })
+    }
+
+    /// What it stands for.
+    pub(crate) const fn key(&self) -> ClassDay {
+        ClassDay {
+            day: self.day,
+            class: self.class,
+        }
     }
 
     pub(super) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
@@ -244,28 +257,19 @@ pub(crate) fn next_magic(day: &DayFile, mut from: u64) -> io::Result<u64> {
     Ok(end)
 }
 
-/// `2026-11-22`.
-fn date(day: i64) -> String {
-    Timestamp::from_millis(day).to_string().chars().take(10).collect()
+/// `2026-11-22.blk`, `2026-11-22.bank.blk`.
+pub(super) fn day_name(key: ClassDay) -> String {
+    format!("{}.blk", key.stem())
 }
 
-/// `2026-11-22.blk`.
-pub(super) fn day_name(day: i64) -> String {
-    format!("{}.blk", date(day))
+/// `2026-11-22.index`, `2026-11-22.bank.index`.
+pub(super) fn index_name(key: ClassDay) -> String {
+    format!("{}.index", key.stem())
 }
 
-/// `2026-11-22.index`.
-pub(super) fn index_name(day: i64) -> String {
-    format!("{}.index", date(day))
-}
-
-/// The day of a name with this ending.
-pub(crate) fn day_of_name(name: &str, ending: &str) -> Option<i64> {
-    let date = name.strip_suffix(ending).filter(|date| date.len() == 10)?;
-    format!("{date}T00:00:00Z")
-        .parse::<Timestamp>()
-        .ok()
-        .map(Timestamp::as_millis)
+/// The day and class of a name with this ending.
+pub(crate) fn day_of_name(name: &str, ending: &str) -> Option<ClassDay> {
+    name.strip_suffix(ending).and_then(ClassDay::parse)
 }
 
 #[cfg(test)]
@@ -274,8 +278,14 @@ mod tests {
 
     #[test]
     fn day_names_read_back() {
-        let day = 20_414 * DAY_MS;
+        let day = ClassDay::first(20_414 * DAY_MS);
         assert_eq!(day_name(day), "2025-11-22.blk");
+        let bank = ClassDay {
+            class: "bank".parse().unwrap(),
+            ..day
+        };
+        assert_eq!(index_name(bank), "2025-11-22.bank.index");
+        assert_eq!(day_of_name("2025-11-22.bank.index", ".index"), Some(bank));
         assert_eq!(day_of_name("2025-11-22.blk", ".blk"), Some(day));
         assert_eq!(day_of_name(&index_name(day), ".index"), Some(day));
         assert_eq!(day_of_name("2025-11-22.index", ".blk"), None);

@@ -1,7 +1,7 @@
 //! Writing the indexes, and what is read from all of them.
 
 use super::{
-    Blocks, DAY_MS, Found,
+    Blocks, DAY_MS, Found, Replaced,
     day::{DayFile, index_name, scan_live},
     format::BlockHeader,
     index::{Entry, Index, encode},
@@ -10,6 +10,7 @@ use super::{
 use crate::{
     disk::{Disk, replace},
     error::StoreError,
+    retention::ClassDay,
 };
 use std::{collections::BTreeSet, io, path::Path, sync::Arc, time::Duration};
 use tocsin_vocabulary::{HostId, Timestamp};
@@ -60,7 +61,7 @@ impl Blocks {
             return true;
         }
         let mut recent = self.recent();
-        let Some((count, since)) = recent.waiting.get_mut(&file.day) else {
+        let Some((count, since)) = recent.waiting.get_mut(&file.key()) else {
             return false;
         };
         let since = *since.get_or_insert(now);
@@ -75,29 +76,31 @@ impl Blocks {
         {
             let recent = self.recent();
             let gone = |host: &HostId, entry: &Entry| {
-                let key = (file.day + i64::from(entry.hour), entry.generation);
+                let hour = file.day + i64::from(entry.hour);
+                let same =
+                    |one: &Replaced| (one.class, one.hour, one.generation) == (file.class, hour, entry.generation);
                 recent
                     .replaced
                     .get(host)
-                    .is_some_and(|replaced| replaced.contains(&key))
+                    .is_some_and(|replaced| replaced.iter().any(same))
             };
             entries.retain(|(host, entry)| !gone(host, entry));
             for (host, blocks) in &recent.blocks {
-                let of_day = blocks.iter().filter(|block| block.file.day == file.day);
+                let of_day = blocks.iter().filter(|block| block.file.key() == file.key());
                 fresh.extend(of_day.map(|block| (*host, block.clone())));
             }
         }
         for (host, block) in fresh {
             entries.push((host, block.entry(segment)?));
         }
-        let name = index_name(file.day);
+        let name = index_name(file.key());
         let bytes = encode(file.day, covered, entries);
         replace(self.disk.as_ref(), &self.dir, &name, &bytes)?;
         let index = Index::open(self.disk.open(&self.dir.join(&name), false)?, file.day)?;
         let index = index.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         // Who lists has either the old index and these blocks, or the new one without them.
         let mut recent = self.recent();
-        recent.forget(file.day, |block| block.offset < covered);
+        recent.forget(file.key(), |block| block.offset < covered);
         file.set_index(index.with_alarm(&self.damaged_indexes));
         Ok(())
     }
@@ -117,9 +120,9 @@ impl Blocks {
             .collect()
     }
 
-    /// The hours of a day of which a host has more than one block, by host.
-    pub(crate) fn layered(&self, day: i64) -> io::Result<Vec<(HostId, i64)>> {
-        let Some(file) = self.lock().get(&day).cloned() else {
+    /// The hours of a day file of which a host has more than one block, all of them in it, by host.
+    pub(crate) fn layered(&self, key: ClassDay) -> io::Result<Vec<(HostId, i64)>> {
+        let Some(file) = self.find(key) else {
             return Ok(Vec::new());
         };
         let mut hosts: BTreeSet<HostId> = file
@@ -130,11 +133,11 @@ impl Blocks {
         hosts.extend(self.recent().blocks.keys().copied());
         let mut layered = Vec::new();
         for host in hosts {
-            let blocks = self.list(host, day..=day + DAY_MS - 1).read()?;
+            let blocks = self.list(host, key.day..=key.day + DAY_MS - 1).read()?;
             let hours = blocks.chunk_by(|one, other| one.hour == other.hour);
             layered.extend(
                 hours
-                    .filter(|of_hour| of_hour.len() > 1)
+                    .filter(|of_hour| of_hour.len() > 1 && of_hour.iter().all(|block| block.file.key() == key))
                     .map(|of_hour| (host, of_hour[0].hour)),
             );
         }
@@ -144,7 +147,7 @@ impl Blocks {
 
 /// The index of a day file; `None` when there is none or it can't be used.
 pub(super) fn open_index(disk: &dyn Disk, dir: &Path, file: &DayFile, found: &mut Found) -> io::Result<Option<Index>> {
-    let path = dir.join(index_name(file.day));
+    let path = dir.join(index_name(file.key()));
     let bytes = match disk.open(&path, false) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,

@@ -3,6 +3,7 @@
 use crate::{
     blocks::{DayFile, open_day},
     disk::Disk,
+    retention::ClassDay,
 };
 use std::{
     io,
@@ -50,7 +51,7 @@ impl Scratch {
         }
         let path = self.dir.join(format!("{:06}.blk", self.number));
         self.number += 1;
-        let file = open_day(self.disk.as_ref(), 0, path)?;
+        let file = open_day(self.disk.as_ref(), ClassDay::first(0), path)?;
         self.files.push(file.clone());
         Ok(file)
     }

@@ -7,10 +7,11 @@ use super::{
     wanted::{Found, Wanted},
 };
 use crate::{
-    blocks::DAY_MS,
+    blocks::{BlockRef, DAY_MS},
     error::QueryError,
     head::{HOUR_MS, hour_of, view::View},
     host::Host,
+    retention::ClassDay,
     rollups::{
         Runs, Tier,
         bucket::Need,
@@ -35,7 +36,7 @@ pub(super) struct HostAnswer {
     pub(super) not_observed: Vec<(Timestamp, Timestamp)>,
 }
 
-/// How a day is read that has rollups which will do.
+/// How a day of a class is read that has rollups which will do, or of which another class has such.
 struct DayPlan {
     tier: Tier,
     runs: Runs,
@@ -52,7 +53,19 @@ impl DayPlan {
     }
 }
 
-type Plan = BTreeMap<i64, DayPlan>;
+type Plan = BTreeMap<ClassDay, DayPlan>;
+
+/// Its days, each once.
+fn planned(plan: &Plan) -> impl Iterator<Item = i64> {
+    let mut last = None;
+    let days = plan.keys().map(|key| key.day);
+    days.filter(move |day| last.replace(*day) != Some(*day))
+}
+
+/// Whether a day, of whatever class, has blocks that must be listed.
+fn is_listed(plan: &Plan, day: i64) -> bool {
+    plan.range(ClassDay::of(day)).any(|(_, plan)| plan.is_listed())
+}
 
 /// Why a batch came to nothing.
 enum Trouble {
@@ -109,7 +122,7 @@ impl<'a> Worker<'a> {
         let context = self.context;
         let plan = self.plan();
         let mut runs = Vec::with_capacity(hosts.len());
-        let mut days: BTreeSet<i64> = plan.keys().copied().collect();
+        let mut days: BTreeSet<i64> = planned(&plan).collect();
         for host in hosts {
             let (hours, head) = gather(context, &plan, host)?;
             days.extend(hours.keys().map(|hour| hour.div_euclid(DAY_MS) * DAY_MS));
@@ -117,13 +130,13 @@ impl<'a> Worker<'a> {
         }
         let ids: Vec<HostId> = hosts.iter().map(|host| host.id).collect();
         for day in days {
-            let known = match plan.get(&day) {
-                Some(plan) => self.load(plan, &ids)?,
-                None => Vec::new(),
-            };
-            let tier = plan.get(&day).map_or(Tier::Hour, |plan| plan.tier);
+            let mut known: Vec<(Tier, Vec<HostDay>)> = Vec::new();
+            for (_, plan) in plan.range(ClassDay::of(day)).filter(|(_, plan)| !plan.runs.is_empty()) {
+                known.push((plan.tier, self.load(plan, &ids)?));
+            }
             for (at, run) in runs.iter_mut().enumerate() {
-                self.add_day(run, day, known.get(at), tier)?;
+                let of_host: Vec<_> = known.iter().map(|(tier, hosts)| (*tier, &hosts[at])).collect();
+                self.add_day(run, day, &of_host)?;
             }
         }
         Ok(runs.into_iter().map(|run| finish(context, run)).collect())
@@ -144,21 +157,21 @@ impl<'a> Worker<'a> {
         }
         let choices = self.tier.into_iter().chain(Tier::ALL);
         for (choice, tier) in choices.enumerate() {
-            for day in shared.rollups.days(tier) {
-                let is_raw = raw.binary_search(&day).is_ok();
+            for key in shared.rollups.days(tier) {
+                let is_raw = raw.binary_search(&key).is_ok();
                 // Other tiers than the one that fits serve only days of which nothing else is left.
                 let fits = choice == 0 && self.tier.is_some();
-                if !(first..=last).contains(&day) || plan.contains_key(&day) || (is_raw && !fits) {
+                if !(first..=last).contains(&key.day) || plan.contains_key(&key) || (is_raw && !fits) {
                     continue;
                 }
-                let runs = shared.rollups.runs(tier, day);
+                let runs = shared.rollups.runs(tier, key);
                 let runs: Runs = runs
                     .iter()
                     .filter(|run| !is_raw || !run.is_damaged())
                     .cloned()
                     .collect();
                 let covered = covered(&runs);
-                let end = shared.blocks.end_of(day);
+                let end = shared.blocks.end_of(key);
                 // A shorter file is another one than that which was rolled up.
                 let covered = if end.is_some_and(|end| end < covered) {
                     0
@@ -171,7 +184,18 @@ impl<'a> Worker<'a> {
                     covered,
                     end,
                 };
-                plan.insert(day, day_plan);
+                plan.insert(key, day_plan);
+            }
+        }
+        // Of a day that has a plan, all classes must have one, to tell whether it has blocks that must be listed.
+        for key in raw {
+            if plan.range(ClassDay::of(key.day)).next().is_some() {
+                plan.entry(key).or_insert_with(|| DayPlan {
+                    tier: Tier::Hour,
+                    runs: Arc::new([]),
+                    covered: 0,
+                    end: shared.blocks.end_of(key),
+                });
             }
         }
         plan
@@ -235,30 +259,30 @@ impl<'a> Worker<'a> {
         })
     }
 
-    fn add_day(&mut self, run: &mut HostRun, day: i64, known: Option<&HostDay>, tier: Tier) -> Result<(), Trouble> {
+    /// `known`: what rollups say, by class.
+    fn add_day(&mut self, run: &mut HostRun, day: i64, known: &[(Tier, &HostDay)]) -> Result<(), Trouble> {
         let context = self.context;
         let (first, last) = (context.begin.div_euclid(HOUR_MS) * HOUR_MS, context.end);
-        let mut hours: Vec<i64> = run.hours.range(day..day + DAY_MS).map(|(hour, _)| *hour).collect();
-        if let Some(known) = known {
-            hours.extend(known.hours(day).filter(|hour| (first..=last).contains(hour)));
-            hours.sort_unstable();
-            hours.dedup();
+        // Each hour from blocks and head, or from the rollups of one class.
+        let raw = run.hours.range(day..day + DAY_MS);
+        let mut hours: Vec<(i64, Option<usize>)> = raw.map(|(hour, _)| (*hour, None)).collect();
+        for (number, (_, known)) in known.iter().enumerate() {
+            let within = known.hours(day).filter(|hour| (first..=last).contains(hour));
+            hours.extend(within.map(|hour| (hour, Some(number))));
         }
+        hours.sort_unstable();
+        hours.dedup_by_key(|(hour, _)| *hour);
         // Hours that follow each other in the rollups go in together.
-        let mut rolled_up: Vec<i64> = Vec::with_capacity(hours.len());
-        for hour in hours {
-            if let Some(sources) = run.hours.remove(&hour) {
-                if let Some(known) = known {
-                    run.add_rollups(context, &mut self.wanted, known, (tier, &rolled_up))?;
-                    rolled_up.clear();
-                }
+        for together in hours.chunk_by(|one, two| one.1.is_some() && one.1 == two.1) {
+            let Some(&(hour, source)) = together.first() else {
+                continue;
+            };
+            if let Some((tier, known)) = source.and_then(|number| known.get(number)) {
+                let rolled_up: Vec<i64> = together.iter().map(|(hour, _)| *hour).collect();
+                run.add_rollups(context, &mut self.wanted, known, (*tier, &rolled_up))?;
+            } else if let Some(sources) = run.hours.remove(&hour) {
                 run.add_raw(context, &mut self.wanted, (hour, &sources))?;
-            } else {
-                rolled_up.push(hour);
             }
-        }
-        if let Some(known) = known {
-            run.add_rollups(context, &mut self.wanted, known, (tier, &rolled_up))?;
         }
         let grid = run.folds.first().map_or(0, Fold::grid);
         Ok(super::limit_series(run.folds.len(), grid)?)
@@ -297,17 +321,22 @@ fn gather(context: &Context<'_>, plan: &Plan, host: &Host) -> Result<(BTreeMap<i
             let Some(hour) = of_hour.first().map(|block| block.hour) else {
                 continue;
             };
-            let beyond = plan
-                .get(&(hour.div_euclid(DAY_MS) * DAY_MS))
-                .is_none_or(|day| of_hour.iter().any(|block| block.offset >= day.covered));
-            if beyond || singly.binary_search(&hour).is_ok() {
+            let covered = |block: &BlockRef| {
+                plan.get(&block.file.key())
+                    .is_some_and(|day| block.offset < day.covered)
+            };
+            if !of_hour.iter().all(covered) || singly.binary_search(&hour).is_ok() {
                 found.entry(hour).or_default().blocks.extend(of_hour.iter().cloned());
             }
         }
     }
     // A block that was sealed since the plan was made, of a day that was not listed, may be missing in both.
-    let grown = |(day, plan): (&i64, &DayPlan)| !plan.is_listed() && shared.blocks.end_of(*day) != plan.end;
-    if plan.iter().any(grown) {
+    let ends = |day| {
+        let of_day = plan.range(ClassDay::of(day));
+        of_day.filter_map(|(key, plan)| Some((key.class, plan.end?)))
+    };
+    let grown = |day: i64| !is_listed(plan, day) && !shared.blocks.end_at(day, ends(day));
+    if planned(plan).any(grown) {
         return Err(Trouble::Again(io::Error::other("blocks were sealed meanwhile")));
     }
     Ok((found, head))
@@ -331,8 +360,8 @@ fn edges(context: &Context<'_>) -> impl Iterator<Item = i64> {
 fn spans(plan: &Plan, hours: &RangeInclusive<i64>, singly: &[i64]) -> Vec<RangeInclusive<i64>> {
     let mut spans = Vec::new();
     let mut next = *hours.start();
-    for (&day, of_day) in plan {
-        if of_day.is_listed() {
+    for day in planned(plan) {
+        if is_listed(plan, day) {
             continue;
         }
         if next < day {

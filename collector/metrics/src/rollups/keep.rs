@@ -6,7 +6,7 @@ use super::{
     merge::{self, Step},
     run::Run,
 };
-use crate::{blocks::DAY_MS, error::StoreError, health::is_low, shared::Shared, store::Store};
+use crate::{blocks::DAY_MS, error::StoreError, health::is_low, retention::ClassDay, shared::Shared, store::Store};
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -145,7 +145,7 @@ fn replace(shared: &Shared, run: Run, inputs: &[Arc<Run>]) -> Result<(), StoreEr
     shared.rollups.remove(shared.disk.as_ref(), inputs)
 }
 
-type Merging = ((Tier, i64), Vec<Arc<Run>>);
+type Merging = ((Tier, ClassDay), Vec<Arc<Run>>);
 
 fn next_merge(shared: &Shared, work: &Work, now: Timestamp, everything: bool) -> Option<Merging> {
     for tier in Tier::ALL {
@@ -154,7 +154,7 @@ fn next_merge(shared: &Shared, work: &Work, now: Timestamp, everything: bool) ->
             if runs.iter().any(|run| run.is_damaged()) {
                 continue;
             }
-            let over = Timestamp::from_millis(day.saturating_add(DAY_MS)).plus(DAY_OVER) <= now;
+            let over = Timestamp::from_millis(day.day.saturating_add(DAY_MS)).plus(DAY_OVER) <= now;
             let before = work.merged.get(&(tier, day));
             let patient = before.is_none_or(|before| now.since(*before) >= MERGE_AGAIN);
             let whole_day = over && (patient || everything) && shared.blocks.end_of(day).unwrap_or(0) <= covered(&runs);
@@ -168,10 +168,11 @@ fn next_merge(shared: &Shared, work: &Work, now: Timestamp, everything: bool) ->
 
 /// Drops what is too old, and when room is still wanted after all raw days but today's went, the oldest of the finest.
 fn drop_old(shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
-    let config = &shared.config;
-    for (tier, retention) in Tier::ALL.into_iter().zip([config.retention_5m, config.retention_1h]) {
+    for tier in Tier::ALL {
         for day in shared.rollups.days(tier) {
-            if Timestamp::from_millis(day.saturating_add(DAY_MS)).plus(retention) <= now {
+            let kept = shared.config.retention_of(day.class);
+            let end = Timestamp::from_millis(day.day.saturating_add(DAY_MS));
+            if kept.is_some_and(|kept| end.plus(kept.of(tier)) <= now) {
                 drop_day(shared, tier, day)?;
             }
         }
@@ -180,7 +181,7 @@ fn drop_old(shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
 }
 
 fn make_room(shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
-    let over = |day: &i64| day.saturating_add(DAY_MS) <= now.as_millis();
+    let over = |day: &ClassDay| day.day.saturating_add(DAY_MS) <= now.as_millis();
     while shared.counters.space_low.load(Ordering::Relaxed) && !shared.blocks.days().first().is_some_and(over) {
         let space = shared.disk.space(&shared.config.dir);
         let space = space.map_err(StoreError::write("read the free space of", &shared.config.dir))?;
@@ -191,14 +192,14 @@ fn make_room(shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
         let Some((tier, day)) = oldest.filter(|_| is_low(space, &shared.config)) else {
             break;
         };
-        tracing::error!(day = %Timestamp::from_millis(day), ?tier, free_bytes = space.free_bytes, "little space is left: dropping the oldest rollups");
+        tracing::error!(day = %Timestamp::from_millis(day.day), class = %day.class, ?tier, free_bytes = space.free_bytes, "little space is left: dropping the oldest rollups");
         drop_day(shared, tier, day)?;
         shared.counters.days_dropped_for_space.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }
 
-fn drop_day(shared: &Shared, tier: Tier, day: i64) -> Result<(), StoreError> {
+fn drop_day(shared: &Shared, tier: Tier, day: ClassDay) -> Result<(), StoreError> {
     let runs = shared.rollups.runs(tier, day);
     shared.rollups.remove(shared.disk.as_ref(), &runs)
 }

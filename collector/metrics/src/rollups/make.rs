@@ -12,6 +12,7 @@ use crate::{
     blocks::{BlockRef, DAY_MS, OpenBlock, column::Numbers},
     error::StoreError,
     head::HOUR_MS,
+    retention::{ClassDay, RetentionClass},
     shared::Shared,
 };
 use std::{
@@ -30,12 +31,13 @@ pub(super) struct Slice {
     pub(super) to: u64,
 }
 
-/// The first blocks of a day that begin at `from` or later, up to the file's `end`.
-pub(super) fn slice(shared: &Shared, day: i64, from: u64, end: u64) -> io::Result<Slice> {
+/// The first blocks of a day file that begin at `from` or later, up to the file's `end`.
+pub(super) fn slice(shared: &Shared, key: ClassDay, from: u64, end: u64) -> io::Result<Slice> {
     let mut blocks = Vec::new();
     for host in shared.hosts.all() {
-        let listing = shared.blocks.list(host.id, day..=day + DAY_MS - 1).read()?;
-        let new = listing.into_iter().filter(|block| (from..end).contains(&block.offset));
+        let listing = shared.blocks.list(host.id, key.day..=key.day + DAY_MS - 1).read()?;
+        let new = listing.into_iter();
+        let new = new.filter(|block| block.file.class == key.class && (from..end).contains(&block.offset));
         blocks.extend(new.map(|block| (host.id, block)));
     }
     blocks.sort_by_key(|(_, block)| block.offset);
@@ -111,7 +113,7 @@ impl Making {
 }
 
 /// Writes files of rollups for `day` up to byte `slice.to` in each tier that does not reach there.
-pub(super) fn make(shared: &Shared, day: i64, slice: &Slice) -> Result<Vec<Run>, StoreError> {
+pub(super) fn make(shared: &Shared, key: ClassDay, slice: &Slice) -> Result<Vec<Run>, StoreError> {
     let mut hours: BTreeMap<HostId, Vec<i64>> = BTreeMap::new();
     for (host, block) in &slice.blocks {
         let hours = hours.entry(*host).or_default();
@@ -128,8 +130,9 @@ pub(super) fn make(shared: &Shared, day: i64, slice: &Slice) -> Result<Vec<Run>,
             hours: Vec::new(),
         };
         for hour in hours {
-            let clock = hour_rows(shared, host, hour, slice.to, &mut making).map_err(read_error(shared))?;
-            let number = u32::try_from((hour - day) / HOUR_MS).unwrap_or(0);
+            let clock =
+                hour_rows(shared, (host, hour), (key.class, slice.to), &mut making).map_err(read_error(shared))?;
+            let number = u32::try_from((hour - key.day) / HOUR_MS).unwrap_or(0);
             own.hours.extend(clock.map(|clock| (number, clock)));
         }
         if !own.hours.is_empty() {
@@ -139,11 +142,11 @@ pub(super) fn make(shared: &Shared, day: i64, slice: &Slice) -> Result<Vec<Run>,
     let mut runs = Vec::new();
     making.metrics.sort_unstable_by(|one, two| one.name.cmp(&two.name));
     for (number, tier) in Tier::ALL.into_iter().enumerate() {
-        let from = covered(&shared.rollups.runs(tier, day));
+        let from = covered(&shared.rollups.runs(tier, key));
         if from < slice.to {
             let name = RunName {
                 tier,
-                day,
+                day: key,
                 from,
                 to: slice.to,
             };
@@ -189,11 +192,17 @@ struct Source {
     dictionary: Option<Dictionary>,
 }
 
-/// Adds the rows of one hour of a host, of all its blocks that begin before `to`; `None` when none of them is readable.
-fn hour_rows(shared: &Shared, host: HostId, hour: i64, to: u64, making: &mut Making) -> io::Result<Option<Clock>> {
+/// Adds the rows of one hour of a host, of all its blocks in the file of that class that begin before `to`; `None` when
+/// none of them is readable.
+fn hour_rows(
+    shared: &Shared,
+    (host, hour): (HostId, i64),
+    (class, to): (RetentionClass, u64),
+    making: &mut Making,
+) -> io::Result<Option<Clock>> {
     let mut sources = Vec::new();
     for block in shared.blocks.list(host, hour..=hour).read()? {
-        if block.offset >= to {
+        if block.file.class != class || block.offset >= to {
             continue;
         }
         match open(shared, &block) {

@@ -9,9 +9,9 @@ use super::{
     row::{self, Clocks, RowBytes},
 };
 use crate::{
-    blocks::DAY_MS,
     bytes::{Reader, put_varint},
     disk::{Disk, DiskFile},
+    retention::ClassDay,
 };
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tocsin_vocabulary::{HostId, Timestamp};
+use tocsin_vocabulary::HostId;
 
 /// First and last bytes of every file; the last one is the version.
 const MAGIC: [u8; 4] = *b"TRU1";
@@ -35,35 +35,33 @@ const CHUNK_BYTES_MAX: u32 = 64 << 20;
 /// The section of clocks; no metric has an empty name here.
 pub(super) const CLOCKS: &str = "";
 
-/// What a file's name says: its tier, its day, and which bytes of that day's blocks it stands for.
+/// What a file's name says: its tier, its day and class, and which bytes of that day's blocks it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RunName {
     pub(crate) tier: Tier,
-    /// Start of the day, epoch milliseconds.
-    pub(crate) day: i64,
+    pub(crate) day: ClassDay,
     pub(crate) from: u64,
     pub(crate) to: u64,
 }
 
 impl RunName {
-    /// `2026-11-22.5m.0-1048576.run`.
+    /// `2026-11-22.5m.0-1048576.run`, `2026-11-22.bank.5m.0-1048576.run`.
     pub(super) fn file_name(&self) -> String {
-        let date: String = Timestamp::from_millis(self.day).to_string().chars().take(10).collect();
-        format!("{date}.{}.{}-{}.run", self.tier.suffix(), self.from, self.to)
+        let (day, tier) = (self.day, self.tier.suffix());
+        format!("{day}.{tier}.{}-{}.run", self.from, self.to)
     }
 
     pub(super) fn parse(name: &str) -> Option<Self> {
-        let mut parts = name.strip_suffix(".run")?.split('.');
-        let (date, tier, range) = (parts.next()?, parts.next()?, parts.next()?);
+        let (rest, range) = name.strip_suffix(".run")?.rsplit_once('.')?;
+        let (day, tier) = rest.rsplit_once('.')?;
         let (from, to) = range.split_once('-')?;
-        let day: Timestamp = format!("{date}T00:00:00Z").parse().ok()?;
         let name = Self {
             tier: Tier::ALL.into_iter().find(|known| known.suffix() == tier)?,
-            day: day.as_millis(),
+            day: ClassDay::parse(day)?,
             from: from.parse().ok()?,
             to: to.parse().ok()?,
         };
-        (parts.next().is_none() && name.from < name.to && name.day % DAY_MS == 0).then_some(name)
+        (name.from < name.to).then_some(name)
     }
 }
 
@@ -355,7 +353,7 @@ impl OpenRun {
         };
         let chunks = self.chunks(section)?;
         for chunk in between(&chunks, first, last) {
-            row::clocks(&self.plain(chunk, unpacker)?, self.run.name.day, &mut each)
+            row::clocks(&self.plain(chunk, unpacker)?, self.run.name.day.day, &mut each)
                 .ok_or_else(|| invalid("rollups have malformed clocks"))?;
         }
         Ok(())
@@ -394,20 +392,27 @@ fn between(chunks: &[Chunk], first: HostId, last: HostId) -> &[Chunk] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bytes::length_u32, disk::FaultDisk};
+    use crate::{blocks::DAY_MS, bytes::length_u32, disk::FaultDisk};
 
     #[test]
     fn file_names_read_back_and_others_are_none() {
         let name = RunName {
             tier: Tier::Hour,
-            day: 20_414 * DAY_MS,
+            day: ClassDay::first(20_414 * DAY_MS),
             from: 0,
             to: 1 << 40,
         };
         assert_eq!(name.file_name(), "2025-11-22.1h.0-1099511627776.run");
         assert_eq!(RunName::parse(&name.file_name()), Some(name));
+        let bank = RunName {
+            day: ClassDay::parse("2025-11-22.5m").unwrap(),
+            ..name
+        };
+        assert_eq!(bank.file_name(), "2025-11-22.5m.1h.0-1099511627776.run");
+        assert_eq!(RunName::parse(&bank.file_name()), Some(bank));
         for bad in [
             "2025-11-22.1h.5-5.run",
+            "2025-11-22.default.1h.0-5.run",
             "2025-11-22.2h.0-5.run",
             "x.run",
             "2025-11-22.1h.0-5.y.run",
@@ -433,7 +438,7 @@ mod tests {
             file.append(&[&MAGIC, bytes, &footer].concat()).unwrap();
             let name = RunName {
                 tier: Tier::Hour,
-                day: 0,
+                day: ClassDay::first(0),
                 from: 0,
                 to: 1,
             };

@@ -1,7 +1,8 @@
 //! Power cuts, full disks and failing syncs at every operation of a scripted run.
 //!
 //! Scripts ([`script`]) are made from seeds: three hosts over several days with live ticks, outages, backlog, lost ticks,
-//! late ticks, two dictionaries, a new spool, restarts, sealing, dropped segments and days. The disk
+//! late ticks, two dictionaries, a new spool, three retention classes, a host that changes its class, restarts, sealing,
+//! dropped segments and days. The disk
 //! ([`crate::FaultDisk`]) loses, tears and reorders what was not synced. After each cut ([`check`]) the store must open,
 //! show every acknowledged tick with its values and nothing else, have in blocks what it called sealed, and take what
 //! is missing, each tick once.
@@ -189,6 +190,7 @@ fn a_power_cut_anywhere_loses_nothing_acknowledged_and_stores_nothing_twice() {
 #[test]
 fn scripts_do_everything_that_a_cut_could_hit() {
     let mut all = Vec::new();
+    let mut classes = Vec::new();
     let mut days = 0;
     for seed in 0..SCRIPTS {
         let (disk, fleet) = played(&Arc::new(Script::new(seed)));
@@ -198,10 +200,26 @@ fn scripts_do_everything_that_a_cut_could_hit() {
             fleet.done
         );
         days += fleet.done.dropped_days;
-        all.extend(disk.history().into_iter().map(|(operation, _)| operation));
+        for (operation, path) in disk.history() {
+            all.push(operation);
+            classes.extend(
+                path.to_string_lossy()
+                    .split('.')
+                    .nth(1)
+                    .map(|class| (operation, class.to_owned())),
+            );
+        }
         check::check(&disk.restart(seed), &fleet, seed).unwrap();
     }
     assert!(days > 10, "{days} days dropped");
+    for class in ["brief", "long"] {
+        for operation in [Operation::Create, Operation::Append, Operation::Unlink] {
+            assert!(
+                classes.contains(&(operation, class.to_owned())),
+                "{operation:?} of {class}"
+            );
+        }
+    }
     for operation in [
         Operation::Create,
         Operation::Append,

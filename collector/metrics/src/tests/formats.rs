@@ -5,8 +5,9 @@
 //! `TOCSIN_WRITE_FIXTURE=1 cargo test -p tocsin-metrics --lib formats`.
 
 use super::world::{Agent, config, learn, level, stored, tick};
-use crate::{Aggregate, Query, RealDisk, Store, StoreConfig, config::FORMAT_VERSION};
+use crate::{Aggregate, Query, RealDisk, RetentionClass, Store, StoreConfig, config::FORMAT_VERSION};
 use std::{
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -30,14 +31,26 @@ fn fixtures() -> PathBuf {
 fn in_folder(dir: &Path) -> StoreConfig {
     StoreConfig {
         dir: dir.to_owned(),
+        classes: BTreeMap::from([(class(), config().retention_of(RetentionClass::DEFAULT).unwrap())]),
         ..config()
     }
 }
 
-/// A store with everything that a format has: sections and a dictionary, two generations of an hour, watermarks, live
-/// ticks, a chunk and a gap.
-fn write_story(dir: &Path) {
+/// The retention class of the patchy host, from format 3 on.
+fn class() -> RetentionClass {
+    "patchy".parse().unwrap()
+}
+
+fn open(dir: &Path) -> Store {
     let store = Store::open(in_folder(dir), Arc::new(RealDisk::new())).unwrap();
+    store.set_classes(HashMap::from([(HostId::from_bytes([2; 16]), class())]));
+    store
+}
+
+/// A store with everything that a format has: sections and a dictionary, two generations of an hour, two retention
+/// classes, rollups, watermarks, live ticks, a chunk and a gap.
+fn write_story(dir: &Path) {
+    let store = open(dir);
     let dictionary = learn(&store).unwrap();
     let (mut steady, mut patchy) = (Agent::new(1, &dictionary), Agent::new(2, &dictionary));
     steady.connect(&store, 1);
@@ -49,7 +62,7 @@ fn write_story(dir: &Path) {
     store.seal_everything(tick(101).time).unwrap();
     drop(store);
     // A second start, so that a segment begins with watermarks.
-    let store = Store::open(in_folder(dir), Arc::new(RealDisk::new())).unwrap();
+    let store = open(dir);
     steady.connect(&store, 1);
     patchy.connect(&store, 1);
     for seq in 101..=380 {
@@ -128,7 +141,7 @@ fn a_store_of_every_format_opens_and_goes_on() {
         let dir = tempfile::tempdir().unwrap();
         copy(&entry.unwrap().path(), dir.path());
         for _ in 0..2 {
-            let store = Store::open(in_folder(dir.path()), Arc::new(RealDisk::new())).unwrap();
+            let store = open(dir.path());
             check_story(&store);
             store.seal_everything(tick(STEADY + 1).time).unwrap();
             check_story(&store);
@@ -138,7 +151,7 @@ fn a_store_of_every_format_opens_and_goes_on() {
             check_story(&store);
         }
         // And it takes data as any other.
-        let store = Store::open(in_folder(dir.path()), Arc::new(RealDisk::new())).unwrap();
+        let store = open(dir.path());
         let dictionary = learn(&store).unwrap();
         let mut agent = Agent::new(1, &dictionary);
         agent.connect(&store, 1);
@@ -153,7 +166,7 @@ fn a_store_of_every_format_opens_and_goes_on() {
 fn what_this_build_writes_is_what_a_fixture_holds() {
     let dir = tempfile::tempdir().unwrap();
     write_story(dir.path());
-    let store = Store::open(in_folder(dir.path()), Arc::new(RealDisk::new())).unwrap();
+    let store = open(dir.path());
     check_story(&store);
     let fixture = fixtures().join(format!("format-{FORMAT_VERSION}"));
     if !fixture.exists() && std::env::var_os("TOCSIN_WRITE_FIXTURE").is_some() {

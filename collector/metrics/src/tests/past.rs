@@ -1,8 +1,16 @@
 //! Past days: their indexes, and the folding of hours that got late ticks.
 
 use super::world::{Agent, START_MS, config, learn, open, stored, tick};
-use crate::{Aggregate, Disk, FaultDisk, Query, QueryResult, Store, StoreError};
-use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
+use crate::{
+    Aggregate, Disk, FaultDisk, Query, QueryResult, Retention, RetentionClass, Store, StoreConfig, StoreError,
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::RangeInclusive,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 use tocsin_vocabulary::{HostId, Timestamp};
 
 const DAY: &str = "/store/blocks/2025-11-22.blk";
@@ -199,11 +207,32 @@ fn an_index_goes_with_its_day() {
     assert!(!orphan.paths().iter().any(|path| path.starts_with("/store/blocks")));
 }
 
+/// The host whose ticks come late is of another class than the others.
+fn open_classed(disk: &FaultDisk) -> Store {
+    let late = "late".parse().unwrap();
+    let kept = Retention {
+        raw: Duration::from_secs(90 * 86_400),
+        ..config().retention_of(RetentionClass::DEFAULT).unwrap()
+    };
+    let config = StoreConfig {
+        classes: BTreeMap::from([(late, kept)]),
+        ..config()
+    };
+    let store = Store::open(config, Arc::new(disk.clone())).unwrap();
+    store.set_classes(HashMap::from([(HostId::from_bytes([2; 16]), late)]));
+    store
+}
+
 #[test]
 fn a_power_cut_anywhere_in_indexing_and_folding_costs_nothing() {
+    cut_anywhere(open);
+    cut_anywhere(open_classed);
+}
+
+fn cut_anywhere(open: fn(&FaultDisk) -> Store) {
     let seeds = 2;
     let run = |disk: &FaultDisk, cut: Option<u64>| {
-        let store = Store::open(config(), Arc::new(disk.clone())).unwrap();
+        let store = open(disk);
         layered(&store).unwrap();
         let (before, operations) = (answer(&store), disk.operations());
         if let Some(cut) = cut {

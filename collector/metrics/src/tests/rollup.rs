@@ -15,20 +15,20 @@ use tocsin_vocabulary::{
     batch::{Cell, Encoder, Tick},
 };
 
-const MINUTE: i64 = 60_000;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+pub(super) const MINUTE: i64 = 60_000;
+pub(super) const HOUR: i64 = 60 * MINUTE;
+pub(super) const DAY: i64 = 24 * HOUR;
 
-fn at(millis: i64) -> Timestamp {
+pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(START_MS + millis)
 }
 
-fn host(number: u8) -> HostId {
+pub(super) fn host(number: u8) -> HostId {
     HostId::from_bytes([number; 16])
 }
 
 /// A level, a counter, and both once more with another attribute.
-fn learn(store: &Store) -> Dictionary {
+pub(super) fn learn(store: &Store) -> Dictionary {
     let series = |name: &str, part: &str, kind| Series {
         name: name.into(),
         attributes: vec![("part".into(), part.into())],
@@ -47,7 +47,7 @@ fn learn(store: &Store) -> Dictionary {
 }
 
 /// Puts these ticks, as a backlog, beginning with this sequence number.
-fn put(store: &Store, dictionary: &Dictionary, number: u8, first_seq: u64, ticks: &[Tick], now: Timestamp) {
+pub(super) fn put(store: &Store, dictionary: &Dictionary, number: u8, first_seq: u64, ticks: &[Tick], now: Timestamp) {
     let stream = store.begin_stream(host(number), SpoolId::from_bytes([number; 16]), 1);
     for (at, ticks) in ticks.chunks(500).enumerate() {
         let mut encoder = Encoder::new();
@@ -64,7 +64,7 @@ fn put(store: &Store, dictionary: &Dictionary, number: u8, first_seq: u64, ticks
 }
 
 /// A tick a minute from `from` on; values follow from time and host.
-fn ticks(number: u8, from: i64, count: i64) -> Vec<Tick> {
+pub(super) fn ticks(number: u8, from: i64, count: i64) -> Vec<Tick> {
     let one = |index: i64| {
         let time = from + index * MINUTE;
         let minute = time / MINUTE;
@@ -82,18 +82,18 @@ fn ticks(number: u8, from: i64, count: i64) -> Vec<Tick> {
     (0..count).map(one).collect()
 }
 
-fn open(disk: &FaultDisk, config: StoreConfig) -> Store {
+pub(super) fn open(disk: &FaultDisk, config: StoreConfig) -> Store {
     Store::open(config, Arc::new(disk.clone())).unwrap()
 }
 
-fn names(disk: &FaultDisk, ending: &str) -> Vec<String> {
+pub(super) fn names(disk: &FaultDisk, ending: &str) -> Vec<String> {
     let paths = disk.paths();
     let names = paths.iter().map(|path| path.display().to_string());
     names.filter(|name| name.ends_with(ending)).collect()
 }
 
 /// Makes rollups unreadable as if they had never been made.
-fn without_rollups(disk: &FaultDisk) -> FaultDisk {
+pub(super) fn without_rollups(disk: &FaultDisk) -> FaultDisk {
     let copy = disk.restart(0);
     for name in names(&copy, ".run") {
         copy.unlink(Path::new(&name)).unwrap();
@@ -116,7 +116,7 @@ fn sorted(mut result: QueryResult) -> QueryResult {
 }
 
 /// The same up to rounding.
-fn same(one: QueryResult, two: QueryResult) -> Result<(), String> {
+pub(super) fn same(one: QueryResult, two: QueryResult) -> Result<(), String> {
     let (one, two) = (sorted(one), sorted(two));
     if one.not_observed != two.not_observed {
         return Err(format!("gaps {:?} and {:?}", one.not_observed, two.not_observed));
@@ -149,7 +149,7 @@ fn same(one: QueryResult, two: QueryResult) -> Result<(), String> {
     Ok(())
 }
 
-fn queries(from: i64, to: i64) -> Vec<Query> {
+pub(super) fn queries(from: i64, to: i64) -> Vec<Query> {
     let mut all = Vec::new();
     let aggregates = [
         None,

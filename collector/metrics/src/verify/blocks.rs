@@ -63,7 +63,7 @@ pub(super) fn is_index(path: &str) -> bool {
 pub(super) fn read_index(part: &Part, look: &mut Look<'_>) -> Result<(), BackupError> {
     let name = part.path.rsplit('/').next().unwrap_or_default();
     let read = || match day::day_of_name(name, ".index") {
-        Some(day) => match Index::open(part.file.clone(), day)? {
+        Some(day) => match Index::open(part.file.clone(), day.day)? {
             Some(index) => index.all(),
             None => Ok(None),
         },

@@ -73,7 +73,7 @@ impl Writer {
     pub(in crate::rollups) fn clocks(&mut self, clocks: &Clocks) -> io::Result<()> {
         self.host(clocks.host)?;
         self.table.hours += u64::from(clocks.mask().count_ones());
-        clocks.encode(self.name.day, &mut self.rows);
+        clocks.encode(self.name.day.day, &mut self.rows);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     fleet::Fleet,
-    script::{Life, config},
+    script::{Life, classes, config, kept},
 };
 use crate::{Aggregate, FaultDisk, Query, Store, disk::Random};
 use std::{
@@ -24,7 +24,10 @@ fn broken(claim: bool, what: impl FnOnce() -> String) -> Verdict {
 
 /// Opens the store; that it opens is the first promise.
 pub(crate) fn start(disk: &FaultDisk) -> Result<Store, String> {
-    Store::open(config(), Arc::new(disk.clone())).map_err(|error| format!("the store does not start: {error}"))
+    let store = Store::open(config(), Arc::new(disk.clone()));
+    let store = store.map_err(|error| format!("the store does not start: {error}"))?;
+    store.set_classes(classes(true));
+    Ok(store)
 }
 
 /// All that `metric` shows of a host.
@@ -46,7 +49,7 @@ pub(crate) fn points(store: &Store, host: HostId, metric: &str) -> Result<BTreeM
 /// Whether a day file with this tick may have been dropped already.
 fn may_be_dropped(fleet: &Fleet, life: &Life, seq: u64) -> bool {
     let day = life.sampled(seq).time.as_millis().div_euclid(DAY_MS) * DAY_MS;
-    day + DAY_MS < fleet.kept_house.minus(config().retention).as_millis()
+    day + DAY_MS < fleet.kept_house.minus(kept(life.host)).as_millis()
 }
 
 /// For each life the numbers of the ticks that the store shows, each with the right values and no stranger among them.
@@ -148,7 +151,7 @@ pub(crate) fn check(found: &FaultDisk, fleet: &Fleet, seed: u64) -> Verdict {
     let mut disk = found.copy();
     if random.one_in(3) {
         disk.cut_at(random.within(0, 40) as u64);
-        if let Some(store) = super::fleet::open(&disk) {
+        if let Some(store) = super::fleet::open(&disk, true) {
             // The second cut may come while things are sent again, too.
             let _ = fleet.refill(&store);
         }

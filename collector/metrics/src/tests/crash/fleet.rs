@@ -1,6 +1,6 @@
 //! The agents of a script: they send, hear what is safe, and send again what the store lacks.
 
-use super::script::{Dictionaries, KEY_EVERY, Life, Script, Step, config};
+use super::script::{Dictionaries, KEY_EVERY, Life, Script, Step, classes, config};
 use crate::{FaultDisk, Maintained, Store, StoreError, Stream};
 use std::{collections::BTreeSet, sync::Arc};
 use tocsin_vocabulary::{Timestamp, batch::Encoder};
@@ -30,6 +30,8 @@ pub(crate) struct Fleet {
     pub(crate) failed_upkeep: usize,
     /// What housekeeping did.
     pub(crate) done: Maintained,
+    /// Whether hosts went to other classes.
+    changed: bool,
 }
 
 /// One connection.
@@ -49,6 +51,7 @@ impl Fleet {
             failed_opens: 0,
             failed_upkeep: 0,
             done: Maintained::default(),
+            changed: false,
         }
     }
 
@@ -81,7 +84,7 @@ impl Fleet {
         mut goes_on: impl FnMut(&FaultDisk, Option<&Store>) -> bool,
     ) -> Option<Store> {
         let script = self.script.clone();
-        let mut store = open(disk);
+        let mut store = open(disk, self.changed);
         self.failed_opens += usize::from(store.is_none());
         let mut lines: Vec<Option<Line>> = script.lives.iter().map(|_| None).collect();
         for step in &script.steps {
@@ -91,9 +94,10 @@ impl Fleet {
             if *step == Step::Reopen {
                 drop(store.take());
             }
+            self.changed |= *step == Step::Classes;
             if store.is_none() {
                 lines.iter_mut().for_each(|line| *line = None);
-                store = open(disk);
+                store = open(disk, self.changed);
                 self.failed_opens += usize::from(store.is_none());
             }
             if let Some(store) = &store {
@@ -116,6 +120,7 @@ impl Fleet {
             Step::Maintain(now) | Step::SealEverything(now) => {
                 self.keep_house(store, *now, matches!(step, Step::SealEverything(_)));
             }
+            Step::Classes => store.set_classes(classes(true)),
             Step::Reopen => {}
         }
         for (heard, life) in self.heard.iter_mut().zip(&script.lives) {
@@ -250,6 +255,8 @@ fn runs(seqs: &[u64], lost: &BTreeSet<u64>) -> Vec<Vec<u64>> {
 }
 
 /// The store, unless the power goes or the disk is full while it opens.
-pub(crate) fn open(disk: &FaultDisk) -> Option<Store> {
-    Store::open(config(), Arc::new(disk.clone())).ok()
+pub(crate) fn open(disk: &FaultDisk, changed: bool) -> Option<Store> {
+    let store = Store::open(config(), Arc::new(disk.clone())).ok()?;
+    store.set_classes(classes(changed));
+    Some(store)
 }

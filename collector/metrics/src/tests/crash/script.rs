@@ -1,7 +1,10 @@
 //! A few days in the life of a small fleet, made from a seed: what its agents sample and send, and when house is kept.
 
-use crate::{Store, StoreConfig, StoreError, disk::Random};
-use std::{collections::BTreeSet, time::Duration};
+use crate::{Retention, RetentionClass, Store, StoreConfig, StoreError, disk::Random};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 use tocsin_vocabulary::{
     Dictionary, HostId, Kind, Section, Series, SpoolId, Timestamp,
     batch::{Cell, Tick},
@@ -18,12 +21,38 @@ const ROUNDS: usize = 16;
 /// Ticks between two key-frames.
 pub(crate) const KEY_EVERY: u64 = 7;
 
-/// Settings under which days are dropped within a script.
+/// Settings under which days are dropped within a script, of three classes at different times.
 pub(crate) fn config() -> StoreConfig {
+    let days = |count: u64| Duration::from_secs(count * 86_400);
+    let kept = |raw| Retention {
+        raw: days(raw),
+        rollup_5m: days(raw + 1),
+        rollup_1h: days(raw + 2),
+    };
     StoreConfig {
-        retention: Duration::from_secs(2 * 86_400),
+        retention: days(2),
+        classes: BTreeMap::from([(class("brief"), kept(1)), (class("long"), kept(3))]),
         ..super::super::world::config()
     }
+}
+
+fn class(name: &str) -> RetentionClass {
+    name.parse().unwrap()
+}
+
+/// The classes of the fleet, before the change that happens amid a script and after it.
+pub(crate) fn classes(changed: bool) -> HashMap<HostId, RetentionClass> {
+    let mut classes = HashMap::from([(HostId::from_bytes([2; 16]), class("brief"))]);
+    if changed {
+        classes.insert(HostId::from_bytes([3; 16]), class("long"));
+    }
+    classes
+}
+
+/// The shortest time for which samples of a host are kept while a script is played.
+pub(crate) fn kept(host: HostId) -> Duration {
+    let before = classes(false).get(&host).copied().unwrap_or_default();
+    config().retention_of(before).unwrap().raw
 }
 
 /// One life of a host's spool, and all that is sampled in it. Tick number *n* is at *n* - 1.
@@ -52,6 +81,8 @@ pub(crate) enum Step {
     Gap(usize, u64, u64),
     Maintain(Timestamp),
     SealEverything(Timestamp),
+    /// Hosts go to other classes.
+    Classes,
     Reopen,
 }
 
@@ -275,6 +306,7 @@ impl Writer {
         }
         if round == ROUNDS / 2 {
             self.install_anew();
+            self.push(Step::Classes);
         }
         // Time passes: within the hour, into the next one, into another day.
         match round % 4 {
