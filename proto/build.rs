@@ -3,6 +3,9 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=tocsin");
     let files = protox::compile(["tocsin/v1/agent.proto"], ["."])?;
-    tonic_prost_build::configure().bytes(".").compile_fds(files)?;
+    tonic_prost_build::configure()
+        .bytes(".")
+        .codec_path("crate::codec::SmallCodec")
+        .compile_fds(files)?;
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! The desk's engine: the one task that owns rules and desk.
+//! The desk's engine: the one task that owns the desk and heeds the rules.
 //!
-//! Everything that can change an alert, a ticket or a page reaches it as a [`Command`] over one bounded queue. What
-//! rules say of one batch of commands becomes *one* `desk.step` and *one* commit; pages leave the ledger's outbox only
+//! Everything that can change an alert, a ticket or a page reaches it as a [`Command`] over one bounded queue, or was said
+//! by the rules when a tick arrived. What rules say of one batch of commands becomes *one* `desk.step` and *one* commit; pages leave the ledger's outbox only
 //! after it. A commit that fails loses nothing: what the rules said is kept and stepped again over a desk rebuilt
 //! from the ledger, until it is written. A change that the ledger refuses while it takes others is set apart, logged
 //! and audited, so that it does not stand in the way of the rest.
@@ -10,6 +10,7 @@
 //! silence of hosts: their deadlines begin anew after it.
 //!
 //! * `command` — what reaches it, and the way to it,
+//! * `watch` — the rules, shared with those who bring ticks,
 //! * `unwritten` — what rules said and the ledger does not have yet,
 //! * `condition` — how it is doing, for health,
 //! * `write` — steps, commits, and what happens when the ledger can't be written,
@@ -19,6 +20,7 @@ mod command;
 mod condition;
 mod translate;
 mod unwritten;
+mod watch;
 mod write;
 
 #[cfg(test)]
@@ -51,6 +53,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use translate::{audit_of, change_of, facts_of, on_duty, restored, unknown, unwritable};
 use unwritten::Unwritten;
+use watch::Watch;
 
 /// Commands taken together before one step and commit.
 const BATCH_MAX: usize = 1_024;
@@ -80,7 +83,7 @@ pub struct Parts {
 /// The engine itself.
 pub struct Engine {
     parts: Parts,
-    rules: tocsin_rules::Engine,
+    watch: Arc<Watch>,
     desk: Desk,
     assets: HashMap<HostId, AssetFacts>,
     /// Hosts that were shut out: what is still on its way from them is not heard.
@@ -106,7 +109,7 @@ impl Engine {
         let now = (parts.clock)();
         let work = parts.ledger.load_open_work().await?;
         let hosts = parts.ledger.hosts().await?;
-        let rules = tocsin_rules::Engine::new(parts.rules.clone());
+        handle.watch.lock().rules = tocsin_rules::Engine::new(parts.rules.clone());
         let duty = on_duty(&parts).await?;
         let restored: Vec<Restored> = work
             .alerts
@@ -117,7 +120,7 @@ impl Engine {
         let desk = Desk::new(parts.policy.clone(), clock::ids()?, work, duty);
         let mut engine = Self {
             parts,
-            rules,
+            watch: handle.watch.clone(),
             desk,
             assets: HashMap::new(),
             gone: HashSet::new(),
@@ -131,8 +134,7 @@ impl Engine {
         for host in &hosts {
             engine.learn(host, now);
         }
-        let said = engine.rules.restore(restored, now);
-        engine.heed(said);
+        engine.tell(|rules| rules.restore(restored, now));
         // Nothing will ever clear what was raised for a host that was shut out.
         for host in hosts.iter().filter(|host| host.revoked_at.is_some()) {
             engine.forget(host.id, now);
@@ -145,21 +147,31 @@ impl Engine {
         if host.revoked_at.is_some() || self.gone.contains(&host.id) {
             return;
         }
-        let said = self.rules.introduce(host.id, &host.name, &host.tags, now);
-        self.heed(said);
-        if host.interval_ms > 0 {
-            self.rules.expect(host.id, Duration::from_millis(host.interval_ms), now);
-        }
+        self.tell(|rules| {
+            let said = rules.introduce(host.id, &host.name, &host.tags, now);
+            if host.interval_ms > 0 {
+                rules.expect(host.id, Duration::from_millis(host.interval_ms), now);
+            }
+            said
+        });
+        self.watch.knows(host.id);
     }
 
     fn forget(&mut self, host: HostId, now: Timestamp) {
         self.gone.insert(host);
-        let said = self.rules.forget(host, now);
+        self.watch.shut_out(host);
+        self.tell(|rules| rules.forget(host, now));
+    }
+
+    /// Has the rules do something, and heeds what they say and said before.
+    fn tell(&mut self, tell: impl FnOnce(&mut tocsin_rules::Engine) -> Vec<Transition>) {
+        let said = self.watch.tell(tell);
         self.heed(said);
     }
 
     /// Works until cancelled or until every handle is gone.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>, cancel: CancellationToken) {
+        let watch = self.watch.clone();
         loop {
             self.look_up(Duration::ZERO);
             let pause = self.next_deadline().map(|at| at.since((self.parts.clock)()));
@@ -169,6 +181,7 @@ impl Engine {
                     Some(command) => Some(command),
                     None => break,
                 },
+                () = watch.spoke.notified() => None,
                 () = tokio::time::sleep(pause.unwrap_or(Duration::MAX)), if pause.is_some() => None,
             };
             // Without a deadline nothing depends on how long the wait was.
@@ -185,7 +198,7 @@ impl Engine {
         if let Some(at) = self.stale_until {
             return Some(at);
         }
-        [self.rules.next_deadline(), self.desk.next_due()]
+        [self.watch.next_deadline(), self.desk.next_due()]
             .into_iter()
             .flatten()
             .min()
@@ -204,20 +217,7 @@ impl Engine {
             seconds,
             "time passed unnoticed (the machine slept, its clock was set, or the ledger hung): silence is counted anew"
         );
-        let about_silence: HashSet<&str> = self
-            .rules
-            .rules()
-            .rules()
-            .filter(|rule| matches!(rule.condition, tocsin_rules::Condition::NoData(_)))
-            .map(|rule| rule.name.as_str())
-            .collect();
-        let silent: HashSet<HostId> = self
-            .rules
-            .snapshot()
-            .into_iter()
-            .filter(|state| about_silence.contains(state.rule.as_str()))
-            .map(|state| state.host)
-            .collect();
+        let silent = self.silent();
         let hosts: Vec<HostId> = self
             .assets
             .keys()
@@ -225,9 +225,25 @@ impl Engine {
             .copied()
             .collect();
         for host in hosts {
-            let said = self.rules.seen(host, now);
-            self.heed(said);
+            self.tell(|rules| rules.seen(host, now));
         }
+    }
+
+    /// Hosts of which a rule about silence speaks.
+    fn silent(&self) -> HashSet<HostId> {
+        let about_silence: HashSet<&str> = self
+            .parts
+            .rules
+            .rules()
+            .filter(|rule| matches!(rule.condition, tocsin_rules::Condition::NoData(_)))
+            .map(|rule| rule.name.as_str())
+            .collect();
+        let states = self.watch.lock().rules.snapshot();
+        states
+            .into_iter()
+            .filter(|state| about_silence.contains(state.rule.as_str()))
+            .map(|state| state.host)
+            .collect()
     }
 
     /// Takes what waits, up to a bound, so that many alerts of one moment become one commit.
@@ -247,18 +263,19 @@ impl Engine {
     async fn handle(&mut self, command: Command) {
         let now = (self.parts.clock)();
         match command {
-            Command::Tick(seen) if !self.gone.contains(&seen.host) => {
-                let said = self
-                    .rules
-                    .tick(seen.host, &seen.dictionary, &seen.tick, &seen.changed, now, false);
-                self.heed(said);
+            Command::Tick(seen, handled) => {
+                if !self.gone.contains(&seen.host) {
+                    self.tell(|rules| rules.tick(seen.host, &seen.dictionary, &seen.tick, &seen.changed, now, false));
+                }
+                let _ = handled.send(());
             }
             Command::Streaming { host, interval } if !self.gone.contains(&host) => {
-                self.rules.expect(host, interval, now);
-                let said = self.rules.seen(host, now);
-                self.heed(said);
+                self.tell(|rules| {
+                    rules.expect(host, interval, now);
+                    rules.seen(host, now)
+                });
             }
-            Command::Tick(_) | Command::Streaming { .. } => {}
+            Command::Streaming { .. } => {}
             Command::HostChanged(record) => self.learn(&record, now),
             Command::HostGone(host) => self.forget(host, now),
             Command::Act(act, reply) => {
@@ -269,9 +286,8 @@ impl Engine {
             }
             Command::Duty => self.duty(now).await,
             Command::Reload(rules) => {
-                let said = self.rules.reload(*rules.clone(), now);
-                self.parts.rules = *rules;
-                self.heed(said);
+                self.parts.rules = *rules.clone();
+                self.tell(|watched| watched.reload(*rules, now));
             }
             Command::Rules(reply) => {
                 let _ = reply.send(self.rule_views());
@@ -349,8 +365,7 @@ impl Engine {
     async fn advance(&mut self) {
         self.look_up(Duration::ZERO);
         let now = self.watched_at;
-        let said = self.rules.advance(now);
-        self.heed(said);
+        self.tell(|rules| rules.advance(now));
         if self.stale_until.is_some_and(|at| at > now) {
             return;
         }
@@ -367,7 +382,7 @@ impl Engine {
     }
 
     fn rule_views(&self) -> Vec<RuleView> {
-        let states = self.rules.snapshot();
+        let states = self.watch.lock().rules.snapshot();
         self.parts
             .rules
             .rules()

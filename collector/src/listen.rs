@@ -3,6 +3,8 @@
 //! Handshakes run beside each other, each with a deadline; at most `HANDSHAKES_MAX` at once, so that half-open
 //! clients cost a bounded amount and never stop the loop. So is the number of connections: further ones wait unaccepted. A bad client is logged at debug and forgotten.
 
+mod socket;
+
 use crate::pki::Identity;
 use arc_swap::ArcSwap;
 use rustls::{
@@ -10,6 +12,7 @@ use rustls::{
     server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use rustls_pki_types::CertificateDer;
+use socket::Socket;
 use std::{
     io,
     net::SocketAddr,
@@ -21,7 +24,7 @@ use std::{
 use tocsin_vocabulary::{HostId, Timestamp};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::{TcpListener, TcpSocket},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -120,7 +123,7 @@ fn host_of(certificate: &X509Certificate<'_>) -> Option<HostId> {
 /// An accepted TLS connection that knows its peer.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Socket>,
     peer: Peer,
     /// Its place among those that may be open.
     _place: OwnedSemaphorePermit,
@@ -131,6 +134,18 @@ impl Connection {
     #[must_use]
     pub const fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// The same connection, watched by the runtime that calls this from now on.
+    ///
+    /// # Errors
+    /// When that runtime can't watch one more.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn here(mut self) -> io::Result<Self> {
+        self.stream.get_mut().0.move_here()?;
+        Ok(self)
     }
 }
 
@@ -195,7 +210,8 @@ pub async fn accept(
             let _permit = permit;
             // A tick is one small message: waiting to fill a segment would only delay it.
             let _ = stream.set_nodelay(true);
-            match tokio::time::timeout(HANDSHAKE_DEADLINE, acceptor.accept(stream)).await {
+            let accepted = acceptor.accept(Socket::new(stream));
+            match tokio::time::timeout(HANDSHAKE_DEADLINE, accepted).await {
                 Ok(Ok(stream)) => {
                     let peer = Peer::of(address, stream.get_ref().1.peer_certificates());
                     let connection = Connection {
@@ -259,7 +275,7 @@ mod tests {
     use super::*;
     use crate::pki::Authority;
     use arc_swap::ArcSwap;
-    use tokio::io::AsyncReadExt as _;
+    use tokio::{io::AsyncReadExt as _, net::TcpStream};
 
     #[tokio::test]
     async fn garbage_and_silence_do_not_stop_the_loop_and_a_full_house_lets_the_next_one_in_later() {

@@ -53,7 +53,13 @@ fn parse(files: &[(String, String)]) -> Result<RuleSet, String> {
 pub async fn watch(folder: PathBuf, engine: EngineHandle, cancel: CancellationToken) {
     let changed = Arc::new(Notify::new());
     let bell = changed.clone();
-    let watcher = notify::recommended_watcher(move |_| bell.notify_one()).and_then(|mut watcher| {
+    let heard = move |event: notify::Result<notify::Event>| {
+        // That a file is read is no change: reading the folder is heard here too, and would be followed by the next.
+        if !event.is_ok_and(|event| event.kind.is_access()) {
+            bell.notify_one();
+        }
+    };
+    let watcher = notify::recommended_watcher(heard).and_then(|mut watcher| {
         watcher.watch(&folder, RecursiveMode::NonRecursive)?;
         Ok(watcher)
     });

@@ -4,7 +4,7 @@ use crate::{
     app::Common,
     clock,
     enrolment::EnrolmentService,
-    ingest::service::IngestService,
+    ingest::{service::IngestService, stream::Bell, thread},
     listen::{self, Connection, SharedConfig},
     pki::{self, Authority, Identity, SERVER_NAME},
 };
@@ -25,7 +25,7 @@ use tocsin_proto::{
     MESSAGE_BYTES_MAX,
     v1::{enrolment_server::EnrolmentServer, ingest_server::IngestServer},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Handle};
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 
 /// Streams that one agent's connection may have open.
@@ -99,6 +99,7 @@ pub(crate) fn agents(common: &Common<'_>, agents: TcpListener, enrolment: TcpLis
             Ok(listen::server_config(identity, clients, &[b"h2"])?)
         })
     };
+    let bell: Arc<Bell> = Arc::default();
     let ingest = IngestService {
         ledger: stores.ledger.clone(),
         store: stores.store.clone(),
@@ -108,13 +109,22 @@ pub(crate) fn agents(common: &Common<'_>, agents: TcpListener, enrolment: TcpLis
         authority: stores.agents_ca.clone(),
         clock: (*clock).clone(),
         stop: common.supervisor.cancel(),
+        bell: bell.clone(),
+        home: Handle::current(),
     };
     let ingest = IngestServer::new(ingest)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let router = grpc_server().add_service(ingest);
     let tls = renewed(common, "agents", make(true))?;
-    grpc(common, "agents", AGENTS_MAX, router, agents, tls);
+    let served = grpc(common, "agents", AGENTS_MAX, router, agents, tls);
+    let thread = thread::run("ingest", move || async move {
+        tokio::select! {
+            () = served => {}
+            () = bell.pass_on() => {}
+        }
+    });
+    common.supervisor.critical("agents", thread?);
 
     let service = EnrolmentService {
         ledger: stores.ledger.clone(),
@@ -131,7 +141,8 @@ pub(crate) fn agents(common: &Common<'_>, agents: TcpListener, enrolment: TcpLis
         .max_connection_age_grace(PING_DEADLINE)
         .add_service(EnrolmentServer::new(service).max_decoding_message_size(64 * 1024));
     let tls = renewed(common, "enrolment", make(false))?;
-    grpc(common, "enrolment", ENROLLING_MAX, router, enrolment, tls);
+    let served = grpc(common, "enrolment", ENROLLING_MAX, router, enrolment, tls);
+    common.supervisor.critical("enrolment", served);
     Ok(())
 }
 
@@ -146,6 +157,7 @@ fn grpc_server() -> tonic::transport::Server {
         .http2_max_pending_accept_reset_streams(Some(16))
 }
 
+/// Accepts and shakes hands; whoever runs the answer serves.
 fn grpc(
     common: &Common<'_>,
     name: &'static str,
@@ -153,14 +165,21 @@ fn grpc(
     router: tonic::transport::server::Router,
     listener: TcpListener,
     tls: SharedConfig,
-) {
+) -> impl Future<Output = ()> + Send + use<> {
     let supervisor = common.supervisor;
     let cancel = supervisor.cancel();
     let (sender, receiver) = listen::accepted_queue();
     let accepting = listen::accept(listener, connections_max, tls, sender, cancel.clone());
     supervisor.critical(name, accepting);
-    supervisor.critical(name, async move {
-        let incoming = ReceiverStream::new(receiver).map(Ok::<Connection, std::io::Error>);
+    async move {
+        let here = |connection: Connection| {
+            connection
+                .here()
+                .inspect_err(|error| tracing::warn!(listener = name, %error, "cannot serve a connection"))
+        };
+        // One that can't be served is dropped.
+        let incoming = ReceiverStream::new(receiver)
+            .filter_map(move |connection| here(connection).ok().map(Ok::<_, std::io::Error>));
         // Streams end by themselves on cancellation: an agent keeps what was not acknowledged.
         let served = router.serve_with_incoming_shutdown(incoming, cancel.clone().cancelled_owned());
         let too_long = async {
@@ -173,7 +192,7 @@ fn grpc(
             },
             () = too_long => {}
         }
-    });
+    }
 }
 
 /// HTTPS for people and API clients; answers the PEM of the authority that they must trust.

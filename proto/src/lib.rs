@@ -16,6 +16,7 @@ pub mod v1 {
     tonic::include_proto!("tocsin.v1");
 }
 
+pub mod codec;
 pub mod identity;
 pub mod install;
 

@@ -62,7 +62,7 @@ pub struct StoreConfig {
     /// As above as a share of the file system, in percent, at most 32 GiB. Default 5.
     pub free_percent_min: u64,
     /// Least time between the starts of two journal groups: a tick waits no longer for others to be synced with it.
-    /// Default 8 ms; a tick that comes alone does not wait.
+    /// Default 16 ms; a tick that comes alone does not wait.
     pub group_pause: Duration,
     /// Most bytes of unsealed ticks in memory; beyond it appends are refused as busy. Default 2 GiB.
     pub head_bytes_max: usize,
@@ -82,7 +82,7 @@ impl StoreConfig {
             stagger: Duration::from_secs(600),
             free_bytes_min: 1 << 30,
             free_percent_min: 5,
-            group_pause: Duration::from_millis(8),
+            group_pause: Duration::from_millis(16),
             head_bytes_max: 2 << 30,
         }
     }

@@ -94,8 +94,9 @@ impl Store {
         }
         for host in &hosts {
             let mut state = host.lock();
-            if active_chain(&state, now).is_some_and(|chain| chain < needed) {
-                // It came back to life just now: next time.
+            let mut used = state.head.oldest_segment().into_iter().chain(active_chain(&state, now));
+            if used.any(|segment| segment < needed) {
+                // It came back to life just now, or had a tick stored meanwhile: next time.
                 return Ok(0);
             }
             let chain = state.chain.segment.load(Ordering::Acquire);

@@ -253,8 +253,8 @@ impl Engine {
     /// Where every alert of every host stands, except those that are clear.
     #[must_use]
     pub fn snapshot(&self) -> Vec<AlertState> {
-        let all = self.hosts.values().flat_map(|host| host.states(&self.rules));
-        all.filter(|state| state.state != Phase::Clear).collect()
+        let hosts = self.hosts.values();
+        hosts.flat_map(|host| host.stirred(&self.rules)).collect()
     }
 
     fn host(&mut self, host: HostId) -> &mut Host {

@@ -1,6 +1,6 @@
 //! What reaches the engine, and the way to it.
 
-use super::condition::Condition;
+use super::{condition::Condition, watch::Watch};
 use std::{sync::Arc, time::Duration};
 use tocsin_console::backend::{Failure, HealthPart, RuleView};
 use tocsin_desk::{
@@ -9,13 +9,10 @@ use tocsin_desk::{
     record::HostRecord,
 };
 use tocsin_rules::RuleSet;
-use tocsin_vocabulary::{Code, Dictionary, HostId, batch::Tick};
-use tokio::sync::{
-    mpsc::{self, error::TrySendError},
-    oneshot,
-};
+use tocsin_vocabulary::{Code, Dictionary, HostId, Timestamp, batch::Tick};
+use tokio::sync::{mpsc, oneshot};
 
-/// Commands that wait; a full queue makes streams wait, which makes agents keep their ticks.
+/// Commands that wait; a full queue makes whoever sends one wait.
 const COMMANDS_QUEUE: usize = 4_096;
 
 /// One tick for the rules.
@@ -34,8 +31,8 @@ pub struct TickSeen {
 /// What the engine is asked to do.
 #[derive(Debug)]
 pub enum Command {
-    /// A live tick arrived.
-    Tick(TickSeen),
+    /// A live tick arrived that could not be looked at at once; whoever brought it is told when it was.
+    Tick(Box<TickSeen>, oneshot::Sender<()>),
     /// A stream opened; ticks are due every `interval`.
     Streaming {
         /// Whose.
@@ -65,6 +62,7 @@ pub enum Command {
 #[derive(Debug, Clone)]
 pub struct EngineHandle {
     sender: mpsc::Sender<Command>,
+    pub(super) watch: Arc<Watch>,
     pub(super) condition: Condition,
 }
 
@@ -80,6 +78,7 @@ impl EngineHandle {
         let (sender, receiver) = mpsc::channel(COMMANDS_QUEUE);
         let handle = Self {
             sender,
+            watch: Arc::default(),
             condition: Condition::default(),
         };
         (handle, receiver)
@@ -90,17 +89,20 @@ impl EngineHandle {
         self.sender.send(command).await.is_ok()
     }
 
-    /// Sends a command without waiting; gives it back when the queue is full. Nobody hears it when the engine has
-    /// stopped.
+    /// Has the rules look at a tick, at once.
     ///
     /// # Errors
-    /// The command.
-    #[allow(clippy::result_large_err, reason = "the command is sent by other means then")]
-    pub fn offer(&self, command: Command) -> Result<(), Command> {
-        match self.sender.try_send(command) {
-            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
-            Err(TrySendError::Full(command)) => Err(command),
-        }
+    /// The tick, when it must be [`Self::bring`] instead.
+    pub fn look(&self, seen: TickSeen, now: Timestamp) -> Result<(), TickSeen> {
+        if self.watch.look(&seen, now) { Ok(()) } else { Err(seen) }
+    }
+
+    /// Brings a tick to the engine and waits until it was looked at: no tick of the same host may come before.
+    pub async fn bring(&self, seen: TickSeen) {
+        let (handled, wait) = oneshot::channel();
+        self.send(Command::Tick(Box::new(seen), handled)).await;
+        // Nobody looks when the engine has stopped.
+        let _ = wait.await;
     }
 
     /// A host was enrolled or changed.

@@ -1,6 +1,7 @@
 //! The engine over a real ledger, under a clock that the test moves.
 
 use super::*;
+use futures_util::FutureExt as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tocsin_console::backend::Failure;
 use tocsin_desk::{
@@ -9,7 +10,7 @@ use tocsin_desk::{
     record::{AlertFilter, HostFacts},
 };
 use tocsin_ledger::{DEFAULT_CONTRACT, DEFAULT_CUSTOMER, DEFAULT_SITE, NewHost};
-use tocsin_vocabulary::{AssetId, IdSource, Importance, Severity, Text};
+use tocsin_vocabulary::{AssetId, Dictionary, IdSource, Importance, Severity, Text};
 
 const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
@@ -150,6 +151,41 @@ async fn what_is_under_way_from_a_host_that_was_shut_out_is_not_heard() {
     world.engine.handle(Command::HostChanged(Box::new(record))).await;
     watch(&mut world, 1_000).await;
     assert_eq!(world.raised().await, 0);
+}
+
+#[tokio::test]
+async fn ticks_are_looked_at_where_they_arrive_and_what_the_rules_say_of_them_is_written() {
+    let mut world = World::new().await;
+    watch(&mut world, 400).await;
+    assert_eq!(world.raised().await, 1);
+    let empty = TickSeen {
+        host: world.host,
+        dictionary: Dictionary::new(Vec::new()),
+        tick: Arc::default(),
+        changed: Vec::new(),
+    };
+    let looks = world.engine.watch.clone();
+    let spoke = |looks: &Watch| looks.spoke.notified().now_or_never().is_some();
+    let _ = spoke(&looks);
+    for _ in 0..30 {
+        assert!(looks.look(&empty, (world.engine.parts.clock)()));
+        watch(&mut world, 1).await;
+    }
+    assert_eq!(world.raised().await, 0);
+    assert!(spoke(&looks), "the engine was woken");
+    world.engine.handle(Command::HostGone(world.host)).await;
+    assert!(
+        !looks.look(&empty, (world.engine.parts.clock)()),
+        "it goes through the queue, and is not heard there"
+    );
+    let stranger = TickSeen {
+        host: HostId::from_bytes([9; 16]),
+        ..empty
+    };
+    assert!(!looks.look(&stranger, (world.engine.parts.clock)()));
+    let (handled, mut told) = tokio::sync::oneshot::channel();
+    world.engine.handle(Command::Tick(Box::new(stranger), handled)).await;
+    assert!(told.try_recv().is_ok());
 }
 
 #[tokio::test]

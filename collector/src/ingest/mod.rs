@@ -4,12 +4,14 @@
 //! * [`admission`] — at what pace streams are opened,
 //! * [`backlog`] — whose turn it is to send what it kept, and its way to the store,
 //! * [`stream`] — one open stream from hello to end,
+//! * `thread` — the one thread on which all this goes on,
 //! * `wire` — from messages to our own types, with limits.
 
 pub mod admission;
 pub mod backlog;
 pub mod service;
 pub mod stream;
+pub(crate) mod thread;
 mod wire;
 
 pub use wire::{facts_of, status};

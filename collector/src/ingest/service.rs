@@ -2,7 +2,8 @@
 
 use super::{
     Capacity, status,
-    stream::{self, StreamParts},
+    stream::{self, Bell, StreamParts},
+    thread::at_home,
 };
 use crate::{
     clock::Clock,
@@ -20,7 +21,7 @@ use tocsin_proto::v1::{
     ingest_server::Ingest,
 };
 use tocsin_vocabulary::{Code, Timestamp};
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -47,12 +48,15 @@ pub struct IngestService {
     pub clock: Clock,
     /// Ends every stream when the collector stops.
     pub stop: CancellationToken,
+    /// Wakes streams when there are news for them.
+    pub bell: Arc<Bell>,
+    /// The runtime that the ledger belongs to.
+    pub home: Handle,
 }
 
 impl IngestService {
     /// The host behind a call, if it is still welcome. Checked on every call.
-    async fn caller<T>(&self, request: &Request<T>) -> Result<(HostRecord, Timestamp), Status> {
-        let peer = request.extensions().get::<Peer>();
+    async fn caller(&self, peer: Option<Peer>) -> Result<(HostRecord, Timestamp), Status> {
         let (Some(host), Some(until)) = (
             peer.and_then(|peer| peer.host),
             peer.and_then(|peer| peer.certificate_until),
@@ -97,7 +101,7 @@ impl Ingest for IngestService {
     async fn stream(&self, request: Request<Streaming<AgentMessage>>) -> Result<Response<Self::StreamStream>, Status> {
         let (outgoing, receiver) = mpsc::channel(OUTGOING_QUEUE);
         // Before anything that costs the ledger a look.
-        let peer = request.extensions().get::<Peer>();
+        let peer = request.extensions().get::<Peer>().copied();
         if let Some(host) = peer.and_then(|peer| peer.host)
             && let Err(after) = self.capacity.gate.ask(host)
         {
@@ -110,7 +114,8 @@ impl Ingest for IngestService {
             let _ = outgoing.try_send(Ok(CollectorMessage { body }));
             return Ok(Response::new(ReceiverStream::new(receiver)));
         }
-        let (record, certificate_until) = self.caller(&request).await?;
+        let service = self.clone();
+        let (record, certificate_until) = at_home(&self.home, async move { service.caller(peer).await }).await?;
         let parts = StreamParts {
             record,
             certificate_until,
@@ -121,6 +126,8 @@ impl Ingest for IngestService {
             capacity: self.capacity.clone(),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
+            bell: self.bell.clone(),
+            home: self.home.clone(),
             outgoing,
         };
         tokio::spawn(stream::run(parts, request.into_inner()));
@@ -128,8 +135,16 @@ impl Ingest for IngestService {
     }
 
     async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {
-        let (record, held_until) = self.caller(&request).await?;
-        let request = request.into_inner();
+        let peer = request.extensions().get::<Peer>().copied();
+        let (service, request) = (self.clone(), request.into_inner());
+        let renewed = at_home(&self.home, async move { service.renewed(peer, &request).await });
+        renewed.await.map(Response::new)
+    }
+}
+
+impl IngestService {
+    async fn renewed(&self, peer: Option<Peer>, request: &RenewRequest) -> Result<RenewResponse, Status> {
+        let (record, held_until) = self.caller(peer).await?;
         let now = (self.clock)();
         let (chain, until) = self
             .authority
@@ -151,15 +166,13 @@ impl Ingest for IngestService {
             Err(error) => return Err(status(error.code(), error.to_string())),
         };
         tracing::info!(host = %record.id, name = record.name, generation, "certificate renewed");
-        Ok(Response::new(RenewResponse {
+        Ok(RenewResponse {
             chain: chain.into_iter().map(Into::into).collect(),
             generation,
             not_after_ms: until.as_millis(),
-        }))
+        })
     }
-}
 
-impl IngestService {
     /// Two holders of one key count apart: whoever it is, the host is shut out until an officer looks.
     async fn copied(&self, record: &HostRecord, generation: u64, now: Timestamp) {
         tracing::error!(host = %record.id, name = record.name, generation, expected = record.generation, "certificate generation does not match: the key was copied; host shut out");

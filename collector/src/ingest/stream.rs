@@ -18,7 +18,7 @@ mod facts;
 mod news;
 mod opening;
 
-pub use news::News;
+pub use news::{Bell, News};
 
 use super::{Capacity, backlog::Member, status, wire};
 use crate::{
@@ -34,7 +34,10 @@ use tocsin_ledger::Ledger;
 use tocsin_metrics::Store;
 use tocsin_proto::v1::{self, AgentMessage, CollectorMessage, agent_message, collector_message::Body};
 use tocsin_vocabulary::{Code, SpoolId, Timestamp};
-use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::{
+    runtime::Handle,
+    sync::mpsc::{self, error::TrySendError},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
@@ -71,6 +74,10 @@ pub struct StreamParts {
     pub clock: Clock,
     /// Cancelled when the collector stops.
     pub stop: CancellationToken,
+    /// Wakes it when there are news.
+    pub bell: Arc<Bell>,
+    /// The runtime that the ledger belongs to.
+    pub home: Handle,
     /// To the agent.
     pub outgoing: mpsc::Sender<Result<CollectorMessage, Status>>,
 }

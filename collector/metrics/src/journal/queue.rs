@@ -20,6 +20,8 @@ struct State<T> {
     items: VecDeque<(T, usize)>,
     bytes: usize,
     closed: bool,
+    /// Whether somebody waits: only then is there anybody to wake.
+    waited_for: bool,
 }
 
 /// A queue of things that weigh bytes.
@@ -35,6 +37,7 @@ impl<T> Queue<T> {
             items: VecDeque::new(),
             bytes: 0,
             closed: false,
+            waited_for: false,
         };
         Self {
             state: Mutex::new(state),
@@ -57,7 +60,11 @@ impl<T> Queue<T> {
         }
         state.items.push_back((item, bytes));
         state.bytes += bytes;
-        self.ready.notify_one();
+        let wake = std::mem::take(&mut state.waited_for);
+        drop(state);
+        if wake {
+            self.ready.notify_one();
+        }
         Ok(())
     }
 
@@ -68,6 +75,7 @@ impl<T> Queue<T> {
             if state.closed {
                 return false;
             }
+            state.waited_for = true;
             state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         true

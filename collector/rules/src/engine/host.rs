@@ -103,29 +103,44 @@ impl Host {
         });
     }
 
+    /// Where every alert stands.
     pub(super) fn states<'a>(&'a self, rules: &'a RuleSet) -> impl Iterator<Item = AlertState> + 'a {
-        let state = |rule: &Rule, instance: &str, life: &Life| AlertState {
+        let entries = self.plan.list().enumerate();
+        let entries = entries
+            .filter(|(_, entry)| self.applies[entry.rule])
+            .map(move |(at, entry)| self.state(rules.at(entry.rule), &entry.instance(), &self.kept.life(at)));
+        entries.chain(self.others(rules, |_| true))
+    }
+
+    /// Where those alerts stand that are not clear: nothing is made of the others, which are nearly all.
+    pub(super) fn stirred<'a>(&'a self, rules: &'a RuleSet) -> impl Iterator<Item = AlertState> + 'a {
+        let entries = self.kept.awake().filter_map(move |(at, life)| {
+            let entry = self.plan.listed(at).filter(|entry| self.applies[entry.rule])?;
+            Some(self.state(rules.at(entry.rule), &entry.instance(), life))
+        });
+        entries.chain(self.others(rules, |life| life.phase != Phase::Clear))
+    }
+
+    /// Alerts that have no entry in the plan.
+    fn others<'a>(&'a self, rules: &'a RuleSet, wanted: fn(&Life) -> bool) -> impl Iterator<Item = AlertState> + 'a {
+        let orphans = self.orphans.iter().filter(move |orphan| wanted(&orphan.life));
+        let orphans = orphans.filter_map(move |orphan| {
+            let rule = rules.get(&orphan.rule)?;
+            Some(self.state(rule, &orphan.instance, &orphan.life))
+        });
+        let silences = self.silences.iter().filter(move |one| wanted(&one.life));
+        orphans.chain(silences.map(move |one| self.state(rules.at(one.rule), "", &one.life)))
+    }
+
+    fn state(&self, rule: &Rule, instance: &str, life: &Life) -> AlertState {
+        AlertState {
             rule: rule.name.clone(),
             host: self.id,
             instance: instance.to_owned(),
             state: life.phase,
             since: (life.phase != Phase::Clear).then_some(life.began),
             value: life.value,
-        };
-        let entries = self.plan.list().enumerate();
-        let entries = entries
-            .filter(|(_, entry)| self.applies[entry.rule])
-            .map(move |(at, entry)| state(rules.at(entry.rule), &entry.instance(), &self.kept.life(at)));
-        let orphans = self.orphans.iter().filter_map(move |orphan| {
-            rules
-                .get(&orphan.rule)
-                .map(|rule| state(rule, &orphan.instance, &orphan.life))
-        });
-        let silences = self
-            .silences
-            .iter()
-            .map(move |one| state(rules.at(one.rule), "", &one.life));
-        entries.chain(orphans).chain(silences)
+        }
     }
 
     pub(super) fn is_overdue(&self, now: Timestamp) -> bool {

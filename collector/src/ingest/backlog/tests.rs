@@ -1,6 +1,7 @@
 //! The way of backlog over a real store: live does not wait, turns go round, places come back.
 
 use super::*;
+use crate::ingest::stream::Bell;
 use tocsin_metrics::{FaultDisk, StoreConfig};
 use tocsin_vocabulary::{
     Dictionary, HostId, IdSource, SpoolId,
@@ -56,8 +57,11 @@ fn hosts(count: usize, store: &Store, backlog: &Arc<Backlog>) -> Vec<Host> {
     store.put_sections(&[bytes]).unwrap();
     let dictionary = store.put_dictionary(&[hash]).unwrap();
     let mut ids = IdSource::new(1);
+    let bell: Arc<Bell> = Arc::default();
+    let rings = bell.clone();
+    tokio::spawn(async move { rings.pass_on().await });
     let one = |at: usize| {
-        let news: Arc<News> = Arc::default();
+        let news = News::new(bell.clone());
         Host {
             ticks: store.begin_stream(
                 HostId::next(&mut ids, NOW),

@@ -2,7 +2,7 @@
 
 use super::{Stream, end::End};
 use crate::{
-    engine::{Command, TickSeen},
+    engine::TickSeen,
     ingest::{
         backlog::{Chunk, pool::Arrival},
         wire,
@@ -32,29 +32,32 @@ impl Stream {
                 changed,
                 ..
             } = appended;
-            let seen = Command::Tick(TickSeen {
+            let seen = TickSeen {
                 host,
                 dictionary,
                 tick,
                 changed,
-            });
-            let Err(seen) = self.parts.engine.offer(seen) else {
-                return Ok(());
             };
-            let engine = self.parts.engine.clone();
-            let sent = engine.send(seen);
-            tokio::pin!(sent);
-            let news = self.news.clone();
-            // While the engine's queue is full no further message is taken, but what is durable is acknowledged.
-            loop {
-                tokio::select! {
-                    biased;
-                    _ = &mut sent => break,
-                    told = news.come() => self.tell(told?).await?,
-                }
+            if let Err(seen) = self.parts.engine.look(seen, now) {
+                Box::pin(self.bring(seen)).await?;
             }
         }
         Ok(())
+    }
+
+    /// Until the engine has looked at a tick no further message is taken, but what is durable is acknowledged.
+    async fn bring(&mut self, seen: TickSeen) -> Result<(), End> {
+        let engine = self.parts.engine.clone();
+        let brought = engine.bring(seen);
+        tokio::pin!(brought);
+        let news = self.news.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut brought => return Ok(()),
+                told = news.come() => self.tell(told?).await?,
+            }
+        }
     }
 
     pub(super) fn backlog(&mut self, chunk: v1::Chunk, now: Timestamp) -> Result<(), End> {

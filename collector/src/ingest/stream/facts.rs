@@ -1,7 +1,7 @@
 //! What a host says of itself beside its ticks: facts and events.
 
 use super::{BUSY_RETRY, Stream, end::End};
-use crate::ingest::wire;
+use crate::ingest::{thread::at_home, wire};
 use tocsin_console::backend::Change;
 use tocsin_desk::record::EventRecord;
 use tocsin_proto::v1;
@@ -23,10 +23,11 @@ impl Stream {
             .into_iter()
             .map(|event| wire::event_of(event, now))
             .collect();
-        let stored = self
-            .parts
-            .ledger
-            .store_events(self.parts.record.id, self.spool, &records)
+        let (ledger, host, spool) = (self.parts.ledger.clone(), self.parts.record.id, self.spool);
+        let stored = at_home(&self.parts.home, async move {
+            ledger.store_events(host, spool, &records).await
+        });
+        let stored = stored
             .await
             .map_err(|error| End::Retry(BUSY_RETRY, error.to_string()))?;
         self.ack(stored).await
@@ -39,14 +40,15 @@ impl Stream {
         if facts == self.parts.record.facts && interval_ms == self.parts.record.interval_ms {
             return Ok(());
         }
-        self.parts
-            .ledger
-            .update_facts(host, &facts, interval_ms)
+        let ledger = self.parts.ledger.clone();
+        let updated = at_home(&self.parts.home, async move {
+            ledger.update_facts(host, &facts, interval_ms).await?;
+            // Read anew: the register may have changed since the stream was opened.
+            ledger.host(host).await
+        });
+        let record = updated
             .await
             .map_err(|error| End::Retry(BUSY_RETRY, error.to_string()))?;
-        // Read anew: the register may have changed since the stream was opened.
-        let record = self.parts.ledger.host(host).await;
-        let record = record.map_err(|error| End::Retry(BUSY_RETRY, error.to_string()))?;
         let Some(record) = record.filter(|record| record.revoked_at.is_none()) else {
             return Err(End::Refused(
                 Code::Forbidden,

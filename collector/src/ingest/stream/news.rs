@@ -3,16 +3,53 @@
 
 use super::{Stream, end::End};
 use std::sync::{
-    Arc, OnceLock,
+    Arc, Mutex, OnceLock, PoisonError,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 use tocsin_metrics::{OnDurable, StoreError};
 use tocsin_proto::v1::{self, collector_message::Body};
 use tokio::sync::Notify;
 
+/// Wakes streams, those of one moment together: news come from other threads, and waking one for each stream that was
+/// synced with others would cost more than all else about a tick.
+#[derive(Debug, Default)]
+pub struct Bell {
+    /// Whose news were not passed on yet, each once.
+    rung: Mutex<Vec<Arc<News>>>,
+    rings: Notify,
+}
+
+impl Bell {
+    fn ring(&self, news: Arc<News>) {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        rung.push(news);
+        let first = rung.len() == 1;
+        drop(rung);
+        if first {
+            self.rings.notify_one();
+        }
+    }
+
+    /// Wakes streams on their own thread. Never ends.
+    pub async fn pass_on(&self) {
+        loop {
+            self.rings.notified().await;
+            let rung = std::mem::take(&mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner));
+            for news in rung {
+                // Before the stream looks, so that what comes while it looks rings again.
+                news.rings.store(false, Ordering::Release);
+                news.came.notify_one();
+            }
+        }
+    }
+}
+
 /// News of one stream.
-#[derive(Default)]
+#[derive(Debug)]
 pub struct News {
+    bell: Arc<Bell>,
+    /// Whether the bell was told and has not passed it on.
+    rings: AtomicBool,
     came: Notify,
     durable: AtomicBool,
     failed: OnceLock<StoreError>,
@@ -28,21 +65,40 @@ pub(crate) struct Told {
 }
 
 impl News {
+    /// None yet; `bell` wakes whoever waits for them.
+    #[must_use]
+    pub fn new(bell: Arc<Bell>) -> Arc<Self> {
+        Arc::new(Self {
+            bell,
+            rings: AtomicBool::new(false),
+            came: Notify::new(),
+            durable: AtomicBool::new(false),
+            failed: OnceLock::new(),
+            credit: AtomicU32::new(0),
+        })
+    }
+
     /// A batch is safe, or can't be stored.
-    pub fn journal(&self, stored: Result<(), StoreError>) {
+    pub fn journal(self: &Arc<Self>, stored: Result<(), StoreError>) {
         match stored {
             Ok(()) => self.durable.store(true, Ordering::Release),
             Err(error) => {
                 let _ = self.failed.set(error);
             }
         }
-        self.came.notify_one();
+        self.ring();
+    }
+
+    fn ring(self: &Arc<Self>) {
+        if !self.rings.swap(true, Ordering::AcqRel) {
+            self.bell.ring(self.clone());
+        }
     }
 
     /// One chunk of backlog may be sent.
-    pub fn credit(&self) {
+    pub fn credit(self: &Arc<Self>) {
         self.credit.fetch_add(1, Ordering::AcqRel);
-        self.came.notify_one();
+        self.ring();
     }
 
     /// What the store calls when a batch is safe, or can't be stored.
@@ -143,12 +199,18 @@ mod tests {
 
     #[tokio::test]
     async fn many_pieces_of_news_are_told_at_once() {
-        let news = Arc::new(News::default());
+        let bell: Arc<Bell> = Arc::default();
+        let news = News::new(bell.clone());
         for _ in 0..100 {
             news.verdict()(Ok(()));
         }
         news.credit();
-        let told = news.come().await.ok().unwrap();
+        let come = async { news.come().await.ok() };
+        let told = tokio::select! {
+            biased;
+            told = come => told.unwrap(),
+            () = bell.pass_on() => unreachable!("a bell never ends"),
+        };
         assert!(told.durable && told.credit == 1);
         assert!(
             tokio::time::timeout(std::time::Duration::ZERO, news.come())

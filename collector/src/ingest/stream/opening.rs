@@ -5,8 +5,8 @@ use super::{
     end::End,
     news::{News, ranges},
 };
-use crate::engine::Command;
-use std::{sync::Arc, time::Duration};
+use crate::{engine::Command, ingest::thread::at_home};
+use std::time::Duration;
 use tocsin_proto::{
     PROTOCOL,
     v1::{self, collector_message::Body},
@@ -51,7 +51,9 @@ impl Stream {
         let host = parts.record.id;
         let unreadable = |error: tocsin_ledger::LedgerError| End::Retry(BUSY_RETRY, error.to_string());
         // Again, now that the stream is one that a shut-out closes: it may have come between the call and the hello.
-        let record = parts.ledger.host(host).await.map_err(unreadable)?;
+        let ledger = parts.ledger.clone();
+        let record = at_home(&parts.home, async move { ledger.host(host).await });
+        let record = record.await.map_err(unreadable)?;
         if record.is_none_or(|record| record.revoked_at.is_some()) {
             return Err(End::Refused(
                 Code::Forbidden,
@@ -60,9 +62,11 @@ impl Stream {
         }
         let ticks = parts.store.begin_stream(host, spool, hello.first_seq);
         parts.engine.send(Command::Streaming { host, interval }).await;
-        let event_seq = parts.ledger.event_seq(host, spool).await.map_err(unreadable)?;
+        let ledger = parts.ledger.clone();
+        let event_seq = at_home(&parts.home, async move { ledger.event_seq(host, spool).await });
+        let event_seq = event_seq.await.map_err(unreadable)?;
         let holdings = parts.store.holdings(host, spool);
-        let news: Arc<News> = Arc::default();
+        let news = News::new(parts.bell.clone());
         let stream = Self {
             member: parts.capacity.backlog.join(news.clone()),
             parts,
