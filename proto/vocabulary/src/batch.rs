@@ -44,6 +44,7 @@
 mod cell;
 mod decoder;
 mod encoder;
+mod picker;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ mod times;
 pub use cell::Cell;
 pub use decoder::{Decoded, Decoder};
 pub use encoder::Encoder;
+pub use picker::{Picked, Picker};
 pub use times::Times;
 
 use crate::{

@@ -12,12 +12,14 @@
 //! * [`series`] — what is measured: [`Series`], [`Section`], [`Dictionary`], content-addressed,
 //! * [`catalogue`] — the metric catalogue: name, unit, kind, decimals, description,
 //! * [`prometheus`] — how all that is called in Prometheus,
+//! * [`json`] — points as text of an answer,
 //! * [`batch`] — the tick codec: key-frames, changed-bitmap, zigzag varint deltas.
 
 pub mod batch;
 pub mod catalogue;
 pub mod code;
 pub mod id;
+pub mod json;
 pub mod label;
 pub mod prometheus;
 pub mod series;

@@ -34,12 +34,20 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// The next bytes, which stay.
+    #[inline]
+    pub(crate) fn peek<const N: usize>(&self) -> Option<[u8; N]> {
+        self.rest.first_chunk().copied()
+    }
+
+    #[inline]
     pub(crate) fn byte(&mut self) -> Option<u8> {
         let (&first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(first)
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;

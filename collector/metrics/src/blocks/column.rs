@@ -98,6 +98,7 @@ impl Shape {
     }
 
     /// Reads what [`Self::put`] wrote.
+    #[inline]
     pub(crate) fn take(reader: &mut Reader<'_>) -> Option<Self> {
         let flags = reader.byte().filter(|flags| flags & !KNOWN == 0)?;
         let number = if flags & CONSTANT != 0 {
@@ -110,7 +111,21 @@ impl Shape {
         Some(Self { flags, number })
     }
 
+    /// Reads a shape and the length behind it, as a directory has them.
+    #[inline]
+    pub(crate) fn take_with_length(reader: &mut Reader<'_>) -> Option<(Self, usize)> {
+        // Most are a form and nothing else, with a short length: the next column is then found soonest.
+        let is_short = |[flags, length]: [u8; 2]| flags & !FORM == 0 && length < 0x80;
+        if let Some([flags, length]) = reader.two_if(is_short) {
+            return Some((Self { flags, number: 1 }, usize::from(length)));
+        }
+        let shape = Self::take(reader)?;
+        let length = if shape.has_bytes() { reader.count()? } else { 0 };
+        Some((shape, length))
+    }
+
     /// Whether the column has bytes.
+    #[inline]
     pub(crate) const fn has_bytes(self) -> bool {
         self.flags & MIXED != 0 || self.flags & (CONSTANT | EMPTY) == 0
     }
@@ -278,12 +293,6 @@ pub(crate) fn decode_alone(bytes: &[u8], count: usize) -> Option<Numbers> {
     decode(Shape::take(&mut reader)?, reader.rest(), count)
 }
 
-/// As [`decode_alone`], for plain integers.
-pub(crate) fn decode_integers_alone(bytes: &[u8], count: usize) -> Option<Vec<i64>> {
-    let mut reader = Reader::new(bytes);
-    decode_integers(Shape::take(&mut reader)?, reader.rest(), count)
-}
-
 /// Decodes a column of `count` cells; `None` when the bytes are not that.
 pub(crate) fn decode(shape: Shape, bytes: &[u8], count: usize) -> Option<Numbers> {
     if shape.flags & EMPTY != 0 {
@@ -335,23 +344,25 @@ fn decode_numbers(shape: Shape, reader: &mut Reader<'_>, count: usize) -> Option
     let mut numbers = Vec::with_capacity(count);
     let first = unzigzag(reader.varint()?);
     if shape.flags & FORM == DISTANCE {
-        for _ in 0..count {
-            let distance = reader.varint()?.cast_signed().wrapping_mul(shape.number);
-            numbers.push(first.wrapping_add(distance));
-        }
+        reader.varints(count, |distance| {
+            numbers.push(first.wrapping_add(distance.cast_signed().wrapping_mul(shape.number)));
+        })?;
         return Some(numbers);
     }
-    let double = match shape.flags & FORM {
-        DELTA => 0,
-        DOUBLE_DELTA => 1,
-        _ => return None,
-    };
     let (mut last, mut step) = (first, 0_i64);
     numbers.push(last);
-    for _ in 1..count {
-        step = unzigzag(reader.varint()?).wrapping_add(step * double);
-        last = last.wrapping_add(step.wrapping_mul(shape.number));
-        numbers.push(last);
+    let rest = count.saturating_sub(1);
+    match shape.flags & FORM {
+        DELTA => reader.varints(rest, |difference| {
+            last = last.wrapping_add(unzigzag(difference).wrapping_mul(shape.number));
+            numbers.push(last);
+        })?,
+        DOUBLE_DELTA => reader.varints(rest, |difference| {
+            step = step.wrapping_add(unzigzag(difference));
+            last = last.wrapping_add(step.wrapping_mul(shape.number));
+            numbers.push(last);
+        })?,
+        _ => return None,
     }
     Some(numbers)
 }

@@ -232,7 +232,7 @@ fn read_block(
     }
     // What takes the place of other blocks must be whole: they would be left out for it.
     if suspect(&start.header) || !start.header.replaces.is_empty() {
-        let block = start.open(day);
+        let block = start.open(day, None);
         return Ok(block.filter(OpenBlock::is_whole).map(|block| (block.header, length)));
     }
     Ok(Some((start.header, length)))

@@ -52,15 +52,20 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// Whether these are its bytes, and plain.
+    pub(crate) fn is_plain(&self, stored: &[u8]) -> bool {
+        self.stored == self.plain && crc32c::crc32c(stored) == self.crc
+    }
+
     /// The plain bytes, unless the stored ones are damaged.
-    pub(crate) fn unpack(&self, stored: Vec<u8>) -> Option<Vec<u8>> {
-        if crc32c::crc32c(&stored) != self.crc {
+    pub(crate) fn unpack(&self, stored: &[u8]) -> Option<Vec<u8>> {
+        if crc32c::crc32c(stored) != self.crc {
             return None;
         }
         if self.stored == self.plain {
-            return Some(stored);
+            return Some(stored.to_vec());
         }
-        unpack(&stored, self.plain as usize).filter(|plain| plain.len() == self.plain as usize)
+        unpack(stored, self.plain as usize).filter(|plain| plain.len() == self.plain as usize)
     }
 }
 
@@ -68,7 +73,10 @@ impl Group {
 #[derive(Debug)]
 pub(crate) struct Directory {
     pub(crate) times: Vec<i64>,
+    /// One for each series, or for each that was chosen.
     pub(crate) entries: Vec<Entry>,
+    /// The series that were chosen, where not all were.
+    chosen: Option<Vec<usize>>,
     pub(crate) groups: Vec<Group>,
 }
 
@@ -148,8 +156,9 @@ pub(crate) fn encode(times: &[i64], columns: &[Vec<Cell>], effort: Effort) -> (V
 }
 
 impl Directory {
-    /// Reads the directory of a block of `ticks` with a body of `body_bytes`; `None` when it is not that.
-    pub(crate) fn decode(bytes: &[u8], ticks: usize, body_bytes: u32) -> Option<Self> {
+    /// Reads the directory of a block of `ticks` with a body of `body_bytes`; `None` when it is not that. Keeps the entries
+    /// of the `chosen` series, ascending, or of all.
+    pub(crate) fn decode(bytes: &[u8], ticks: usize, body_bytes: u32, chosen: Option<&[usize]>) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         let unpacked;
         match reader.count().filter(|length| *length <= DIRECTORY_BYTES_MAX)? {
@@ -159,57 +168,118 @@ impl Directory {
                 reader = Reader::new(&unpacked);
             }
         }
-        let shape = Shape::take(&mut reader)?;
-        let length = if shape.has_bytes() { reader.count()? } else { 0 };
+        let (shape, length) = Shape::take_with_length(&mut reader)?;
         let times = column::decode_integers(shape, reader.take(length)?, ticks)?;
         let count = reader.count().filter(|count| *count <= SERIES_PER_HOST_MAX)?;
-        let mut entries = Vec::with_capacity(count.min(reader.remaining()));
-        for _ in 0..count {
-            let shape = Shape::take(&mut reader)?;
-            let bytes = if shape.has_bytes() { reader.count()? } else { 0 };
-            entries.push(Entry {
-                shape,
-                group: 0,
-                start: 0,
-                bytes: u32::try_from(bytes)
-                    .ok()
-                    .filter(|_| bytes <= column::bytes_max(ticks))?,
-            });
+        let most = count.min(reader.remaining());
+        let most_bytes = column::bytes_max(ticks);
+        let mut entries = Entries {
+            kept: Vec::with_capacity(chosen.map_or(most, <[usize]>::len)),
+            homeless: Vec::new(),
+            ends: Vec::with_capacity(most),
+        };
+        let mut left = chosen;
+        for series in 0..count {
+            let (shape, bytes) = Shape::take_with_length(&mut reader)?;
+            if bytes > most_bytes {
+                return None;
+            }
+            let kept = match &mut left {
+                None => true,
+                Some([next, rest @ ..]) if *next == series => {
+                    left = Some(rest);
+                    true
+                }
+                Some(_) => false,
+            };
+            entries.add(shape, bytes, kept)?;
         }
-        let groups = groups(&mut reader, &mut entries, body_bytes)?;
-        reader.is_empty().then_some(Self { times, entries, groups })
+        let groups = entries.settle(&mut reader, body_bytes)?;
+        reader.is_empty().then_some(Self {
+            times,
+            entries: entries.kept,
+            chosen: chosen.map(<[usize]>::to_vec),
+            groups,
+        })
+    }
+
+    /// Where the column of a series lies; `None` when there is none, or it was not chosen.
+    pub(crate) fn entry(&self, series: usize) -> Option<&Entry> {
+        match &self.chosen {
+            None => self.entries.get(series),
+            Some(chosen) => self.entries.get(chosen.binary_search(&series).ok()?),
+        }
     }
 }
 
-/// Reads the groups and tells the entries which is theirs.
-fn groups(reader: &mut Reader<'_>, entries: &mut [Entry], body_bytes: u32) -> Option<Vec<Group>> {
-    let mut homeless = entries.iter_mut().filter(|entry| entry.shape.has_bytes());
-    let count = reader.count()?;
-    let mut groups = Vec::with_capacity(count.min(reader.remaining()));
-    let mut start = 0_u64;
-    for index in 0..count {
-        let columns = reader.count()?;
-        let stored = u32::try_from(reader.varint()?).ok()?;
-        let crc = reader.u32()?;
-        let mut plain = 0_usize;
-        for _ in 0..columns {
-            let entry = homeless.next()?;
-            entry.group = length_u32(index);
-            entry.start = length_u32(plain);
-            plain += entry.bytes as usize;
+/// Entries on their way out of a directory.
+struct Entries {
+    kept: Vec<Entry>,
+    /// Those of the kept that have bytes, with the number of their column among all that have.
+    homeless: Vec<(usize, usize)>,
+    /// Where each column with bytes ends when all lie one after the other. Nothing honest reaches 4 GiB.
+    ends: Vec<u32>,
+}
+
+impl Entries {
+    #[inline]
+    fn add(&mut self, shape: Shape, bytes: usize, keep: bool) -> Option<()> {
+        let bytes = u32::try_from(bytes).ok()?;
+        if keep {
+            if shape.has_bytes() {
+                self.homeless.push((self.kept.len(), self.ends.len()));
+            }
+            self.kept.push(Entry {
+                shape,
+                group: 0,
+                start: 0,
+                bytes,
+            });
         }
-        groups.push(Group {
-            start,
-            stored,
-            plain: length_u32(plain),
-            crc,
-        });
-        if plain > GROUP_BYTES_MAX {
-            return None;
+        if shape.has_bytes() {
+            self.ends.push(self.end_of(self.ends.len()).checked_add(bytes)?);
         }
-        start += u64::from(stored);
+        Some(())
     }
-    (homeless.next().is_none() && start == u64::from(body_bytes)).then_some(groups)
+
+    /// Where the first so many columns end.
+    fn end_of(&self, columns: usize) -> u32 {
+        columns.checked_sub(1).map_or(0, |last| self.ends[last])
+    }
+
+    /// Reads the groups and tells the entries which is theirs.
+    fn settle(&mut self, reader: &mut Reader<'_>, body_bytes: u32) -> Option<Vec<Group>> {
+        let homeless = std::mem::take(&mut self.homeless);
+        let mut homeless = homeless.into_iter().peekable();
+        let count = reader.count()?;
+        let mut groups = Vec::with_capacity(count.min(reader.remaining()));
+        let (mut start, mut column) = (0_u64, 0_usize);
+        for index in 0..count {
+            let columns = reader.count()?;
+            let stored = u32::try_from(reader.varint()?).ok()?;
+            let crc = reader.u32()?;
+            let after = column.checked_add(columns).filter(|after| *after <= self.ends.len())?;
+            let before = self.end_of(column);
+            let plain = self.end_of(after) - before;
+            if plain as usize > GROUP_BYTES_MAX {
+                return None;
+            }
+            while let Some((entry, own)) = homeless.next_if(|(_, own)| *own < after) {
+                let entry = &mut self.kept[entry];
+                entry.group = length_u32(index);
+                entry.start = self.ends[own] - before - entry.bytes;
+            }
+            groups.push(Group {
+                start,
+                stored,
+                plain,
+                crc,
+            });
+            start += u64::from(stored);
+            column = after;
+        }
+        (column == self.ends.len() && start == u64::from(body_bytes)).then_some(groups)
+    }
 }
 
 #[cfg(test)]
@@ -219,7 +289,8 @@ mod tests {
     #[test]
     fn any_bytes_are_a_directory_or_none() {
         bolero::check!().for_each(|bytes: &[u8]| {
-            let _ = Directory::decode(bytes, 300, 100);
+            let _ = Directory::decode(bytes, 300, 100, None);
+            let _ = Directory::decode(bytes, 300, 100, Some(&[0, 3]));
         });
     }
 
@@ -230,7 +301,7 @@ mod tests {
         let (directory, body) = encode(&times, &columns, Effort::Full);
         assert!(directory.len() < 50, "{}", directory.len());
         assert!(body.is_empty());
-        let directory = Directory::decode(&directory, 360, 0).unwrap();
+        let directory = Directory::decode(&directory, 360, 0, None).unwrap();
         assert_eq!(directory.times, times);
         assert_eq!(directory.entries.len(), 200);
     }
@@ -242,7 +313,7 @@ mod tests {
             .map(|series| (0..60).map(|tick| Cell::Scaled(tick * series % 17)).collect())
             .collect();
         let (bytes, body) = encode(&times, &columns, Effort::Light);
-        let directory = Directory::decode(&bytes, 60, length_u32(body.len())).unwrap();
+        let directory = Directory::decode(&bytes, 60, length_u32(body.len()), None).unwrap();
         assert!(directory.groups.len() > 4);
         for group in &directory.groups {
             assert!(group.plain == group.stored && group.plain <= 1_024, "{group:?}");

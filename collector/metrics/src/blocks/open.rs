@@ -3,21 +3,54 @@
 use super::{
     BlockRef, DayFile,
     column::{self, Numbers},
-    directory::{Directory, Entry},
+    directory::{Directory, Entry, Group},
     first,
     format::{BlockHeader, PREFIX_BYTES, Prefix, Version},
 };
+use crate::bytes::length_usize;
 use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
 };
 use tocsin_vocabulary::batch::Cell;
 
-/// How much of a block is read at once: in most cases the whole header, so that one read is enough.
-const FIRST_READ_BYTES: u64 = 4_096;
+/// How much of a block is read at once: in most cases the whole header, of small blocks their body too. More would cost
+/// more than the second read that it saves here and there.
+const FIRST_READ_BYTES: u64 = 2_048;
 
 fn invalid(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// Most bytes that a thread keeps for the next block.
+const SPARE_BYTES_MAX: usize = 64 << 10;
+
+thread_local! {
+    static SPARE: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
+}
+
+/// Bytes whose memory the next block takes over that this thread opens: a question opens thousands.
+#[derive(Debug)]
+struct Reused(Vec<u8>);
+
+impl Reused {
+    /// So many bytes, with whatever was in them.
+    fn take(length: usize) -> Self {
+        let mut bytes = SPARE.take();
+        bytes.resize(length, 0);
+        Self(bytes)
+    }
+}
+
+impl Drop for Reused {
+    fn drop(&mut self) {
+        let bytes = std::mem::take(&mut self.0);
+        if bytes.capacity() > SPARE_BYTES_MAX {
+            return;
+        }
+        // When the thread ends there is no place for it any more.
+        let _gone = SPARE.try_with(|spare| spare.set(bytes));
+    }
 }
 
 /// A whole header, its directory not yet looked at.
@@ -25,7 +58,10 @@ fn invalid(what: &'static str) -> io::Error {
 pub(crate) struct Start {
     pub(crate) header: BlockHeader,
     prefix: Prefix,
-    directory: Vec<u8>,
+    bytes: Reused,
+    /// Where the directory begins among the bytes, and where the body would.
+    directory: usize,
+    body_at: usize,
     body: u64,
 }
 
@@ -33,9 +69,9 @@ impl Start {
     /// Reads prefix and header at `offset`; `None` when there is no whole header.
     pub(crate) fn read(day: &DayFile, offset: u64) -> io::Result<Option<Self>> {
         let there = day.end().saturating_sub(offset);
-        let mut bytes = vec![0; crate::bytes::length_usize(there.min(FIRST_READ_BYTES))];
-        day.read_at(offset, &mut bytes)?;
-        let Some((start, _)) = bytes.split_first_chunk::<PREFIX_BYTES>() else {
+        let mut bytes = Reused::take(length_usize(there.min(FIRST_READ_BYTES)));
+        day.read_at(offset, &mut bytes.0)?;
+        let Some((start, _)) = bytes.0.split_first_chunk::<PREFIX_BYTES>() else {
             return Ok(None);
         };
         let start = *start;
@@ -46,14 +82,21 @@ impl Start {
         if length as u64 > there {
             return Ok(None);
         }
-        let known = bytes.len().min(length);
-        bytes.resize(length, 0);
-        day.read_at(offset + known as u64, &mut bytes[known..])?;
-        let decoded = BlockHeader::decode(&prefix, &start, &bytes[PREFIX_BYTES..], offset);
-        Ok(decoded.map(|(header, directory)| Self {
+        let known = bytes.0.len();
+        if known < length {
+            bytes.0.resize(length, 0);
+            day.read_at(offset + known as u64, &mut bytes.0[known..])?;
+        }
+        let decoded = BlockHeader::decode(&prefix, &start, &bytes.0[PREFIX_BYTES..length], offset);
+        let Some((header, directory)) = decoded.map(|(header, directory)| (header, length - directory.len())) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
             header,
             prefix,
-            directory: directory.to_vec(),
+            bytes,
+            directory,
+            body_at: length,
             body: offset + length as u64,
         }))
     }
@@ -63,17 +106,21 @@ impl Start {
         self.prefix.total_bytes()
     }
 
-    /// Looks at the directory; `None` when it makes no sense.
-    pub(crate) fn open(self, day: &Arc<DayFile>) -> Option<OpenBlock> {
+    /// Looks at the directory; `None` when it makes no sense. Of the columns only those of the `chosen` series, ascending,
+    /// can be read then, or all.
+    pub(crate) fn open(self, day: &Arc<DayFile>, chosen: Option<&[usize]>) -> Option<OpenBlock> {
         let body_bytes = self.prefix.body_bytes;
+        let directory = self.bytes.0.get(self.directory..self.body_at)?;
         let layout = match self.prefix.version {
-            Version::First => Layout::First(first::columns(&self.directory, body_bytes)?),
-            Version::Second => Layout::Second(Directory::decode(&self.directory, self.header.ticks, body_bytes)?),
+            Version::First => Layout::First(first::columns(directory, body_bytes)?),
+            Version::Second => Layout::Second(Directory::decode(directory, self.header.ticks, body_bytes, chosen)?),
         };
         Some(OpenBlock {
             header: self.header,
             file: day.clone(),
             body: self.body,
+            ahead: self.bytes,
+            body_at: self.body_at,
             layout,
             unpacked: Mutex::default(),
         })
@@ -92,6 +139,10 @@ pub(crate) struct OpenBlock {
     pub(crate) header: BlockHeader,
     file: Arc<DayFile>,
     body: u64,
+    /// What was read with the header, the start of the body among it.
+    ahead: Reused,
+    /// Where the body begins in it.
+    body_at: usize,
     layout: Layout,
     /// The group that was read last, so that reading neighbours unpacks once.
     unpacked: Mutex<Option<(u32, Arc<Vec<u8>>)>>,
@@ -109,9 +160,20 @@ pub(crate) struct DamagedPart {
 impl BlockRef {
     /// Reads the header.
     pub(crate) fn open(&self) -> io::Result<OpenBlock> {
-        let start = Start::read(&self.file, self.offset)?.ok_or_else(|| invalid("block header is damaged"))?;
+        self.start()?
+            .open(&self.file, None)
+            .ok_or_else(|| invalid("block directory is damaged"))
+    }
+
+    /// Reads its header.
+    pub(crate) fn start(&self) -> io::Result<Start> {
+        Start::read(&self.file, self.offset)?.ok_or_else(|| invalid("block header is damaged"))
+    }
+
+    /// As [`Self::open`], of a header that was read, and for the chosen series alone.
+    pub(crate) fn open_chosen(&self, start: Start, chosen: &[usize]) -> io::Result<OpenBlock> {
         start
-            .open(&self.file)
+            .open(&self.file, Some(chosen))
             .ok_or_else(|| invalid("block directory is damaged"))
     }
 }
@@ -139,18 +201,31 @@ impl OpenBlock {
             return self.first_column(series.saturating_add(1));
         };
         let entry = directory
-            .entries
-            .get(series)
+            .entry(series)
             .ok_or_else(|| invalid("block has no such column"))?;
         let decoded = if entry.shape.has_bytes() {
             let (start, end) = (entry.start as usize, (entry.start + entry.bytes) as usize);
-            let group = self.group(directory, entry)?;
-            let bytes = group.get(start..end);
-            bytes.and_then(|bytes| column::decode(entry.shape, bytes, self.header.ticks))
+            let decode = |group: &[u8]| column::decode(entry.shape, group.get(start..end)?, self.header.ticks);
+            match self.plain_ahead(directory, entry) {
+                Some(group) => decode(group),
+                None => decode(&self.group(directory, entry)?),
+            }
         } else {
             column::decode(entry.shape, &[], self.header.ticks)
         };
         decoded.ok_or_else(|| invalid("block column is damaged"))
+    }
+
+    /// The group of an entry, when it lies plain and whole in what was read with the header.
+    fn plain_ahead(&self, directory: &Directory, entry: &Entry) -> Option<&[u8]> {
+        let group = directory.groups.get(entry.group as usize)?;
+        self.ahead(group).filter(|stored| group.is_plain(stored))
+    }
+
+    /// The stored bytes of a group, when they were read with the header.
+    fn ahead(&self, group: &Group) -> Option<&[u8]> {
+        let from = self.body_at.checked_add(length_usize(group.start))?;
+        self.ahead.0.get(from..from.checked_add(group.stored as usize)?)
     }
 
     fn group(&self, directory: &Directory, entry: &Entry) -> io::Result<Arc<Vec<u8>>> {
@@ -170,9 +245,15 @@ impl OpenBlock {
             .groups
             .get(index)
             .ok_or_else(|| invalid("block has no such group"))?;
-        let mut stored = vec![0; group.stored as usize];
-        self.file.read_at(self.body + group.start, &mut stored)?;
-        group.unpack(stored).ok_or_else(|| invalid("block group is damaged"))
+        let plain = match self.ahead(group) {
+            Some(stored) => group.unpack(stored),
+            None => {
+                let mut stored = vec![0; group.stored as usize];
+                self.file.read_at(self.body + group.start, &mut stored)?;
+                group.unpack(&stored)
+            }
+        };
+        plain.ok_or_else(|| invalid("block group is damaged"))
     }
 
     fn first_bytes(&self, index: usize) -> io::Result<Vec<u8>> {

@@ -11,7 +11,7 @@ use crate::{
 use std::{io, ops::RangeInclusive, sync::Arc};
 use tocsin_vocabulary::{
     Dictionary, SpoolId, Timestamp,
-    batch::{Decoder, Tick},
+    batch::{Decoder, Picker, Tick},
 };
 
 /// The open ticks of some hours, and what is needed to read them.
@@ -25,7 +25,7 @@ pub(crate) struct View {
     files: Vec<(u32, Arc<dyn DiskFile>)>,
 }
 
-/// A tick as it was found.
+/// A tick as it was found. Where only some cells were chosen, it has these alone.
 pub(crate) struct Found<'a> {
     pub(crate) spool: SpoolId,
     pub(crate) seq: u64,
@@ -37,6 +37,14 @@ pub(crate) struct Found<'a> {
 impl Head {
     /// What lies in these hours. Made under the host's lock; a few kilobytes are copied.
     pub(crate) fn view(&self, hours: RangeInclusive<i64>, segments: &Segments) -> View {
+        View {
+            light: self.light(hours.clone()).cloned().collect(),
+            ..self.view_open(hours, segments)
+        }
+    }
+
+    /// As [`Self::view`], its light blocks left out.
+    pub(crate) fn view_open(&self, hours: RangeInclusive<i64>, segments: &Segments) -> View {
         let wanted = |place: &Place| place.open && hours.contains(&hour_of(Timestamp::from_millis(place.time)));
         let first = self.places.iter().position(wanted);
         let last = self.places.iter().rposition(wanted);
@@ -44,7 +52,7 @@ impl Head {
             .zip(last)
             .map_or(&[][..], |(first, last)| &self.places[self.chain_start(first)..=last]);
         View {
-            light: self.light(hours.clone()).cloned().collect(),
+            light: Vec::new(),
             hours,
             places: places.to_vec(),
             spools: self.spools.clone(),
@@ -103,10 +111,37 @@ impl View {
         dictionaries: &Dictionaries,
         mut each: impl FnMut(Found<'_>),
     ) -> io::Result<Vec<(SpoolId, u64)>> {
+        self.read(dictionaries, WholeTicks::default(), &mut each)
+    }
+
+    /// As [`Self::for_each`], but of each tick only the cells whose places `choose` names of its dictionary, ascending.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn for_each_chosen(
+        &self,
+        dictionaries: &Dictionaries,
+        choose: impl Fn(&Dictionary) -> Vec<usize>,
+        mut each: impl FnMut(Found<'_>),
+    ) -> io::Result<Vec<(SpoolId, u64)>> {
+        let chosen = ChosenCells {
+            choose,
+            live: Picker::new(),
+            chunk: Picker::new(),
+        };
+        self.read(dictionaries, chosen, &mut each)
+    }
+
+    fn read(
+        &self,
+        dictionaries: &Dictionaries,
+        decoders: impl Decoders,
+        each: &mut impl FnMut(Found<'_>),
+    ) -> io::Result<Vec<(SpoolId, u64)>> {
         let mut reading = Reading {
             view: self,
             dictionaries,
-            live: Decoder::new(),
+            decoders,
             buffer: Vec::new(),
             unreadable: Vec::new(),
         };
@@ -115,10 +150,10 @@ impl View {
             if matches!(place.part, Part::Batch(_)) {
                 let same = |other: &&Place| other.record == place.record;
                 let (chunk, after) = rest.split_at(rest.iter().take_while(same).count());
-                reading.chunk(chunk, &mut each)?;
+                reading.chunk(chunk, each)?;
                 rest = after;
             } else {
-                reading.live(place, &mut each)?;
+                reading.live(place, each)?;
                 rest = after;
             }
         }
@@ -157,15 +192,82 @@ impl View {
     }
 }
 
-struct Reading<'a> {
+/// Which of two chains a batch belongs to: that of the live ticks, or that of the chunk at hand.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    Live,
+    Chunk,
+}
+
+/// What decodes the batches of both chains.
+trait Decoders {
+    /// The chain begins anew.
+    fn reset(&mut self, which: Which);
+    /// The next tick of the chain; `None` when the batch does not belong there.
+    fn decode(&mut self, which: Which, bytes: &[u8], dictionaries: &Dictionaries) -> Option<(&Tick, &Dictionary)>;
+}
+
+/// Decodes all cells.
+#[derive(Default)]
+struct WholeTicks {
+    live: Decoder,
+    chunk: Decoder,
+}
+
+impl WholeTicks {
+    const fn of(&mut self, which: Which) -> &mut Decoder {
+        match which {
+            Which::Live => &mut self.live,
+            Which::Chunk => &mut self.chunk,
+        }
+    }
+}
+
+impl Decoders for WholeTicks {
+    fn reset(&mut self, which: Which) {
+        self.of(which).reset();
+    }
+
+    fn decode(&mut self, which: Which, bytes: &[u8], dictionaries: &Dictionaries) -> Option<(&Tick, &Dictionary)> {
+        let decoded = self.of(which).decode(bytes, |hash| dictionaries.get(hash)).ok()?;
+        Some((decoded.tick, decoded.dictionary))
+    }
+}
+
+/// Decodes the cells that are chosen.
+struct ChosenCells<F> {
+    choose: F,
+    live: Picker,
+    chunk: Picker,
+}
+
+impl<F: Fn(&Dictionary) -> Vec<usize>> Decoders for ChosenCells<F> {
+    fn reset(&mut self, which: Which) {
+        match which {
+            Which::Live => self.live.reset(),
+            Which::Chunk => self.chunk.reset(),
+        }
+    }
+
+    fn decode(&mut self, which: Which, bytes: &[u8], dictionaries: &Dictionaries) -> Option<(&Tick, &Dictionary)> {
+        let picker = match which {
+            Which::Live => &mut self.live,
+            Which::Chunk => &mut self.chunk,
+        };
+        let picked = picker.pick(bytes, |hash| dictionaries.get(hash), &self.choose).ok()?;
+        Some((picked.tick, picked.dictionary))
+    }
+}
+
+struct Reading<'a, D> {
     view: &'a View,
     dictionaries: &'a Dictionaries,
-    live: Decoder,
+    decoders: D,
     buffer: Vec<u8>,
     unreadable: Vec<(SpoolId, u64)>,
 }
 
-impl Reading<'_> {
+impl<D: Decoders> Reading<'_, D> {
     /// Reads a record; `false` when there is none where it should be.
     fn read(&mut self, place: &Place) -> io::Result<bool> {
         let record = place.record;
@@ -196,22 +298,22 @@ impl Reading<'_> {
             .and_then(|(_, body)| Live::decode(body))
             .filter(|live| live.seq == place.seq);
         let Some(live) = found else {
-            self.live.reset();
+            self.decoders.reset(Which::Live);
             self.give_up(place);
             return Ok(());
         };
         let received_at = live.received_at;
-        let decoded = self.live.decode(live.payload, |hash| self.dictionaries.get(hash));
+        let decoded = self.decoders.decode(Which::Live, live.payload, self.dictionaries);
         match decoded {
-            Ok(decoded) if self.view.wants(place) => each(Found {
+            Some((tick, dictionary)) if self.view.wants(place) => each(Found {
                 spool: self.view.spool_of(place),
                 seq: place.seq,
-                tick: decoded.tick,
-                dictionary: decoded.dictionary,
+                tick,
+                dictionary,
                 received_at,
             }),
-            Ok(_) => {}
-            Err(_) => self.give_up(place),
+            Some(_) => {}
+            None => self.give_up(place),
         }
         Ok(())
     }
@@ -227,11 +329,10 @@ impl Reading<'_> {
             .and_then(|(_, body)| Chunk::decode(body));
         let mut left = places;
         if let Some(chunk) = found {
-            let mut decoder = Decoder::new();
+            self.decoders.reset(Which::Chunk);
             for (index, (seq, payload)) in chunk.batches.iter().enumerate() {
-                let Ok(decoded) = decoder.decode(payload, |hash| self.dictionaries.get(hash)) else {
-                    break;
-                };
+                let decoded = self.decoders.decode(Which::Chunk, payload, self.dictionaries);
+                let Some((tick, dictionary)) = decoded else { break };
                 let Some((place, rest)) = left.split_first() else { break };
                 if place.part != Part::Batch(u16::try_from(index).unwrap_or(u16::MAX)) || place.seq != *seq {
                     continue;
@@ -241,8 +342,8 @@ impl Reading<'_> {
                     each(Found {
                         spool: self.view.spool_of(place),
                         seq: *seq,
-                        tick: decoded.tick,
-                        dictionary: decoded.dictionary,
+                        tick,
+                        dictionary,
                         received_at: chunk.received_at,
                     });
                 }

@@ -296,9 +296,10 @@ fn gather(context: &Context<'_>, plan: &Plan, host: &Host) -> Result<(BTreeMap<i
     let hours = first_hour(context)..=hour_of(context.query.to);
     let mut found: BTreeMap<i64, Sources> = BTreeMap::new();
     let state = host.lock();
-    let mut head = state.head.view(hours.clone(), &shared.segments());
-    for light in head.light.drain(..) {
-        found.entry(light.block.hour).or_default().light.push(light.block);
+    let head = state.head.view_open(hours.clone(), &shared.segments());
+    for light in state.head.light(hours.clone()) {
+        let block = light.block.clone();
+        found.entry(block.hour).or_default().light.push(block);
     }
     for hour in head.open_hours() {
         found.entry(hour).or_default().open = true;

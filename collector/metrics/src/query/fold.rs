@@ -140,9 +140,35 @@ impl Fold {
         (time >= self.from && seconds > 0.0).then(|| Part::rate(increase, seconds))
     }
 
-    /// Takes the next bucket of a rollup, which begins at `start`.
-    pub(super) fn add_bucket(&mut self, start: i64, bucket: &Bucket, longest: i64) -> Result<(), QueryError> {
+    /// Takes the next bucket of a rollup, which begins at `start`. When it is the only one of its time it tells its width,
+    /// milliseconds.
+    #[inline]
+    pub(super) fn add_bucket(
+        &mut self,
+        (start, width): (i64, Option<i64>),
+        bucket: &Bucket,
+        longest: i64,
+    ) -> Result<(), QueryError> {
         let at = start.max(self.from);
+        if let Some(width) = width
+            && self.step == Some(width)
+        {
+            let value = match self.aggregate {
+                Aggregate::Avg => Some(bucket.sum / bucket.count),
+                Aggregate::Min => Some(bucket.min),
+                Aggregate::Max => Some(bucket.max),
+                Aggregate::Last => Some(bucket.last),
+                Aggregate::Rate => None,
+            };
+            if let Some(value) = value {
+                self.put_step(start, width, value, (bucket.min, bucket.max));
+                return Ok(());
+            }
+        }
+        self.join_bucket(at, bucket, longest)
+    }
+
+    fn join_bucket(&mut self, at: i64, bucket: &Bucket, longest: i64) -> Result<(), QueryError> {
         if self.aggregate != Aggregate::Rate {
             let part = Part {
                 count: bucket.count,
@@ -195,22 +221,39 @@ impl Fold {
             return Ok(());
         };
         let Some(part) = part else { return Ok(()) };
-        if let Some((start, open)) = &mut self.open
-            && (*start..*start + step).contains(&time)
-        {
-            open.join(&part);
-            return Ok(());
+        let mut start = None;
+        if let Some((open_start, open)) = &mut self.open {
+            let next = *open_start + step;
+            if (*open_start..next).contains(&time) {
+                open.join(&part);
+                return Ok(());
+            }
+            // Steps mostly follow each other, and dividing takes longer than all of the rest here.
+            start = Some(next).filter(|next| (*next..*next + step).contains(&time));
         }
         self.flush(step);
-        self.open = Some((time.div_euclid(step) * step, part));
+        self.open = Some((start.unwrap_or_else(|| time.div_euclid(step) * step), part));
         Ok(())
     }
 
-    /// Writes the step that was filled, and nothing for the ones before it that were not.
+    /// Writes a whole step, of which nothing else is to come.
+    #[inline]
+    fn put_step(&mut self, start: i64, step: i64, value: f64, edges: (f64, f64)) {
+        self.flush(step);
+        self.write(start, step, value, edges);
+    }
+
+    /// Writes the step that was filled.
+    #[inline]
     fn flush(&mut self, step: i64) {
-        let Some((start, part)) = self.open.take() else {
-            return;
-        };
+        if let Some((start, part)) = self.open.take() {
+            self.write(start, step, part.value(self.aggregate), (part.min, part.max));
+        }
+    }
+
+    /// Writes a step, and nothing for the ones before it that were not filled.
+    #[inline]
+    fn write(&mut self, start: i64, step: i64, value: f64, (min, max): (f64, f64)) {
         if self.points.is_empty() {
             let grid = self.grid();
             self.points.reserve(grid);
@@ -218,10 +261,9 @@ impl Fold {
             self.max.reserve(grid);
         }
         self.pad(start, step);
-        self.points
-            .push((Timestamp::from_millis(start), Some(part.value(self.aggregate))));
-        self.min.push(Some(part.min));
-        self.max.push(Some(part.max));
+        self.points.push((Timestamp::from_millis(start), Some(value)));
+        self.min.push(Some(min));
+        self.max.push(Some(max));
     }
 
     fn pad(&mut self, until: i64, step: i64) {
@@ -280,6 +322,35 @@ mod tests {
             ]
         );
         assert_eq!((min[0], max[0], min[1]), (Some(1.0), Some(3.0), None));
+    }
+
+    #[test]
+    fn a_bucket_as_wide_as_a_step_is_its_point() {
+        let bucket = |sum: f64| Bucket {
+            count: 4.0,
+            min: 1.0,
+            max: sum,
+            sum,
+            last: 2.0,
+            ..Bucket::default()
+        };
+        for aggregate in [Aggregate::Avg, Aggregate::Min, Aggregate::Max, Aggregate::Last] {
+            let folded = |width: Option<i64>| {
+                let at = Timestamp::from_millis;
+                let mut fold = Fold::new(aggregate, at(1_500), at(7_999), Some(1_000));
+                fold.add([(1_600, Some(3.0))], FAR).unwrap();
+                for start in [3_000, 4_000, 6_000] {
+                    fold.add_bucket((start, width), &bucket(start as f64), FAR).unwrap();
+                }
+                fold.finish()
+            };
+            let (points, min, max) = folded(Some(1_000));
+            assert_eq!(
+                (&points, &min, &max),
+                (&folded(None).0, &folded(None).1, &folded(None).2)
+            );
+            assert_eq!((points.len(), min[2], max[3]), (7, Some(1.0), Some(4_000.0)));
+        }
     }
 
     #[test]

@@ -1,28 +1,26 @@
 //! One host on its way through a query: what an hour's blocks and head hold is folded into its points.
 
 mod mixed;
+mod rolled_up;
 
 use super::{
-    Aggregate, Query,
+    Query,
     budget::Meter,
     fold::{Fold, Ticks},
     observed::Observed,
     wanted::Wanted,
 };
 use crate::{
-    blocks::{BlockRef, column::Numbers},
+    blocks::{BlockRef, OpenBlock, column::Numbers},
     error::QueryError,
-    head::{HOUR_MS, hour_of, view::View},
+    head::{hour_of, view::View},
     host::Host,
-    rollups::{
-        Tier,
-        clock::Clock,
-        load::{DayRow, HostDay},
-    },
+    rollups::clock::Clock,
     shared::Shared,
 };
-use mixed::{Mixed, rescaled, settle, whole};
+use mixed::{Mixed, Settled, rescaled, whole};
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, HashMap},
     io,
     sync::{Arc, atomic::Ordering},
@@ -148,28 +146,28 @@ impl HostRun {
         }
         if sources.open {
             self.read_head(context, wanted)?;
-            mixed.add(self.heads.remove(&hour).unwrap_or_default());
+            mixed.append(self.heads.remove(&hour).unwrap_or_default());
         }
-        let Mixed { mut times, samples } = mixed;
-        times.sort_unstable();
-        times.dedup();
+        let (times, once) = mixed.times();
         let Some(clock) = Clock::of(&times) else { return Ok(()) };
         let longest = self.observed.add(&clock);
-        for ((fold, series), ranked) in self.folds.iter_mut().zip(&self.series).zip(samples) {
-            context.read(ranked.len())?;
-            let (times, cells) = settle(ranked);
-            match (context.step, whole(&cells)) {
-                // As from a single block, to the last digit: nobody sees an hour being sealed.
-                (Some(step), Some(numbers)) => {
-                    let ticks = Ticks::new(&times, context.query.from.as_millis(), step, longest);
-                    fold.add_whole(&ticks, |at| numbers[at], series.decimals)?;
+        let from = context.query.from.as_millis();
+        let ticks = context.step.map(|step| Ticks::new(&times, from, step, longest));
+        for (slot, (fold, series)) in self.folds.iter_mut().zip(&self.series).enumerate() {
+            let decimals = series.decimals;
+            match (mixed.settle(slot, once), &ticks) {
+                (Settled::Whole(numbers), Some(ticks)) => {
+                    context.read(numbers.len())?;
+                    fold.add_whole(ticks, |at| numbers[at], decimals)?;
                 }
-                _ => {
-                    let samples = times.into_iter().zip(cells);
-                    fold.add(
-                        samples.map(|(time, cell)| (time, value(cell, series.decimals))),
-                        longest,
-                    )?;
+                (Settled::Whole(numbers), None) => {
+                    context.read(numbers.len())?;
+                    let cells = numbers.iter().map(|number| value(Cell::Scaled(*number), decimals));
+                    fold.add(times.iter().copied().zip(cells), longest)?;
+                }
+                (Settled::Cells(times, cells), _) => {
+                    context.read(cells.len())?;
+                    add_cells(context, fold, (times, cells), decimals, longest)?;
                 }
             }
         }
@@ -178,10 +176,9 @@ impl HostRun {
 
     /// The only block of its hour: its columns go straight into the points.
     fn add_block(&mut self, context: &Context<'_>, wanted: &mut Wanted<'_>, block: &BlockRef) -> Result<(), Trouble> {
-        let open = block.open()?;
-        if open.header.last.as_millis() < context.begin || open.header.first.as_millis() > context.end {
+        let Some((open, dictionary)) = open(context, wanted, block)? else {
             return Ok(());
-        }
+        };
         let times = open.times()?;
         let from = times.partition_point(|time| *time < context.begin);
         let to = times.partition_point(|time| *time <= context.end);
@@ -198,9 +195,7 @@ impl HostRun {
         };
         let Some(clock) = clock else { return Ok(()) };
         let longest = self.observed.add(&clock);
-        let Some(dictionary) = dictionary_of(context.shared, open.header.dictionary) else {
-            return Ok(());
-        };
+        let Some(dictionary) = dictionary else { return Ok(()) };
         let ticks = context
             .step
             .filter(|_| once)
@@ -236,26 +231,20 @@ impl HostRun {
         rank: u32,
         mixed: &mut Mixed,
     ) -> Result<(), Trouble> {
-        let open = block.open()?;
-        if open.header.last.as_millis() < context.begin || open.header.first.as_millis() > context.end {
-            return Ok(());
-        }
-        let times = open.times()?;
-        let inside = context.begin..=context.end;
-        mixed
-            .times
-            .extend(times.iter().copied().filter(|time| inside.contains(time)));
-        let Some(dictionary) = dictionary_of(context.shared, open.header.dictionary) else {
+        let Some((open, dictionary)) = open(context, wanted, block)? else {
             return Ok(());
         };
+        let times = open.times()?;
+        let from = times.partition_point(|time| *time < context.begin);
+        let to = times.partition_point(|time| *time <= context.end);
+        mixed.begin(rank, times.get(from..to).unwrap_or_default().iter().copied());
+        let Some(dictionary) = dictionary else { return Ok(()) };
         for &(index, slot, decimals) in self.slots(context, wanted, &dictionary).iter() {
             let Some(numbers) = undamaged(context.shared, open.numbers(index))? else {
                 continue;
             };
-            let samples = times.iter().enumerate().filter(|(_, time)| inside.contains(time));
             let own = self.series.get(slot).map_or(decimals, |series| series.decimals);
-            let samples = samples.map(|(at, time)| (*time, rank, rescaled(numbers.get(at), decimals, own)));
-            mixed.slot(slot).extend(samples);
+            mixed.add(slot, &numbers, from, (decimals, own));
         }
         Ok(())
     }
@@ -266,22 +255,29 @@ impl HostRun {
         let mut heads: BTreeMap<i64, Mixed> = BTreeMap::new();
         // Ticks that follow each other mostly have one dictionary.
         let mut known: Option<(Hash, Slots)> = None;
-        let read = head.for_each(&context.shared.dictionaries, |found| {
+        // Both ask it, one after the other.
+        let wanted = RefCell::new(wanted);
+        let choose = |dictionary: &Dictionary| wanted.borrow_mut().places(dictionary).to_vec();
+        let read = head.for_each_chosen(&context.shared.dictionaries, choose, |found| {
             let time = found.tick.time.as_millis();
             if !(context.begin..=context.end).contains(&time) {
                 return;
             }
-            let mixed = heads.entry(hour_of(found.tick.time)).or_default();
-            mixed.times.push(time);
+            let mixed = heads.entry(hour_of(found.tick.time)).or_insert_with(|| {
+                let mut mixed = Mixed::default();
+                mixed.begin(HEAD_RANK, []);
+                mixed
+            });
+            mixed.push_time(time);
             let hash = found.dictionary.hash();
             if known.as_ref().is_none_or(|(known, _)| *known != hash) {
-                known = Some((hash, self.slots(context, wanted, found.dictionary)));
+                known = Some((hash, self.slots(context, &mut wanted.borrow_mut(), found.dictionary)));
             }
             let Some((_, slots)) = &known else { return };
-            for &(index, slot, decimals) in slots.iter() {
-                let cell = found.tick.cells.get(index).copied().unwrap_or(Cell::Absent);
+            // Slots and cells are both in order of the dictionary.
+            for (&(_, slot, decimals), &cell) in slots.iter().zip(&found.tick.cells) {
                 let own = self.series.get(slot).map_or(decimals, |series| series.decimals);
-                mixed.slot(slot).push((time, HEAD_RANK, rescaled(cell, decimals, own)));
+                mixed.push(slot, rescaled(cell, decimals, own));
             }
         });
         self.heads = heads;
@@ -290,90 +286,23 @@ impl HostRun {
             source,
         })
     }
-
-    /// Takes the next hours from their rollups.
-    pub(super) fn add_rollups(
-        &mut self,
-        context: &Context<'_>,
-        wanted: &mut Wanted<'_>,
-        day: &HostDay,
-        (tier, hours): (Tier, &[i64]),
-    ) -> Result<(), QueryError> {
-        let mut heard: Vec<Heard> = Vec::with_capacity(hours.len());
-        for &start in hours {
-            let number = u32::try_from(start.rem_euclid(crate::blocks::DAY_MS) / HOUR_MS).unwrap_or(0);
-            if let Some(clock) = day.clock(number).filter(|clock| clock.last >= context.begin) {
-                let longest = self.observed.add(clock);
-                heard.push(Heard { number, start, longest });
-            }
-        }
-        let mut rows: Vec<(usize, u8, DayRow<'_>)> = Vec::new();
-        let mut known: Option<(Hash, Slots)> = None;
-        for row in day.rows() {
-            if !heard.iter().any(|hour| row.has(hour.number)) {
-                continue;
-            }
-            let (hash, index) = row.series();
-            if known.as_ref().is_none_or(|(known, _)| *known != hash) {
-                let dictionary = dictionary_of(context.shared, hash);
-                known = dictionary.map(|dictionary| (hash, self.slots(context, wanted, &dictionary)));
-            }
-            let Some((_, slots)) = &known else { continue };
-            if let Ok(at) = slots.binary_search_by_key(&index, |(index, ..)| *index) {
-                let (_, slot, decimals) = slots[at];
-                rows.push((slot, decimals, row));
-            }
-        }
-        rows.sort_by_key(|(slot, ..)| *slot);
-        for of_slot in rows.chunk_by(|one, two| one.0 == two.0) {
-            self.add_rows(context, tier, &heard, of_slot)?;
-        }
-        Ok(())
-    }
-
-    /// Takes the rows of one series, hour by hour.
-    fn add_rows(
-        &mut self,
-        context: &Context<'_>,
-        tier: Tier,
-        heard: &[Heard],
-        rows: &[(usize, u8, DayRow<'_>)],
-    ) -> Result<(), QueryError> {
-        let Some((slot, _, first)) = rows.first() else {
-            return Ok(());
-        };
-        let Some(fold) = self.folds.get_mut(*slot) else {
-            return Ok(());
-        };
-        let from = context.query.from.as_millis();
-        let rate = context.query.aggregate_for(first.kind()) == Aggregate::Rate;
-        let mut outcome = Ok(());
-        let mut buckets = 0;
-        for hour in heard {
-            for (_, decimals, row) in rows.iter().filter(|(.., row)| row.has(hour.number)) {
-                buckets += tier.per_hour();
-                row.for_each(tier, (hour.number, hour.start), *decimals, |start, bucket| {
-                    if start > context.end || outcome.is_err() {
-                    } else if start + tier.millis() > from {
-                        outcome = fold.add_bucket(start, bucket, hour.longest);
-                    } else if rate && bucket.last_at >= context.begin {
-                        fold.seed(bucket.last_at, bucket.last);
-                    }
-                });
-            }
-        }
-        context.read(buckets)?;
-        outcome
-    }
 }
 
-/// An hour that is taken from rollups.
-struct Heard {
-    /// Its number in its day.
-    number: u32,
-    start: i64,
-    /// Longest interval that is no gap there.
+/// Adds the cells of a series' part of an hour.
+fn add_cells(
+    context: &Context<'_>,
+    fold: &mut Fold,
+    (times, cells): (Vec<i64>, Vec<Cell>),
+    decimals: u8,
     longest: i64,
+) -> Result<(), QueryError> {
+    if let (Some(step), Some(numbers)) = (context.step, whole(&cells)) {
+        // As from a single block, to the last digit: nobody sees an hour being sealed.
+        let ticks = Ticks::new(&times, context.query.from.as_millis(), step, longest);
+        return fold.add_whole(&ticks, |at| numbers[at], decimals);
+    }
+    let samples = times.into_iter().zip(cells);
+    fold.add(samples.map(|(time, cell)| (time, value(cell, decimals))), longest)
 }
 
 /// Why a block did not go in.
@@ -392,6 +321,22 @@ impl From<QueryError> for Trouble {
     fn from(error: QueryError) -> Self {
         Self::Query(error)
     }
+}
+
+/// Opens a block for the wanted series of its dictionary, unless none of its ticks is asked for.
+fn open(
+    context: &Context<'_>,
+    wanted: &mut Wanted<'_>,
+    block: &BlockRef,
+) -> io::Result<Option<(OpenBlock, Option<Dictionary>)>> {
+    let start = block.start()?;
+    if start.header.last.as_millis() < context.begin || start.header.first.as_millis() > context.end {
+        return Ok(None);
+    }
+    let dictionary = dictionary_of(context.shared, start.header.dictionary);
+    let places = dictionary.as_ref().map(|dictionary| wanted.places(dictionary));
+    let open = block.open_chosen(start, places.as_deref().unwrap_or_default())?;
+    Ok(Some((open, dictionary)))
 }
 
 /// A damaged block costs its data, not the answer.

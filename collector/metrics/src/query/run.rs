@@ -26,7 +26,8 @@ use tocsin_vocabulary::Timestamp;
 const BATCH_HOSTS: usize = 64;
 /// Hours of hosts from which on a query is large.
 const LARGE_HOURS: usize = 2_000;
-/// Threads of a large query.
+/// Threads of a large query. It may have more processors than one to itself because the gate lets few such queries in at
+/// a time (one, on a machine with two processors), and because its threads stand back: ingest, rules and pages go first.
 const THREADS_MAX: usize = 2;
 /// How much the threads of a large query stand back (`nice`).
 const NICE: i32 = 10;

@@ -7,10 +7,13 @@ use tocsin_vocabulary::{Dictionary, Hash, Series};
 /// The wanted series of a dictionary with their places in it, ascending.
 pub(super) type Found = Arc<[(usize, Arc<Series>)]>;
 
+/// Their places alone.
+pub(super) type Places = Arc<[usize]>;
+
 /// The query's choice, remembered for each dictionary.
 pub(super) struct Wanted<'a> {
     query: &'a Query,
-    known: HashMap<Hash, Found>,
+    known: HashMap<Hash, (Found, Places)>,
 }
 
 impl<'a> Wanted<'a> {
@@ -27,15 +30,26 @@ impl<'a> Wanted<'a> {
     }
 
     pub(super) fn of(&mut self, dictionary: &Dictionary) -> Found {
+        self.find(dictionary).0.clone()
+    }
+
+    /// The places of the wanted series of a dictionary, ascending.
+    pub(super) fn places(&mut self, dictionary: &Dictionary) -> Places {
+        self.find(dictionary).1.clone()
+    }
+
+    fn find(&mut self, dictionary: &Dictionary) -> &(Found, Places) {
         let query = self.query;
         let find = || {
             let all = dictionary.series().enumerate();
             let wanted = all.filter(|(_, series)| Self::metric(query, &series.name) && has(query, series));
-            wanted
+            let found: Found = wanted
                 .map(|(index, series)| (index, Arc::new(series.clone())))
-                .collect()
+                .collect();
+            let places = found.iter().map(|(index, _)| *index).collect();
+            (found, places)
         };
-        self.known.entry(dictionary.hash()).or_insert_with(find).clone()
+        self.known.entry(dictionary.hash()).or_insert_with(find)
     }
 }
 

@@ -102,6 +102,7 @@ impl Need {
 
 /// Reads the bucket of `count` samples that begins at `start` from place `at` of a row's columns; those that were not
 /// wanted are absent.
+#[inline]
 pub(super) fn read(kind: Kind, columns: &[Numbers], (at, count): (usize, i64), start: i64, decimals: u8) -> Bucket {
     let cell = |field: usize| columns.get(field).map_or(Cell::Absent, |column| column.get(at));
     let value = |field: usize| -> f64 { cell(field).to_f64(decimals).unwrap_or(0.0) };

@@ -6,7 +6,7 @@ use super::{
     clock::Clock,
     is_damage,
     merge::condemn,
-    row::{HOURS, Row, RowBytes},
+    row::{Row, RowBytes},
     run::{OpenRun, Run, Unpacker},
 };
 use crate::{disk::Disk, head::HOUR_MS};
@@ -22,10 +22,10 @@ use tocsin_vocabulary::{Hash, HostId, Kind};
 const OPEN_MAX: usize = 128;
 
 /// What is known of one host and day.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct HostDay {
-    /// By the number of the hour.
-    clocks: Vec<Option<Clock>>,
+    /// With the number of the hour, ascending.
+    clocks: Vec<(u32, Clock)>,
     /// With the hours for which each speaks, the one that begins first first.
     rows: Vec<(u32, Row)>,
 }
@@ -38,23 +38,31 @@ pub(crate) struct DayRow<'a> {
 }
 
 impl HostDay {
-    fn new() -> Self {
-        Self {
-            clocks: vec![None; HOURS as usize],
-            rows: Vec::new(),
+    /// Takes the hours for which nothing spoke yet; answers which they are.
+    fn hear(&mut self, hours: Vec<(u32, Clock)>) -> u32 {
+        let mask = |hours: &[(u32, Clock)]| hours.iter().fold(0_u32, |mask, (hour, _)| mask | 1 << hour);
+        if self.clocks.is_empty() {
+            self.clocks = hours;
+            return mask(&self.clocks);
         }
+        let known = mask(&self.clocks);
+        let granted = mask(&hours) & !known;
+        let new = hours.into_iter().filter(|(hour, _)| granted & 1 << hour != 0);
+        self.clocks.extend(new);
+        self.clocks.sort_unstable_by_key(|(hour, _)| *hour);
+        granted
     }
 
     /// The hours there are, ascending, as epoch milliseconds.
     pub(crate) fn hours(&self, day: i64) -> impl Iterator<Item = i64> {
-        let starts = (0..).map(move |hour| day + hour * HOUR_MS);
-        let known = starts.zip(&self.clocks).filter(|(_, clock)| clock.is_some());
-        known.map(|(start, _)| start)
+        self.clocks
+            .iter()
+            .map(move |(hour, _)| day + i64::from(*hour) * HOUR_MS)
     }
 
-    /// When the host ticked in that hour.
-    pub(crate) fn clock(&self, hour: u32) -> Option<&Clock> {
-        self.clocks.get(hour as usize)?.as_ref()
+    /// When the host ticked in each of them, by the number of the hour.
+    pub(crate) fn clocks(&self) -> impl Iterator<Item = &(u32, Clock)> {
+        self.clocks.iter()
     }
 
     /// Its series. One series may have several rows, for different hours.
@@ -80,6 +88,7 @@ impl DayRow<'_> {
     }
 
     /// Calls `each` with start and content of the buckets of that hour, which begins at `start`, that have a sample.
+    #[inline]
     pub(crate) fn for_each(
         &self,
         tier: Tier,
@@ -134,7 +143,7 @@ impl Opened {
         series: &mut dyn FnMut(Hash, usize) -> bool,
     ) -> io::Result<Vec<HostDay>> {
         let mut days: Vec<HostDay> = Vec::new();
-        days.resize_with(ask.hosts.len(), HostDay::new);
+        days.resize_with(ask.hosts.len(), HostDay::default);
         let Some((&first, &last)) = ask.hosts.first().zip(ask.hosts.last()) else {
             return Ok(days);
         };
@@ -176,12 +185,7 @@ impl Opened {
             let Ok(at) = ask.hosts.binary_search(&own.host) else {
                 return;
             };
-            for (hour, clock) in own.hours {
-                if let Some(place @ None) = days[at].clocks.get_mut(hour as usize) {
-                    *place = Some(clock);
-                    granted[at] |= 1 << hour;
-                }
-            }
+            granted[at] |= days[at].hear(own.hours);
         })?;
         if granted.iter().all(|hours| *hours == 0) {
             return Ok(());

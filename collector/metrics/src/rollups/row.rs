@@ -82,6 +82,7 @@ impl Row {
     }
 
     /// Samples of a bucket, and where it lies in the columns; none when there are none.
+    #[inline]
     fn filled(&self, bucket: usize) -> Option<(usize, i64)> {
         let Cell::Scaled(count @ 1..) = self.counts.get(bucket) else {
             return None;
@@ -94,6 +95,7 @@ impl Row {
     }
 
     /// What is in a bucket that begins at `start`.
+    #[inline]
     pub(super) fn bucket(&self, bucket: usize, start: i64, decimals: u8) -> Option<Bucket> {
         let filled = self.filled(bucket)?;
         Some(bucket::read(self.kind, &self.columns, filled, start, decimals))
@@ -259,37 +261,45 @@ impl Clocks {
     fn decode(reader: &mut Reader<'_>, day: i64) -> Option<Self> {
         let host = HostId::from_bytes(reader.array()?);
         let mask = mask(reader)?;
-        let hours: Vec<u32> = (0..HOURS).filter(|hour| mask & (1 << hour) != 0).collect();
+        let count = mask.count_ones() as usize;
         let mut column = |count: usize| {
             let length = reader.count()?;
-            column::decode_integers_alone(reader.take(length)?, count)
+            // Most hosts tick alike in every hour: a constant needs no memory.
+            column::decode_alone(reader.take(length)?, count)
         };
-        let (first, last, longest) = (column(hours.len())?, column(hours.len())?, column(hours.len())?);
-        let counts = column(hours.len())?;
+        let (first, last, longest, gaps) = (column(count)?, column(count)?, column(count)?, column(count)?);
         let mut total = 0_usize;
-        for count in &counts {
-            total = total.checked_add(usize::try_from(*count).ok()?)?;
+        for at in 0..count {
+            total = total.checked_add(usize::try_from(whole(&gaps, at)?).ok()?)?;
         }
-        let gaps = column(total.checked_mul(2).filter(|total| *total <= 2 * GAPS_MAX)?)?;
-        let mut gaps = gaps.chunks_exact(2);
-        let mut clocks = Vec::with_capacity(hours.len());
-        for (index, &hour) in hours.iter().enumerate() {
+        let edges = column(total.checked_mul(2).filter(|total| *total <= 2 * GAPS_MAX)?)?;
+        let mut edge = 0;
+        let mut clocks = Vec::with_capacity(count);
+        for (at, hour) in (0..HOURS).filter(|hour| mask & (1 << hour) != 0).enumerate() {
             let start = day + i64::from(hour) * crate::head::HOUR_MS;
-            let count = usize::try_from(counts[index]).ok()?;
-            let own = gaps.by_ref().take(count).map(|pair| {
-                let from = start.saturating_add(pair[0]);
-                (from, from.saturating_add(pair[1]))
-            });
-            let gaps = own.collect();
+            let mut own = Vec::new();
+            for _ in 0..whole(&gaps, at)? {
+                let from = start.saturating_add(whole(&edges, edge)?);
+                own.push((from, from.saturating_add(whole(&edges, edge + 1)?)));
+                edge += 2;
+            }
             let clock = Clock {
-                first: start.saturating_add(first[index]),
-                last: start.saturating_add(last[index]),
-                longest: Some(longest[index]).filter(|longest| *longest > 0),
-                gaps,
+                first: start.saturating_add(whole(&first, at)?),
+                last: start.saturating_add(whole(&last, at)?),
+                longest: Some(whole(&longest, at)?).filter(|longest| *longest > 0),
+                gaps: own,
             };
             clocks.push((hour, clock));
         }
         Some(Self { host, hours: clocks })
+    }
+}
+
+/// The whole number at this place; `None` when there is another cell.
+fn whole(numbers: &Numbers, at: usize) -> Option<i64> {
+    match numbers.get(at) {
+        Cell::Scaled(number) => Some(number),
+        Cell::Absent | Cell::Raw(_) => None,
     }
 }
 

@@ -91,7 +91,7 @@ fn read_parts(part: &Part, look: &mut Look<'_>, at: u64, start: Start, day: &Arc
     look.found.blocks += 1;
     let hour = Timestamp::from_millis(start.header.hour);
     let place = format!("host {}, the hour from {hour}", start.header.host);
-    let Some(block) = start.open(day) else {
+    let Some(block) = start.open(day, None) else {
         look.damage(&part.path, at, "a block's directory makes no sense", place);
         return Ok(());
     };

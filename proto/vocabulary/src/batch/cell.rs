@@ -17,6 +17,7 @@ const POWERS: [f64; DECIMALS_MAX as usize + 1] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 
 /// 2^63: the first magnitude that an i64 can't hold.
 const LIMIT: f64 = 9_223_372_036_854_775_808.0;
 
+#[inline]
 fn power(decimals: u8) -> f64 {
     POWERS[usize::from(decimals.min(DECIMALS_MAX))]
 }
@@ -41,6 +42,7 @@ impl Cell {
     }
 
     /// The value that this cell stands for in a series with `decimals`; `None` when absent.
+    #[inline]
     #[must_use]
     pub fn to_f64(self, decimals: u8) -> Option<f64> {
         match self {

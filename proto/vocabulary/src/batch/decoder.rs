@@ -125,13 +125,14 @@ impl Decoder {
     }
 }
 
-enum Entry {
+/// One entry of a batch.
+pub(super) enum Entry {
     Integer(i64),
     Other(Cell),
 }
 
 #[inline]
-fn entry(reader: &mut Reader<'_>) -> Option<Entry> {
+pub(super) fn entry(reader: &mut Reader<'_>) -> Option<Entry> {
     let start = reader.clone();
     let first = reader.byte()?;
     if first < 0x80 {

@@ -14,7 +14,7 @@ pub(super) struct State {
 
 /// What one cell's next entry is counted from.
 #[derive(Debug, Clone, Copy)]
-struct Memory {
+pub(super) struct Memory {
     /// The last value that was an integer.
     value: i64,
     /// The last step that was not zero; stays 0 for a gauge.
@@ -41,15 +41,10 @@ impl State {
         if let Some(dictionary) = dictionary {
             self.dictionary = dictionary;
             self.memory.clear();
-            self.memory.extend(self.dictionary.series().map(|series| Memory {
-                value: 0,
-                step: 0,
-                counter: series.kind == Kind::Counter,
-            }));
+            let memory = |series: &crate::Series| Memory::new(series.kind == Kind::Counter);
+            self.memory.extend(self.dictionary.series().map(memory));
         }
-        for memory in &mut self.memory {
-            (memory.value, memory.step) = (0, 0);
-        }
+        self.memory.iter_mut().for_each(Memory::restart);
         cells.clear();
         cells.resize(self.dictionary.len(), Cell::Scaled(0));
         (self.time, self.interval) = (time, 0);
@@ -68,11 +63,7 @@ impl State {
     /// The value that `entry` turns cell `at` into, which is remembered.
     #[inline]
     pub(super) fn backward(&mut self, at: usize, entry: i64) -> i64 {
-        let memory = &mut self.memory[at];
-        let step = entry.wrapping_add(memory.step);
-        let value = memory.value.wrapping_add(step);
-        memory.advance(value, step);
-        value
+        self.memory[at].backward(entry)
     }
 
     /// Remembers an interval and tells by how much it differs from the last one.
@@ -92,6 +83,28 @@ impl State {
 }
 
 impl Memory {
+    pub(super) const fn new(counter: bool) -> Self {
+        Self {
+            value: 0,
+            step: 0,
+            counter,
+        }
+    }
+
+    /// As it is at a key-frame.
+    pub(super) const fn restart(&mut self) {
+        (self.value, self.step) = (0, 0);
+    }
+
+    /// The value that `entry` leads to, which is remembered.
+    #[inline]
+    pub(super) const fn backward(&mut self, entry: i64) -> i64 {
+        let step = entry.wrapping_add(self.step);
+        let value = self.value.wrapping_add(step);
+        self.advance(value, step);
+        value
+    }
+
     #[inline]
     const fn advance(&mut self, value: i64, step: i64) {
         self.value = value;

@@ -118,6 +118,24 @@ fn bits(words: &[u64], count: usize) -> Vec<bool> {
 
 proptest! {
     #[test]
+    fn chosen_cells_are_those_of_the_whole_tick(life in any_life(), chosen in prop::collection::vec(prop::bool::weighted(0.2), 140)) {
+        let (mut encoder, mut picker) = (Encoder::new(), Picker::new());
+        let choose = |of: &Dictionary| -> Vec<usize> { (0..of.len()).filter(|at| chosen[*at]).collect() };
+        for (tick, of, key) in &life {
+            let batch = encoder.encode(tick, of, *key);
+            let picked = picker.pick(&batch, |hash| (hash == of.hash()).then(|| of.clone()), choose).unwrap();
+            let cells: Vec<Cell> = choose(of).into_iter().map(|at| tick.cells[at]).collect();
+            prop_assert_eq!((picked.tick.time, &picked.tick.cells), (tick.time, &cells));
+            prop_assert_eq!(picked.dictionary.hash(), of.hash());
+        }
+        picker.reset();
+        let error = picker.pick(&[0x10, 0], |_| None, choose).err();
+        prop_assert_eq!(error, Some(BatchError::NoKeyFrame));
+    }
+}
+
+proptest! {
+    #[test]
     fn any_suffix_that_starts_with_a_key_frame_decodes_to_the_same_ticks(life in any_life()) {
         let mut encoder = Encoder::new();
         let batches: Vec<_> = life.iter().map(|(tick, of, key)| encoder.encode(tick, of, *key)).collect();
@@ -196,6 +214,11 @@ fn any_bytes_decode_or_are_refused() {
         let mut decoder = Decoder::new();
         assert!(decoder.decode(&first, |_| Some(of.clone())).is_ok());
         let _ = decoder.decode(&delta, |_| Some(of.clone()));
+        let choose = |_: &Dictionary| vec![1, 4];
+        let mut picker = Picker::new();
+        let _ = picker.pick(bytes, |_| Some(of.clone()), choose);
+        assert!(picker.pick(&first, |_| Some(of.clone()), choose).is_ok());
+        let _ = picker.pick(&delta, |_| Some(of.clone()), choose);
     });
 }
 

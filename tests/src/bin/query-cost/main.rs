@@ -5,8 +5,12 @@
 //! series at 10 s, not sealed, with housekeeping as it goes: light blocks, and the newest minutes in the journal. The peer
 //! gets the series that are asked for, and no others: its index is small then, which is kind to it.
 //!
-//! Ours is asked in this process and answers with the JSON text of its series; the peer over HTTP on loopback, with its
-//! cache of results off. The median of some rounds counts.
+//! Ours is asked in this process and answers with the JSON text of its series, written while they are found, as the
+//! console writes it; the peer over HTTP on loopback, with its cache of results off. Neither text holds the least and
+//! greatest values of the steps. The first answer and the median of some rounds are told: the store keeps nothing decoded
+//! from one question to the next, so that the first differs only by what the system and the allocator had not touched
+//! yet. The files of both are in the system's cache throughout, as they were written just before. CPU time is that of
+//! the process that answers, for one round on average; the peer's in steps of 10 ms over all rounds.
 
 #![allow(
     clippy::expect_used,
@@ -19,9 +23,13 @@ mod peer;
 
 use clap::Parser;
 use data::Data;
-use std::time::{Duration, Instant};
-use tocsin_metrics::{Aggregate, Query, QueryResult};
-use tocsin_vocabulary::HostId;
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+use tocsin_metrics::{Aggregate, Query, SeriesData, Store};
+use tocsin_tests::fleet::usage::own_cpu_time;
+use tocsin_vocabulary::{HostId, json};
 
 /// Questions to the metric store, beside VictoriaMetrics.
 #[derive(Debug, Parser)]
@@ -35,6 +43,9 @@ struct Options {
     /// Times each question is asked
     #[arg(long, default_value_t = 9)]
     rounds: usize,
+    /// Only the question with this number, counted from 1
+    #[arg(long)]
+    question: Option<usize>,
     /// Asks VictoriaMetrics too
     #[arg(long)]
     peer: bool,
@@ -83,25 +94,68 @@ fn questions(data: &Data) -> Vec<Question> {
     ]
 }
 
-/// The answer as text: names and all points in JSON.
-fn text(answer: &QueryResult) -> String {
-    let mut out = String::new();
-    for series in &answer.series {
-        let host = series.host.map(|host| host.to_string());
-        let points: Vec<(i64, Option<f64>)> = series
-            .points
-            .iter()
-            .map(|(time, value)| (time.as_millis(), *value))
-            .collect();
-        let one = (host, series.name.as_str(), series.unit.as_str(), points);
-        out.push_str(&serde_json::to_string(&one).expect("numbers and names"));
-    }
-    out
+/// Bytes that the console sends at once while it still writes.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// How much an answer had.
+#[derive(Default)]
+struct Answer {
+    series: usize,
+    bytes: usize,
 }
 
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1_000.0
+/// Writes the answer as text, names and all points in JSON, piece by piece.
+fn answer(store: &Store, query: &Query) -> Answer {
+    let (mut answer, mut piece) = (Answer::default(), Vec::new());
+    let answered = store.query_each(query, &mut |found| {
+        put(&found, &mut piece);
+        answer.series += 1;
+        if piece.len() >= PIECE_BYTES {
+            answer.bytes += std::mem::take(&mut piece).len();
+        }
+        ControlFlow::Continue(())
+    });
+    answered.expect("an answer");
+    answer.bytes += piece.len();
+    answer
+}
+
+fn put(series: &SeriesData, body: &mut Vec<u8>) {
+    let host = series.host.map(|host| host.to_string());
+    let names = (host, series.name.as_str(), series.unit.as_str());
+    serde_json::to_writer(&mut *body, &names).expect("names");
+    json::put_points(&series.points, body);
+}
+
+/// How long the rounds of one question took, and what CPU time each took on average, in milliseconds.
+struct Times {
+    first: f64,
+    median: f64,
+    cpu: f64,
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+/// Asks so often; answers what the last round gave, too. `cpu` reads the CPU time of who answers.
+#[allow(clippy::disallowed_methods, reason = "measures real time")]
+async fn measured<T>(rounds: usize, cpu: impl Fn() -> Duration, mut ask: impl AsyncFnMut() -> T) -> (Times, T) {
+    let mut times = Vec::new();
+    let spent = cpu();
+    loop {
+        let asked = Instant::now();
+        let answer = ask().await;
+        times.push(asked.elapsed());
+        if times.len() < rounds {
+            continue;
+        }
+        let cpu = millis(cpu().saturating_sub(spent)) / times.len() as f64;
+        let first = times.first().copied().map_or(0.0, millis);
+        times.sort_unstable();
+        let median = times.get(times.len() / 2).copied().map_or(0.0, millis);
+        return (Times { first, median, cpu }, answer);
+    }
 }
 
 #[tokio::main]
@@ -121,36 +175,32 @@ async fn main() {
     } else {
         None
     };
-    for question in questions(&data) {
-        let mut times = Vec::new();
-        let mut found = (0, 0);
-        for _ in 0..options.rounds {
-            let asked = Instant::now();
-            let answer = data.store.query(&question.ours).expect("an answer");
-            let length = text(&answer).len();
-            times.push(asked.elapsed());
-            found = (answer.series.len(), length);
+    for (number, question) in (1..).zip(questions(&data)) {
+        if options.question.is_some_and(|only| only != number) {
+            continue;
         }
-        let ours = median(times);
-        let (series, bytes) = found;
+        let ask = async || answer(&data.store, &question.ours);
+        let (ours, found) = measured(options.rounds, own_cpu_time, ask).await;
         print!(
-            "{:40} {ours:9.2} ms   {series} series, {} KiB of JSON",
+            "{:40} {:8.2} ms, first {:8.2}, CPU {:8.2}   {} series, {} KiB of JSON",
             question.name,
-            bytes / 1_024
+            ours.median,
+            ours.first,
+            ours.cpu,
+            found.series,
+            found.bytes / 1_024
         );
         if let Some(peer) = &peer {
-            let mut times = Vec::new();
-            let mut body = Vec::new();
-            for _ in 0..options.rounds {
-                let asked = Instant::now();
-                body = peer::ask(peer, question.theirs, &question.ours).await;
-                times.push(asked.elapsed());
-            }
-            let series = peer::series_in(&body);
-            let theirs = median(times);
+            let ask = async || peer::ask(peer, question.theirs, &question.ours).await;
+            let (theirs, body) = measured(options.rounds, || peer.cpu_time(), ask).await;
             print!(
-                "   VictoriaMetrics {theirs:9.2} ms, {series} series: ratio {:.2}",
-                ours / theirs
+                "   VictoriaMetrics {:8.2} ms, first {:8.2}, CPU {:8.2}, {} series, {} KiB: ratio {:.2}",
+                theirs.median,
+                theirs.first,
+                theirs.cpu,
+                peer::series_in(&body),
+                body.len() / 1_024,
+                ours.median / theirs.median
             );
         }
         println!();

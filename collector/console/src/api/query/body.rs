@@ -2,9 +2,9 @@
 //! is found, so that nobody holds all of it in memory: what fails then breaks the body off, without its last bytes and
 //! without the end that HTTP gives a whole body. A client that goes away drops the body, and with it the query.
 
-use super::{QueryAnswer, QuerySeries, spans};
+use super::{QueryAnswer, spans};
 use crate::{
-    backend::{Failure, FleetAnswer, FleetPart},
+    backend::{Failure, FleetAnswer, FleetPart, FleetSeries},
     guard::{Answer, Refusal},
 };
 use axum::{
@@ -14,8 +14,9 @@ use axum::{
 };
 use futures_util::stream;
 use http::{HeaderValue, header};
-use std::io;
-use tocsin_vocabulary::Code;
+use serde::Serialize;
+use std::{collections::BTreeMap, io};
+use tocsin_vocabulary::{Code, json};
 
 /// Bytes from which on an answer is long.
 const LONG_BYTES: usize = 256 << 10;
@@ -84,7 +85,7 @@ impl Text {
                         self.written.push(b',');
                     }
                     self.series += 1;
-                    self.put(&QuerySeries::from(series))?;
+                    self.put_series(series)?;
                 }
                 Some(FleetPart::End { not_observed }) => {
                     self.written.extend_from_slice(br#"],"not_observed":"#);
@@ -99,15 +100,51 @@ impl Text {
         Ok(())
     }
 
+    /// Writes what `QuerySeries` says of a series, its many numbers without a serializer.
+    fn put_series(&mut self, series: FleetSeries) -> Result<(), Failure> {
+        let FleetSeries { host, line, min, max } = series;
+        self.put(&Names {
+            host: host.map(|host| host.to_string()),
+            name: &line.series.name,
+            unit: &line.unit,
+            attributes: crate::api::texts(line.series.attributes),
+        })?;
+        // The numbers go on where the names' object would end.
+        self.written.pop();
+        self.written.extend_from_slice(br#","points":"#);
+        json::put_points(&line.points, &mut self.written);
+        for (key, values) in [(&br#","min":"#[..], min), (br#","max":"#, max)] {
+            if !values.is_empty() {
+                self.written.extend_from_slice(key);
+                json::put_values(&values, &mut self.written);
+            }
+        }
+        self.written.push(b'}');
+        Ok(())
+    }
+
     fn put(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {
         serde_json::to_writer(&mut self.written, value).map_err(|error| Failure::new(Code::Internal, error.to_string()))
     }
 }
 
+/// What a series is called; its numbers follow.
+#[derive(Serialize)]
+struct Names<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    name: &'a str,
+    attributes: BTreeMap<String, String>,
+    unit: &'a str,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::{AnswerSeries, FLEET_PARTS, FleetSeries};
+    use crate::{
+        api::query::QuerySeries,
+        backend::{AnswerSeries, FLEET_PARTS},
+    };
     use axum::body::to_bytes;
     use tocsin_vocabulary::{HostId, Kind, Series, Timestamp};
     use tokio::sync::mpsc;
@@ -161,6 +198,25 @@ mod tests {
                 assert_eq!(read["series"][0]["max"], serde_json::json!([0.5]));
                 assert!(read["series"][0].get("min").is_none());
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_series_is_written_as_it_is_described() {
+        for found in [
+            series(3),
+            FleetSeries {
+                host: None,
+                min: vec![None, Some(f64::INFINITY), Some(-1.5e300)],
+                ..series(0)
+            },
+        ] {
+            let parts = vec![FleetPart::Series(found.clone()), end()];
+            let response = respond(asked(parts)).await.ok().unwrap();
+            let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            let described = serde_json::to_string(&QuerySeries::from(found)).unwrap();
+            let expected = format!(r#"{{"series":[{described}],"not_observed":[[1,2]]}}"#);
+            assert_eq!(String::from_utf8_lossy(&bytes), expected);
         }
     }
 

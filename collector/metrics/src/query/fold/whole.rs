@@ -2,7 +2,7 @@
 //! comes to is divided by its decimals.
 
 use super::{Fold, Part};
-use crate::{error::QueryError, query::Aggregate};
+use crate::{error::QueryError, head::HOUR_MS, query::Aggregate};
 use std::ops::Range;
 use tocsin_vocabulary::batch::Cell;
 
@@ -10,8 +10,11 @@ use tocsin_vocabulary::batch::Cell;
 #[derive(Debug)]
 pub(in crate::query) struct Ticks<'a> {
     times: &'a [i64],
-    /// Ticks of each step, those before the query's begin left out.
-    steps: Vec<Range<usize>>,
+    /// Where each step begins, and its ticks, those before the query's begin left out.
+    steps: Vec<(i64, Range<usize>)>,
+    step: i64,
+    /// No step has ticks of two hours.
+    within_hours: bool,
     /// Two ticks further apart make no rate, milliseconds.
     longest: i64,
 }
@@ -22,13 +25,19 @@ impl<'a> Ticks<'a> {
         let mut steps = Vec::new();
         let mut at = times.partition_point(|time| *time < from);
         while let Some(time) = times.get(at) {
-            let end = (time.div_euclid(step) + 1) * step;
+            let start = time.div_euclid(step) * step;
             let rest = times.get(at..).unwrap_or_default();
-            let own = rest.iter().take_while(|time| **time < end).count();
-            steps.push(at..at + own);
+            let own = rest.iter().take_while(|time| **time < start + step).count();
+            steps.push((start, at..at + own));
             at += own;
         }
-        Self { times, steps, longest }
+        Self {
+            times,
+            steps,
+            step,
+            within_hours: HOUR_MS % step == 0,
+            longest,
+        }
     }
 }
 
@@ -102,7 +111,7 @@ impl Fold {
         if self.aggregate == Aggregate::Rate {
             return self.add_whole_rates(ticks, number, decimals);
         }
-        for step in &ticks.steps {
+        for (start, step) in &ticks.steps {
             let (mut min, mut max, mut sum) = (i64::MAX, i64::MIN, 0);
             for at in step.clone() {
                 let number = number(at);
@@ -113,11 +122,22 @@ impl Fold {
             let Some(time) = ticks.times.get(step.start) else {
                 continue;
             };
+            let (min, max, count) = (value(min), value(max), step.len() as f64);
+            if ticks.within_hours {
+                let value = match self.aggregate {
+                    Aggregate::Avg => scaled(sum, decimals) / count,
+                    Aggregate::Min => min,
+                    Aggregate::Max => max,
+                    Aggregate::Last | Aggregate::Rate => value(number(step.end - 1)),
+                };
+                self.put_step(*start, ticks.step, value, (min, max));
+                continue;
+            }
             let part = Part {
-                count: step.len() as f64,
+                count,
                 sum: scaled(sum, decimals),
-                min: value(min),
-                max: value(max),
+                min,
+                max,
                 last: value(number(step.end - 1)),
                 increase: 0.0,
                 seconds: 0.0,
@@ -141,7 +161,7 @@ impl Fold {
         if let Some(across) = across {
             self.put(first, Some(across))?;
         }
-        for step in &ticks.steps {
+        for (_, step) in &ticks.steps {
             let mut increases = Increases::default();
             for at in step.start.max(1)..step.end {
                 let millis = times[at] - times[at - 1];
