@@ -121,6 +121,10 @@ make_user() {
     elif ! id "$user" >/dev/null 2>&1; then
         useradd --system --user-group --home-dir "$state" --no-create-home --shell /usr/sbin/nologin "$user" ||
             fail "useradd could not make the user $user"
+        # What systemd-sysusers does by itself: the agent reads the journal, for what the kernel says.
+        if [ "$part" = agent ] && getent group systemd-journal >/dev/null 2>&1; then
+            usermod -a -G systemd-journal "$user" || echo "the kernel's messages will not be watched: $user is not in systemd-journal"
+        fi
     fi
 }
 
@@ -147,9 +151,13 @@ enrol_host() {
 
 lay "$binary" "$root$bin" 755
 
-# The unit says where the binary is.
-sed "s#^ExecStart=/usr/local/bin/#ExecStart=$prefix/bin/#" "$here/systemd/$name.service" >"$work/$name.service"
-lay "$work/$name.service" "$root/etc/systemd/system/$name.service" 644
+# The units say where the binary is.
+units=$name.service
+if [ "$part" = agent ]; then units="$units tocsin-smart@.service tocsin-smart.socket"; fi
+for unit in $units; do
+    sed "s#^ExecStart=/usr/local/bin/#ExecStart=$prefix/bin/#" "$here/systemd/$unit" >"$work/$unit"
+    lay "$work/$unit" "$root/etc/systemd/system/$unit" 644
+done
 lay "$here/systemd/$name.sysusers.conf" "$root$prefix/lib/sysusers.d/$name.conf" 644
 make_user
 
@@ -179,6 +187,10 @@ esac
 if live; then
     systemctl daemon-reload
     if [ "$start" = yes ] && { [ "$part" = collector ] || [ -e "$state/identity" ]; }; then
+        if [ "$part" = agent ]; then
+            systemctl enable tocsin-smart.socket
+            systemctl restart tocsin-smart.socket
+        fi
         systemctl enable "$name.service"
         systemctl restart "$name.service" ||
             fail "$name does not start: see \`journalctl -u $name\` and \`$name check\`"

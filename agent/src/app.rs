@@ -3,9 +3,12 @@
 use crate::{
     clock::SharedClock,
     config::{Config, LogLevel},
+    diagnosis::{self, Diagnostician},
+    documents::{self, DOCUMENTS_DIR, DocumentsHandle, Store},
     facts,
     files::{self, FileError},
     identity::Identity,
+    logs::{LogFigures, LogWatch},
     random::Chance,
     reload::Reload,
     reporter::Reporter,
@@ -15,6 +18,7 @@ use crate::{
     },
     ticking::{Pulse, Ticking},
     uplink::{LIVE_MAX, Outlook, Uplink},
+    watched::{self, Watch},
 };
 use anyhow::Context;
 use sd_notify::NotifyState;
@@ -88,9 +92,10 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Resul
     files::private_dir(&options.state_dir)?;
     let _lock = lock(&options.state_dir)?;
     let spool = open_spool(&options)?;
+    let documents = open_documents(&options, &spool)?;
     let stop = shutdown.child_token();
     let mut tasks = JoinSet::new();
-    let reporter = spawn(options, &spool, &mut tasks, &stop);
+    let reporter = spawn(options, &spool, &documents, &mut tasks, &stop);
     let mut ready = false;
     let ended = loop {
         tokio::select! {
@@ -113,7 +118,13 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Resul
 }
 
 /// Makes the parts, joins them by channels, and starts their tasks.
-fn spawn(options: Options, spool: &SpoolHandle, tasks: &mut JoinSet<()>, stop: &CancellationToken) -> Arc<Reporter> {
+fn spawn(
+    options: Options,
+    spool: &SpoolHandle,
+    documents: &DocumentsHandle,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> Arc<Reporter> {
     let (outlook, pulse) = (Outlook::new(), Arc::new(Pulse::default()));
     let (live, live_queue) = mpsc::channel(LIVE_MAX);
     let (processes, process_snapshots) = watch::channel(None);
@@ -122,12 +133,15 @@ fn spawn(options: Options, spool: &SpoolHandle, tasks: &mut JoinSet<()>, stop: &
     let (interval, interval_seen) = watch::channel(options.config.interval);
     let (config, configs) = watch::channel(options.config);
     let (problem, problems) = watch::channel(None);
+    let (diagnoses, requests) = mpsc::channel(diagnosis::REQUESTS_MAX);
 
     let uplink = Uplink {
         state_dir: options.state_dir.clone(),
         collectors: collectors_seen,
         spool: spool.clone(),
         live: live_queue,
+        documents: documents.clone(),
+        diagnoses,
         processes: process_snapshots,
         facts: facts_seen,
         own_interval: interval_seen,
@@ -137,20 +151,45 @@ fn spawn(options: Options, spool: &SpoolHandle, tasks: &mut JoinSet<()>, stop: &
         chance: Chance::from_system(),
         renew_earliest: Timestamp::default(),
     };
+    let logs = LogWatch {
+        root: options.root.clone(),
+        configs: configs.clone(),
+        spool: spool.clone(),
+        state_dir: options.state_dir.clone(),
+        clock: Arc::clone(&options.clock),
+        figures: Arc::new(LogFigures::default()),
+    };
     let ticking = Ticking {
         root: options.root.clone(),
         config: configs.clone(),
         spool: spool.clone(),
         live,
+        documents: documents.clone(),
         processes,
         outlook: Arc::clone(&outlook),
         pulse: Arc::clone(&pulse),
+        logs: Arc::clone(&logs.figures),
         clock: Arc::clone(&options.clock),
         phase_seed: phase_seed(&options.state_dir, spool),
+    };
+    let diagnostician = Diagnostician {
+        config: configs.clone(),
+        root: options.root.clone(),
+        documents: documents.clone(),
+        clock: Arc::clone(&options.clock),
+        requests,
+    };
+    let watch = Watch {
+        config: configs.clone(),
+        root: options.root.clone(),
+        documents: documents.clone(),
+        spool: spool.clone(),
+        clock: Arc::clone(&options.clock),
     };
     let reporter = Arc::new(Reporter {
         state_dir: options.state_dir,
         spool: spool.clone(),
+        documents: documents.clone(),
         outlook,
         pulse,
         configs: configs.clone(),
@@ -173,7 +212,10 @@ fn spawn(options: Options, spool: &SpoolHandle, tasks: &mut JoinSet<()>, stop: &
         systemd: options.service,
     };
     tasks.spawn(ticking.run(stop.clone()));
+    tasks.spawn(logs.run(stop.clone()));
     tasks.spawn(uplink.run(stop.clone()));
+    tasks.spawn(diagnostician.run(stop.clone()));
+    tasks.spawn(watched::run(watch, stop.clone()));
     tasks.spawn(changes.run(stop.clone()));
     tasks.spawn(reload.run(stop.clone()));
     tasks.spawn(look_up_facts(options.root, host_facts, stop.clone()));
@@ -211,6 +253,13 @@ fn open_spool(options: &Options) -> anyhow::Result<SpoolHandle> {
     }
     let spool = Spool::open(&dir, options.config.spool_bytes, new_id, now)?;
     worker::start(spool, Arc::clone(&options.clock)).context("cannot start the spool's thread")
+}
+
+fn open_documents(options: &Options, spool: &SpoolHandle) -> anyhow::Result<DocumentsHandle> {
+    let host = Identity::load(&options.state_dir).ok().map(|identity| identity.host);
+    let store = Store::open(&options.state_dir.join(DOCUMENTS_DIR), host)?;
+    documents::worker::start(store, spool.clone(), Arc::clone(&options.clock))
+        .context("cannot start the thread of documents")
 }
 
 /// Hosts spread over the interval by identity; before enrolment by spool.

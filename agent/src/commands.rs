@@ -4,10 +4,11 @@ use crate::{
     app::{self, Options},
     check,
     cli::{Command, EnrolArgs, RunArgs, StatusArgs},
-    clock::{Clock, SystemClock},
+    clock::{Clock, SharedClock, SystemClock},
     config::{self, Config},
     enrol, sample,
     status::{ForPeople, Status},
+    surveys::{Host, privileged, tool::SystemTools},
 };
 use anyhow::Context;
 use std::{
@@ -52,9 +53,21 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
                 Code::FailedPrecondition,
             ))
         }
-        Command::Sample(args) => sample::run(&args, &SystemClock).map(|()| ExitCode::SUCCESS),
+        Command::Sample(args) => {
+            sample::run(&args, &(Arc::new(SystemClock) as SharedClock)).map(|()| ExitCode::SUCCESS)
+        }
         Command::Status(args) => status(&args),
+        Command::SmartHelper => smart_helper(),
     }
+}
+
+/// Reads one request, answers it, and ends. Takes nothing from arguments or environment.
+fn smart_helper() -> anyhow::Result<ExitCode> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let tools = Arc::new(SystemTools::new(Arc::clone(&clock)));
+    let host = Host::new(Path::new("/"), clock.wall(), clock.mono(), Some(tools));
+    privileged::serve(&host, &mut io::stdin().lock(), &mut io::stdout().lock()).context("cannot answer")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn environment() -> Option<PathBuf> {

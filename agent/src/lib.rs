@@ -6,6 +6,9 @@
 //! ```
 //!
 //! * [`sources`], [`schedule`], [`facts`], [`sample`] — what is read of the host, when, and shown without a collector,
+//! * [`surveys`] — what a host is asked less often than on every tick,
+//! * [`documents`], `watched`, `diagnosis` — texts that travel when they change: of surveys, of files, on request,
+//! * [`logs`] — what is written on a host, watched for patterns,
 //! * [`ticking`] — the tick loop,
 //! * [`spool`] — the durable queue,
 //! * [`uplink`] — the link to the collectors,
@@ -22,10 +25,15 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+mod diagnosis;
+pub mod documents;
 pub mod enrol;
 pub mod facts;
+#[cfg(test)]
+mod field_data;
 pub mod files;
 pub mod identity;
+pub mod logs;
 pub mod random;
 pub mod ranges;
 mod reload;
@@ -35,8 +43,10 @@ pub mod schedule;
 pub mod sources;
 pub mod spool;
 pub mod status;
+pub mod surveys;
 #[cfg(test)]
 mod testing;
 pub mod ticking;
 pub mod tls;
 pub mod uplink;
+mod watched;

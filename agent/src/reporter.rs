@@ -3,8 +3,9 @@
 use crate::{
     clock::SharedClock,
     config::Config,
+    documents::DocumentsHandle,
     spool::worker::SpoolHandle,
-    status::{SpoolStatus, Status, WRITE_EVERY},
+    status::{DocumentsStatus, SpoolStatus, Status, WRITE_EVERY},
     ticking::Pulse,
     uplink::Outlook,
 };
@@ -25,6 +26,7 @@ const WATCHDOG_GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct Reporter {
     pub(crate) state_dir: PathBuf,
     pub(crate) spool: SpoolHandle,
+    pub(crate) documents: DocumentsHandle,
     pub(crate) outlook: Arc<Outlook>,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) configs: watch::Receiver<Config>,
@@ -101,7 +103,18 @@ impl Reporter {
                 gaps: view.gaps.to_vec(),
                 problem: view.problem,
             },
+            documents: self.documents(),
             config_problem: self.problems.borrow().clone(),
+        }
+    }
+
+    fn documents(&self) -> DocumentsStatus {
+        let view = self.documents.view().borrow().clone();
+        let waiting = view.versions.iter().filter(|version| !version.acked).count();
+        DocumentsStatus {
+            waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
+            dropped: view.dropped,
+            problem: view.problem,
         }
     }
 

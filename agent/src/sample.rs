@@ -9,14 +9,16 @@ pub use prometheus::exposition;
 pub use table::table;
 
 use crate::{
-    clock::Clock,
+    clock::SharedClock,
     schedule::Schedule,
     sources::{OwnFigures, Sampled, Sampler, SamplerConfig, is_live},
+    surveys::Mode,
 };
 use anyhow::{Context as _, bail};
 use std::{
     io::{self, Write},
     path::PathBuf,
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -73,7 +75,7 @@ impl Default for SampleArgs {
 ///
 /// # Errors
 /// When the root holds no `proc`, or the output can't be written.
-pub fn run(args: &SampleArgs, clock: &dyn Clock) -> anyhow::Result<()> {
+pub fn run(args: &SampleArgs, clock: &SharedClock) -> anyhow::Result<()> {
     print(args, clock, &mut io::stdout().lock())
 }
 
@@ -81,7 +83,7 @@ pub fn run(args: &SampleArgs, clock: &dyn Clock) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As for [`run`].
-pub fn print(args: &SampleArgs, clock: &dyn Clock, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn print(args: &SampleArgs, clock: &SharedClock, out: &mut dyn Write) -> anyhow::Result<()> {
     if !args.root.join("proc").is_dir() {
         bail!(
             "`{}` holds no folder `proc`: name the folder of a recorded tree, or leave out --root",
@@ -94,13 +96,14 @@ pub fn print(args: &SampleArgs, clock: &dyn Clock, out: &mut dyn Write) -> anyho
     }
 }
 
-fn print_ticks(args: &SampleArgs, clock: &dyn Clock, out: &mut dyn Write) -> io::Result<()> {
+fn print_ticks(args: &SampleArgs, clock: &SharedClock, out: &mut dyn Write) -> io::Result<()> {
     let root = args.root.clone();
     let mut sampler = Sampler::new(SamplerConfig {
         root,
         per_core: args.per_core,
         ..SamplerConfig::default()
-    });
+    })
+    .surveyed(Mode::Inline, Arc::clone(clock));
     let mut processes = sampler.sample(clock.wall(), clock.mono()).processes;
     if is_live(&args.root) {
         thread::sleep(args.interval.min(FIRST_LOOK));
@@ -161,7 +164,7 @@ mod tests {
     /// A clock that goes on a little whenever it is read.
     struct Steps(Mutex<u64>);
 
-    impl Clock for Steps {
+    impl crate::clock::Clock for Steps {
         fn wall(&self) -> Timestamp {
             Timestamp::from_millis(1_700_000_000_000).plus(self.mono())
         }
@@ -203,7 +206,7 @@ mod tests {
     fn as_many_lines_are_printed_as_were_asked_for() {
         let (_root, args) = recorded();
         let mut out = Vec::new();
-        print(&args, &Steps(Mutex::new(0)), &mut out).unwrap();
+        print(&args, &(Arc::new(Steps(Mutex::new(0))) as SharedClock), &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text.lines().count(), 3);
         for line in text.lines() {
@@ -220,7 +223,12 @@ mod tests {
     #[test]
     fn a_reader_that_went_away_ends_it_quietly() {
         let (_root, args) = recorded();
-        print(&SampleArgs { count: 0, ..args }, &Steps(Mutex::new(0)), &mut Gone).unwrap();
+        print(
+            &SampleArgs { count: 0, ..args },
+            &(Arc::new(Steps(Mutex::new(0))) as SharedClock),
+            &mut Gone,
+        )
+        .unwrap();
     }
 
     #[test]
@@ -230,7 +238,7 @@ mod tests {
             root: root.path().to_owned(),
             ..SampleArgs::default()
         };
-        let error = print(&args, &Steps(Mutex::new(0)), &mut Vec::new()).unwrap_err();
+        let error = print(&args, &(Arc::new(Steps(Mutex::new(0))) as SharedClock), &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains("leave out --root"));
     }
 

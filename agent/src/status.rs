@@ -95,6 +95,18 @@ pub struct SpoolStatus {
     pub problem: Option<String>,
 }
 
+/// How the documents are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DocumentsStatus {
+    /// Versions that no collector has yet.
+    pub waiting: u64,
+    /// Versions given up since the agent started, though no collector had them.
+    pub dropped: u64,
+    /// Why they are not stored at present.
+    pub problem: Option<String>,
+}
+
 /// How the agent is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -121,6 +133,8 @@ pub struct Status {
     pub link: LinkStatus,
     /// The queue of what they do not have yet.
     pub spool: SpoolStatus,
+    /// Texts that travel when they change.
+    pub documents: DocumentsStatus,
     /// What is wrong with the configuration file; the one before is still in use.
     pub config_problem: Option<String>,
 }
@@ -204,6 +218,12 @@ impl Status {
         }
         problems.extend(self.spool.problem.iter().map(|problem| format!("spool: {problem}")));
         problems.extend(
+            self.documents
+                .problem
+                .iter()
+                .map(|problem| format!("documents: {problem}")),
+        );
+        problems.extend(
             self.config_problem
                 .iter()
                 .map(|problem| format!("configuration: {problem}")),
@@ -258,6 +278,12 @@ impl fmt::Display for ForPeople<'_> {
             spool.bytes_max / 1024,
             spool.ticks,
             spool.ticks_dropped
+        )?;
+        let documents = &status.documents;
+        writeln!(
+            f,
+            "documents    {} wait for a collector, {} given up",
+            documents.waiting, documents.dropped
         )?;
         for gap in &spool.gaps {
             writeln!(f, "gap          {} to {}: {}", gap.from, gap.to, gap.reason)?;

@@ -4,9 +4,12 @@
 use crate::{
     clock::SharedClock,
     config::Config,
+    documents::DocumentsHandle,
+    logs::LogFigures,
     schedule::Schedule,
     sources::{HostEvent, OwnFigures, ProcessTable, Sampler},
     spool::{StoredEvent, StoredTick, worker::SpoolHandle},
+    surveys::{Document, Mode},
     uplink::{LiveTick, Outlook},
 };
 use std::{
@@ -35,6 +38,8 @@ const CLOCK_JUMP: Duration = Duration::from_secs(5);
 const NAP_MAX: Duration = Duration::from_secs(10);
 /// Events that wait for the spool to take them; beyond it the oldest is dropped.
 const PENDING_EVENTS_MAX: usize = 1_024;
+/// Documents that wait for a slow disk; beyond it what comes is left out until it is found again.
+const PENDING_DOCUMENTS_MAX: usize = 64;
 
 /// What others may know of the tick loop; all of it since the agent started.
 #[derive(Debug, Default)]
@@ -63,10 +68,14 @@ pub struct Ticking {
     pub live: mpsc::Sender<LiveTick>,
     /// Where process snapshots go.
     pub processes: watch::Sender<Option<ProcessSnapshot>>,
+    /// Where documents of surveys go.
+    pub documents: DocumentsHandle,
     /// Shared with the link.
     pub outlook: Arc<Outlook>,
     /// Shared with status and watchdog.
     pub pulse: Arc<Pulse>,
+    /// What watching logs comes to.
+    pub logs: Arc<LogFigures>,
     /// The clocks.
     pub clock: SharedClock,
     /// What the host's phase is derived from, so that hosts spread over the interval.
@@ -83,6 +92,7 @@ struct Course {
     since_key: usize,
     before: Option<(Timestamp, Duration)>,
     pending: VecDeque<StoredEvent>,
+    documents: Vec<Document>,
     figures: OwnFigures,
 }
 
@@ -97,6 +107,7 @@ impl Course {
             since_key: 0,
             before: None,
             pending: VecDeque::new(),
+            documents: Vec::new(),
             figures: OwnFigures::default(),
         }
     }
@@ -107,7 +118,7 @@ impl Ticking {
     pub async fn run(mut self, stop: CancellationToken) {
         let config = self.config.borrow_and_update().clone();
         let mut course = Course::new(
-            Sampler::new(config.sampler(&self.root)),
+            Sampler::new(config.sampler(&self.root)).surveyed(Mode::Background, Arc::clone(&self.clock)),
             self.spool.view().borrow().next_seq,
         );
         course.pending.push_back(started(self.clock.wall()));
@@ -199,6 +210,13 @@ impl Ticking {
             .pending
             .extend(sampled.events.into_iter().map(|event| stored(event, now)));
         self.hand_over(&mut course.pending);
+        let room = PENDING_DOCUMENTS_MAX.saturating_sub(course.documents.len());
+        course.documents.extend(sampled.documents.into_iter().take(room));
+        if !course.documents.is_empty()
+            && let Err(documents) = self.documents.put(std::mem::take(&mut course.documents), now)
+        {
+            course.documents = documents;
+        }
         if let Some(table) = sampled.processes {
             self.processes.send_replace(Some(snapshot(table)));
         }
@@ -220,6 +238,7 @@ impl Ticking {
         figures.spool_records = Some(view.stored.count());
         figures.spool_bytes = Some(view.bytes);
         figures.spool_dropped = Some(view.ticks_dropped);
+        figures.logs = Some(self.logs.read());
     }
 
     fn hand_over(&self, pending: &mut VecDeque<StoredEvent>) {
@@ -297,6 +316,7 @@ fn snapshot(table: ProcessTable) -> ProcessSnapshot {
         started_ms: row.started.as_millis(),
         state: row.state.to_string(),
         command: row.command,
+        zombies: row.zombies,
     });
     ProcessSnapshot {
         time_ms: table.time.as_millis(),
@@ -310,6 +330,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::SystemClock,
+        documents::{self, Store},
         sources::SamplerConfig,
         spool::{Spool, worker},
     };
@@ -328,14 +349,18 @@ mod tests {
         )
         .unwrap();
         let (live, mut lives) = mpsc::channel(16);
+        let spool = worker::start(spool, Arc::new(SystemClock)).unwrap();
+        let store = Store::open(&root.path().join("documents"), None).unwrap();
         let ticking = Ticking {
             root: root.path().to_owned(),
             config: watch::channel(Config::default()).1,
-            spool: worker::start(spool, Arc::new(SystemClock)).unwrap(),
+            documents: documents::worker::start(store, spool.clone(), Arc::new(SystemClock)).unwrap(),
+            spool,
             live,
             processes: watch::channel(None).0,
             outlook: Outlook::new(),
             pulse: Arc::default(),
+            logs: Arc::default(),
             clock: Arc::new(SystemClock),
             phase_seed: Vec::new(),
         };

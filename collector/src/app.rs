@@ -6,6 +6,7 @@ use crate::{
     clock::{self, Clock},
     config::Config,
     control::{self, Addresses, Control},
+    diagnoses::Diagnoses,
     engine::{Engine, EngineHandle, Parts},
     exchange, files,
     ingest::{
@@ -38,6 +39,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often blocks are sealed and retention is looked after.
 const MAINTAIN_PERIOD: Duration = Duration::from_secs(5);
+/// How often old documents are let go.
+const FORGET_PERIOD: Duration = Duration::from_secs(600);
 /// How often `last seen` is written to the ledger.
 const TOUCH_PERIOD: Duration = Duration::from_secs(60);
 /// How long closing the stores may take.
@@ -213,6 +216,12 @@ async fn wire(
     let outbox = Arc::new(Notify::new());
     let failing = Arc::new(Failing::default());
     let (engine, commands) = EngineHandle::queue();
+    let diagnoses = Arc::new(Diagnoses::new(
+        stores.ledger.clone(),
+        live.clone(),
+        clock.clone(),
+        config.diagnose_on_fault,
+    )?);
     let parts = Parts {
         ledger: stores.ledger.clone(),
         rules,
@@ -221,6 +230,7 @@ async fn wire(
         clock: clock.clone(),
         live: live.clone(),
         outbox: outbox.clone(),
+        diagnoses: Some(diagnoses.clone()),
     };
     let desk = Engine::open(parts, &engine).await?;
     supervisor.critical("desk", desk.run(commands, supervisor.cancel()));
@@ -246,6 +256,7 @@ async fn wire(
         ledger_writes,
         capacity: capacity.clone(),
         exports,
+        diagnoses,
     });
     let common = Common {
         supervisor,
@@ -384,6 +395,25 @@ fn deliver(common: &Common<'_>, kick: Arc<Notify>, failing: Arc<Failing>, consol
     Ok(())
 }
 
+/// Retention of documents.
+fn forget(supervisor: &Supervisor, stores: &Stores, clock: &Clock) {
+    let (ledger, time, cancel) = (stores.ledger.clone(), clock.clone(), supervisor.cancel());
+    supervisor.critical("documents", async move {
+        let mut period = tokio::time::interval(FORGET_PERIOD);
+        period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = period.tick() => {}
+                () = cancel.cancelled() => return,
+            }
+            // What one call leaves, the next one takes; a disk that refuses is told elsewhere, and tried again.
+            if let Err(error) = ledger.trim_documents(time()).await {
+                tracing::warn!(%error, "cannot let go of old documents");
+            }
+        }
+    });
+}
+
 /// Sealing, retention, and when hosts were last heard; answers whether the ledger took that.
 fn look_after(supervisor: &Supervisor, stores: &Stores, live: &Arc<Live>, clock: &Clock) -> LedgerWrites {
     let (store, time, cancel) = (stores.store.clone(), clock.clone(), supervisor.cancel());
@@ -403,6 +433,7 @@ fn look_after(supervisor: &Supervisor, stores: &Stores, live: &Arc<Live>, clock:
             }
         }
     });
+    forget(supervisor, stores, clock);
     let writes = LedgerWrites::default();
     let (ledger, live, time) = (stores.ledger.clone(), live.clone(), clock.clone());
     let (cancel, outcome) = (supervisor.cancel(), writes.clone());

@@ -2,6 +2,7 @@
 
 use crate::{
     clock::{self, Clock},
+    diagnoses::{Asker, Diagnoses},
     engine::EngineHandle,
     ingest::Capacity,
     live::{Live, Refusal},
@@ -13,22 +14,24 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use std::{collections::HashMap, fmt::Write as _, ops::ControlFlow, sync::Arc, time::Duration};
 use tocsin_console::backend::{
-    Access, Across, Aggregate, AnswerSeries, Change, Desk, FLEET_PARTS, Failure, FleetAnswer, FleetPart, FleetQuery,
-    FleetSeries, HealthPart, Host, HostState, LatestTick, LatestValue, Measurements, MetricAnswer, MetricQuery,
-    Processes, Rank, Records, RuleView, System,
+    Access, Across, Aggregate, AnswerSeries, Change, Desk, Documents, FLEET_PARTS, Failure, FleetAnswer, FleetPart,
+    FleetQuery, FleetSeries, HealthPart, Host, HostState, LatestTick, LatestValue, Measurements, MetricAnswer,
+    MetricQuery, Processes, Rank, Records, RuleView, System,
 };
 use tocsin_desk::{
     input::{Act, Report},
     model::{Alert, Entry, Fault, Person, Ticket},
     record::{
-        AlertFilter, AuditLine, Credentials, EventRecord, FaultFilter, HostRecord, List, PageFilter, PageRecord, Slice,
-        Speaker, TicketFilter,
+        AlertFilter, AuditLine, Credentials, DiagnosisRecord, DocumentRecord, EventRecord, FaultFilter, HostRecord,
+        List, PageFilter, PageRecord, Slice, Speaker, TicketFilter,
     },
 };
 use tocsin_ledger::{Ledger, LedgerError};
 use tocsin_metrics::{QueryError, SeriesData, Store};
 use tocsin_prometheus::Exports;
-use tocsin_vocabulary::{Code, HostId, PageId, PersonId, Series, TicketId, Timestamp, catalogue};
+use tocsin_vocabulary::{
+    Code, DiagnosisId, DocumentId, HostId, PageId, PersonId, Series, TicketId, Timestamp, catalogue,
+};
 use tokio::sync::{broadcast, mpsc};
 
 /// A host whose ticks have been away for this many intervals is silent, and at least this long.
@@ -59,6 +62,8 @@ pub struct Wired {
     pub capacity: Arc<Capacity>,
     /// What is passed on to other stores of metrics.
     pub exports: Exports,
+    /// Asks agents for diagnostic snapshots.
+    pub diagnoses: Arc<Diagnoses>,
 }
 
 /// Whether the ledger took the last thing that is written regularly.
@@ -156,6 +161,35 @@ impl Access for Wired {
     }
     fn link_key(&self) -> [u8; 32] {
         self.link_key
+    }
+}
+
+#[async_trait]
+impl Documents for Wired {
+    async fn documents(&self, host: HostId) -> Result<Vec<DocumentRecord>, Failure> {
+        self.ledger.documents(host).await.map_err(failed)
+    }
+    async fn document_versions(&self, host: HostId, kind: &str, name: &str) -> Result<Vec<DocumentRecord>, Failure> {
+        self.ledger.document_versions(host, kind, name).await.map_err(failed)
+    }
+    async fn document(&self, host: HostId, id: DocumentId) -> Result<Option<(DocumentRecord, Vec<u8>)>, Failure> {
+        self.ledger.document(host, id).await.map_err(failed)
+    }
+    async fn diagnoses(&self, host: HostId) -> Result<Vec<DiagnosisRecord>, Failure> {
+        self.ledger.diagnoses(host).await.map_err(failed)
+    }
+    async fn diagnoses_of_ticket(&self, ticket: TicketId) -> Result<Vec<DiagnosisRecord>, Failure> {
+        self.ledger.diagnoses_of_ticket(ticket).await.map_err(failed)
+    }
+    async fn ask_diagnosis(
+        &self,
+        host: HostId,
+        ticket: Option<TicketId>,
+        person: &Person,
+        via: &'static str,
+    ) -> Result<DiagnosisId, Failure> {
+        let who = person.login.as_str();
+        self.diagnoses.ask(host, ticket, Asker { who, via }).await
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Config {
     pub channels: Vec<ChannelConfig>,
     /// Stores of metrics to which samples are passed on.
     pub remote_writes: Vec<RemoteWriteConfig>,
+    /// Whether a host on which a fault opens a ticket is asked for a diagnostic snapshot.
+    pub diagnose_on_fault: bool,
 }
 
 impl Default for Config {
@@ -93,6 +95,7 @@ impl Default for Config {
             repage_after: Duration::from_secs(300),
             channels: Vec::new(),
             remote_writes: Vec::new(),
+            diagnose_on_fault: true,
         }
     }
 }
@@ -150,6 +153,9 @@ impl Config {
         let destinations = config.take_paging(&mut top, &mut reader);
         config.take_channels(&mut top, &mut reader);
         config.take_exports(&mut top, &mut reader);
+        let mut diagnosis = top.table("diagnosis", &mut reader);
+        config.diagnose_on_fault = diagnosis.take("on_fault", &mut reader).unwrap_or(true);
+        diagnosis.finish(&mut reader);
         config.page_over(destinations, &mut reader);
         top.finish(&mut reader);
         reader.finish(file, config)

@@ -30,6 +30,7 @@ pub use command::{Command, EngineHandle, TickSeen};
 
 use crate::{
     clock::{self, Clock},
+    diagnoses::Diagnoses,
     live::Live,
 };
 use condition::Condition;
@@ -78,6 +79,8 @@ pub struct Parts {
     pub live: Arc<Live>,
     /// Wakes the delivery worker.
     pub outbox: Arc<Notify>,
+    /// Asks hosts on which a fault opened a ticket how they are; none: nobody is asked.
+    pub diagnoses: Option<Arc<Diagnoses>>,
 }
 
 /// The engine itself.

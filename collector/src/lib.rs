@@ -18,6 +18,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod diagnoses;
 pub mod engine;
 pub mod enrolment;
 mod exchange;

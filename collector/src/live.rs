@@ -9,9 +9,11 @@ use std::{
     time::Duration,
 };
 use tocsin_console::backend::{Change, Processes};
-use tocsin_vocabulary::{HostId, Timestamp};
-use tokio::sync::{Notify, broadcast};
+use tocsin_proto::v1::{CollectorMessage, Diagnose, collector_message::Body};
+use tocsin_vocabulary::{DiagnosisId, HostId, Timestamp};
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 
 /// Changes that a slow browser may lag behind before it is told to reload everything.
 const CHANGES_QUEUE: usize = 4_096;
@@ -21,6 +23,8 @@ const RING_PERIOD: Duration = Duration::from_millis(250);
 /// New sections that one host may bring in a day, in bytes: a hundred times what a large host has, and little enough
 /// that no host can use up the room that all dictionaries share.
 const SECTION_BYTES_PER_DAY: usize = 16 * 1024 * 1024;
+/// Documents that one host may bring in a day, in bytes: a large host's all, twenty times over.
+const DOCUMENT_BYTES_PER_DAY: usize = 128 * 1024 * 1024;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// One host's present.
@@ -40,6 +44,12 @@ pub struct Presence {
     refused: Option<Refusal>,
     /// Bytes of sections that it brought today, and which day that is.
     sections: (Timestamp, usize),
+    /// The same of documents.
+    documents: (Timestamp, usize),
+    /// To the agent, while a stream is open.
+    outgoing: Option<mpsc::Sender<Result<CollectorMessage, Status>>>,
+    /// When a diagnosis was last asked for without anybody's hand.
+    diagnosed_at: Option<Timestamp>,
 }
 
 impl Presence {
@@ -131,10 +141,65 @@ impl Live {
             && presence.stream.as_ref().is_some_and(|(open, _)| *open == number)
         {
             presence.stream = None;
+            presence.outgoing = None;
             inner.connected = inner.connected.saturating_sub(1);
         }
         drop(inner);
         self.ring(Change::Hosts);
+    }
+
+    /// How the agent of a stream that was let in is reached.
+    pub fn reach(&self, host: HostId, number: u64, outgoing: mpsc::Sender<Result<CollectorMessage, Status>>) {
+        if let Some(presence) = self.lock().hosts.get_mut(&host)
+            && presence.stream.as_ref().is_some_and(|(open, _)| *open == number)
+        {
+            presence.outgoing = Some(outgoing);
+        }
+    }
+
+    /// Asks the agent of `host` for a diagnostic snapshot; false when it is not connected or takes no messages.
+    #[must_use]
+    pub fn ask_diagnosis(&self, host: HostId, id: DiagnosisId) -> bool {
+        let outgoing = self
+            .lock()
+            .hosts
+            .get(&host)
+            .and_then(|presence| presence.outgoing.clone());
+        let request = id.to_string();
+        let message = CollectorMessage {
+            body: Some(Body::Diagnose(Diagnose { request })),
+        };
+        outgoing.is_some_and(|outgoing| outgoing.try_send(Ok(message)).is_ok())
+    }
+
+    /// Whether a diagnosis of `host` that a fault calls for may be asked for now: it is connected, and was not asked by
+    /// another fault within `pause`. Notes that it was.
+    #[must_use]
+    pub fn may_diagnose(&self, host: HostId, pause: Duration, now: Timestamp) -> bool {
+        let mut inner = self.lock();
+        let Some(presence) = inner
+            .hosts
+            .get_mut(&host)
+            .filter(|presence| presence.outgoing.is_some())
+        else {
+            return false;
+        };
+        let may = presence.diagnosed_at.is_none_or(|at| now.since(at) >= pause);
+        if may {
+            presence.diagnosed_at = Some(now);
+        }
+        may
+    }
+
+    /// `host` brings a document of so many bytes; false when that is more than it may in a day.
+    pub fn brings_document(&self, host: HostId, bytes: usize, now: Timestamp) -> bool {
+        let mut inner = self.lock();
+        let (day, brought) = &mut inner.hosts.entry(host).or_default().documents;
+        if *day != now.floor_to(DAY) {
+            (*day, *brought) = (now.floor_to(DAY), 0);
+        }
+        *brought = brought.saturating_add(bytes);
+        *brought <= DOCUMENT_BYTES_PER_DAY
     }
 
     /// Closes the stream of a host that is no longer welcome.

@@ -30,3 +30,24 @@ pub const ENROL_PORT: u16 = 7444;
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most ticks in one backlog chunk.
 pub const CHUNK_TICKS_MAX: usize = 60;
+/// Largest content of a document, in bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
+/// Most bytes of a document in one message.
+pub const DOCUMENT_PIECE_BYTES_MAX: usize = 256 * 1024;
+/// Longest name of a document, in bytes: what the index of a database takes.
+pub const DOCUMENT_NAME_BYTES_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::v1::{AgentMessage, CollectorMessage};
+    use prost::Message as _;
+
+    /// A message whose only field is one that this build does not know: number 99, of length 3.
+    const OF_TOMORROW: [u8; 6] = [0x9a, 0x06, 0x03, b'n', b'e', b'w'];
+
+    #[test]
+    fn what_a_newer_side_says_is_nothing_to_an_older_one_and_no_error() {
+        assert_eq!(AgentMessage::decode(&OF_TOMORROW[..]).unwrap().body, None);
+        assert_eq!(CollectorMessage::decode(&OF_TOMORROW[..]).unwrap().body, None);
+    }
+}

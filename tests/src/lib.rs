@@ -2,6 +2,7 @@
 //!
 //! * [`site`] — a collector process with its folder, and a client of its API,
 //! * [`host`] — an agent process enrolled at a site,
+//! * [`hung_mount`] — a file system that never answers,
 //! * [`fault`] — a process whose death is a fault, and everything that makes it one,
 //! * [`phone`] — a web server that receives pages as a phone's gateway would,
 //! * [`postgres`] — a throwaway PostgreSQL server,
@@ -27,6 +28,7 @@ pub mod fault;
 pub mod figures;
 pub mod fleet;
 pub mod host;
+pub mod hung_mount;
 pub mod patience;
 pub mod peers;
 pub mod phone;

@@ -81,7 +81,7 @@ impl Peer {
         command.args(&self.arguments);
         self.running = Some(program::Running::start(&mut command, &self.folder.join("log")));
         until("the other program to answer", async || {
-            let answer = self.http.get(self.url("/-/healthy")).send().await.ok()?;
+            let answer = self.http.get(self.url("/-/ready")).send().await.ok()?;
             answer.status().is_success().then_some(())
         })
         .await;

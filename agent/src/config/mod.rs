@@ -1,11 +1,19 @@
 //! The agent's configuration, `/etc/tocsin/agent.toml`: what it may say, its defaults, and everything that is wrong
 //! with it at once.
 
+mod files;
+mod logs;
+mod processes;
 mod read;
 
+pub use crate::watched::FilesConfig;
 pub use read::Mistake;
 
-use crate::sources::{PROCESS_GROUPS_MAX, ProcessGroup, SamplerConfig};
+use crate::{
+    logs::LogsConfig,
+    sources::{ProcessGroup, SamplerConfig},
+    surveys::{self, SurveysConfig},
+};
 use read::{Mistakes, Table};
 use std::{
     fmt, fs, io,
@@ -47,8 +55,16 @@ pub struct Config {
     pub interfaces_exclude: Vec<String>,
     /// Block devices that are not watched; `*` stands for any characters.
     pub disks_exclude: Vec<String>,
+    /// What is looked at less often than on every tick.
+    pub surveys: SurveysConfig,
     /// Sets of processes that must run.
     pub processes: Vec<ProcessGroup>,
+    /// Which configuration files are watched.
+    pub files: FilesConfig,
+    /// Whether a diagnostic snapshot is taken when the duty team asks for one.
+    pub diagnosis: bool,
+    /// Which logs are watched, and for what.
+    pub logs: LogsConfig,
 }
 
 /// Least severity of what is logged.
@@ -101,7 +117,11 @@ impl Default for Config {
             mounts_exclude: sampler.exclude_mounts,
             interfaces_exclude: sampler.exclude_interfaces,
             disks_exclude: sampler.exclude_disks,
+            surveys: sampler.surveys,
             processes: Vec::new(),
+            files: FilesConfig::default(),
+            diagnosis: true,
+            logs: LogsConfig::default(),
         }
     }
 }
@@ -140,6 +160,10 @@ impl Config {
             exclude_mounts: self.mounts_exclude.clone(),
             exclude_interfaces: self.interfaces_exclude.clone(),
             exclude_disks: self.disks_exclude.clone(),
+            surveys: SurveysConfig {
+                exclude_interfaces: self.interfaces_exclude.clone(),
+                ..self.surveys.clone()
+            },
             ..SamplerConfig::default()
         }
     }
@@ -204,6 +228,7 @@ fn read_file(path: &Path) -> io::Result<String> {
 
 fn read_config(table: &mut Table<'_, '_, '_>) -> Config {
     let default = Config::default();
+    let units = table.table("units", |units| units.texts("watch", logs::check_unit));
     let interval_hint = "from 1s to 60s";
     Config {
         collectors: table.texts("collectors", check_address).unwrap_or(default.collectors),
@@ -226,52 +251,16 @@ fn read_config(table: &mut Table<'_, '_, '_>) -> Config {
         disks_exclude: table.table("disks", |disks| {
             disks.texts("exclude", check_filled).unwrap_or(default.disks_exclude)
         }),
-        processes: read_groups(table),
+        surveys: table.table("surveys", |surveys| SurveysConfig {
+            off: surveys.texts("off", check_survey).unwrap_or(default.surveys.off),
+            units: units.unwrap_or(default.surveys.units),
+            ..SurveysConfig::default()
+        }),
+        processes: processes::read_groups(table),
+        logs: logs::read_logs(table),
+        files: files::read_files(table),
+        diagnosis: table.boolean("diagnosis", default.diagnosis),
     }
-}
-
-fn read_groups(table: &mut Table<'_, '_, '_>) -> Vec<ProcessGroup> {
-    let mut names = Vec::new();
-    table.tables("process", |group| {
-        let span = group.span.clone();
-        let before = group.mistakes.list.len();
-        let name = group.parsed("name", "such as \"nginx\"", read_filled);
-        let mut process = group.parsed("process", "such as \"nginx\"", read_filled);
-        let command = group.parsed("command", "such as \"--config /etc/app.toml\"", read_filled);
-        let user = group.parsed("user", "such as \"www-data\"", read_filled);
-        let Some(name) = name else {
-            if group.mistakes.list.len() == before {
-                group
-                    .mistakes
-                    .add(&span, "a [[process]] has no `name`", "every set of processes needs one");
-            }
-            return None;
-        };
-        if names.contains(&name) {
-            group.mistakes.add(
-                &span,
-                format!("there are two [[process]] named `{name}`"),
-                "give each its own name",
-            );
-        }
-        names.push(name.clone());
-        if names.len() == PROCESS_GROUPS_MAX + 1 {
-            group.mistakes.add(
-                &span,
-                format!("there are more than {PROCESS_GROUPS_MAX} [[process]]"),
-                "remove some",
-            );
-        }
-        if process.is_none() && command.is_none() && user.is_none() {
-            process = Some(name.clone());
-        }
-        Some(ProcessGroup {
-            name,
-            process,
-            command,
-            user,
-        })
-    })
 }
 
 fn check_address(text: &str) -> Result<(), (String, String)> {
@@ -286,6 +275,17 @@ fn check_address(text: &str) -> Result<(), (String, String)> {
             "such as 10.0.0.5:7443 or [fd00::5]:7443".to_owned(),
         )),
     }
+}
+
+fn check_survey(text: &str) -> Result<(), (String, String)> {
+    let names = surveys::names();
+    if names.contains(&text) {
+        return Ok(());
+    }
+    Err((
+        format!("there is no survey `{text}`"),
+        format!("one of {}", names.join(", ")),
+    ))
 }
 
 fn check_filled(text: &str) -> Result<(), (String, String)> {

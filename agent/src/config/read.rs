@@ -198,7 +198,8 @@ impl<'i, 'm, 't> Table<'i, 'm, 't> {
             let span = item.span();
             match item.into_inner() {
                 DeValue::Table(table) => {
-                    let mut inner = Table::new(key, Spanned::new(span, table), self.mistakes);
+                    let path = self.path(key);
+                    let mut inner = Table::new(&path, Spanned::new(span, table), self.mistakes);
                     out.extend(read(&mut inner));
                     inner.finish();
                 }

@@ -203,6 +203,7 @@ pub(super) mod tests {
             started: Timestamp::from_millis(0),
             state: 'S',
             command: String::new(),
+            zombies: 0,
         };
         let time = Timestamp::from_millis(1_700_000_000_000);
         Sampled {
@@ -214,6 +215,7 @@ pub(super) mod tests {
                 total: 7,
                 processes: vec![row],
             }),
+            documents: Vec::new(),
         }
     }
 

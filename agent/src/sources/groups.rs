@@ -1,8 +1,9 @@
-//! Named process groups: sets of processes that must run, told by name, command line and user.
+//! Named process groups: sets of processes that must run, told by name, command line, user, unit and cgroup.
 
 use super::{
     HostEvent,
-    bytes::text,
+    bytes::{fits, text},
+    cgroup,
     columns::Columns,
     cpu::KERNEL_TICKS_PER_SECOND,
     process_stat::{NAME_BYTES_MAX, parse_status_user},
@@ -17,6 +18,11 @@ pub const PROCESS_GROUPS_MAX: usize = 64;
 /// A younger process may still become another program (fork, then exec), so it is looked at again.
 const SETTLED_AFTER_TICKS: u64 = 2 * KERNEL_TICKS_PER_SECOND;
 
+/// Of a group with more processes than this, open files are not counted.
+const FILES_PROCESSES_MAX: u64 = 256;
+/// Of a process with more open files than this, they are not counted where counting means listing.
+const FILES_LISTED_MAX: u64 = 20_000;
+
 /// A set of processes that are watched under one name. All conditions that are given must hold; with none, nothing
 /// belongs to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +35,10 @@ pub struct ProcessGroup {
     pub command: Option<String>,
     /// The user it runs as: name or number.
     pub user: Option<String>,
+    /// The unit of systemd that it belongs to; `*` stands for any characters.
+    pub unit: Option<String>,
+    /// The path of one of its cgroups; `*` stands for any characters.
+    pub cgroup: Option<String>,
 }
 
 impl ProcessGroup {
@@ -67,7 +77,24 @@ impl ProcessGroup {
     }
 
     fn has_condition(&self) -> bool {
-        self.process.is_some() || self.command.is_some() || self.user.is_some()
+        let Self {
+            process,
+            command,
+            user,
+            unit,
+            cgroup,
+            ..
+        } = self;
+        [process, command, user, unit, cgroup]
+            .iter()
+            .any(|condition| condition.is_some())
+    }
+
+    /// `place`: what the kernel says of the process's cgroups.
+    fn accepts_place(&self, place: &[u8]) -> bool {
+        let unit = || cgroup::unit(place).unwrap_or_default();
+        self.unit.as_ref().is_none_or(|wanted| fits(wanted, unit()))
+            && self.cgroup.as_ref().is_none_or(|wanted| cgroup::is_in(place, wanted))
     }
 }
 
@@ -83,6 +110,18 @@ struct Sum {
     pages: u64,
     threads: u64,
     youngest_ticks: u64,
+    oldest_ticks: u64,
+}
+
+/// What is known of a group beyond the sums of a tick.
+#[derive(Debug, Clone, Copy, Default)]
+struct Course {
+    /// Processes that came when the group had been there.
+    restarts: u64,
+    /// Whether it was ever there.
+    was_there: bool,
+    /// Open files, when they were last counted; absent when one process did not show them.
+    files: Option<u64>,
 }
 
 /// Tells which processes belong to which group, and what groups amount to.
@@ -90,6 +129,7 @@ struct Sum {
 pub(crate) struct Groups {
     groups: Vec<(ProcessGroup, Option<u32>)>,
     sums: Vec<Sum>,
+    courses: Vec<Course>,
     seen: bool,
     page_bytes: u64,
 }
@@ -112,6 +152,7 @@ impl Groups {
         let page_bytes = u64::try_from(rustix::param::page_size()).unwrap_or(4_096);
         Self {
             sums: vec![Sum::default(); groups.len()],
+            courses: vec![Course::default(); groups.len()],
             groups,
             seen: false,
             page_bytes,
@@ -124,7 +165,7 @@ impl Groups {
 
     /// Sets `process.groups`: from `before`, the same process at the last walk, when that still holds.
     pub(crate) fn assign(
-        &self,
+        &mut self,
         process: &mut Process,
         before: Option<&Process>,
         uptime_ticks: Option<u64>,
@@ -139,11 +180,16 @@ impl Groups {
         process.groups = self.matching(process, folder, buffer);
         process.settled =
             uptime_ticks.is_none_or(|now| now.saturating_sub(process.started_ticks) >= SETTLED_AFTER_TICKS);
+        let joined = process.groups & !before.map_or(0, |before| before.groups);
+        for (at, course) in self.courses.iter_mut().enumerate() {
+            course.restarts += u64::from(course.was_there && joined >> at & 1 == 1);
+        }
     }
 
     fn matching(&self, process: &Process, folder: &mut ProcessFolder, buffer: &mut Vec<u8>) -> u64 {
         let mut user: Option<Option<u32>> = None;
         let mut command: Option<Vec<u8>> = None;
+        let mut place: Option<Vec<u8>> = None;
         let mut bits = 0;
         for (at, (group, wanted_user)) in self.groups.iter().enumerate() {
             if !group.has_condition() || !group.accepts_name(process.name()) {
@@ -167,9 +213,35 @@ impl Groups {
                     continue;
                 }
             }
+            if group.unit.is_some() || group.cgroup.is_some() {
+                let place = place.get_or_insert_with(|| {
+                    folder
+                        .read(process.pid, "cgroup", buffer)
+                        .map(<[u8]>::to_vec)
+                        .unwrap_or_default()
+                });
+                if !group.accepts_place(place) {
+                    continue;
+                }
+            }
             bits |= 1 << at;
         }
         bits
+    }
+
+    /// Counts the open files of each group: a call for each process, or more, so not on every tick.
+    pub(crate) fn count_files(&mut self, processes: &[Process], folder: &mut ProcessFolder) {
+        for (at, (course, sum)) in self.courses.iter_mut().zip(&self.sums).enumerate() {
+            let mut members = processes
+                .iter()
+                .filter(|process| process.groups >> at & 1 == 1 && process.is_alive());
+            let few = sum.count <= FILES_PROCESSES_MAX;
+            course.files = few.then_some(()).and_then(|()| {
+                members.try_fold(0, |sum, process| {
+                    Some(sum + folder.open_files(process.pid, FILES_LISTED_MAX)?)
+                })
+            });
+        }
     }
 
     /// Sums up `processes`; tells which groups lost their last process, or have one again.
@@ -185,7 +257,12 @@ impl Groups {
                 sum.pages = sum.pages.saturating_add(process.resident_pages);
                 sum.threads = sum.threads.saturating_add(process.threads);
                 sum.youngest_ticks = sum.youngest_ticks.max(process.started_ticks);
+                sum.oldest_ticks = match sum.count {
+                    1 => process.started_ticks,
+                    _ => sum.oldest_ticks.min(process.started_ticks),
+                };
             }
+            self.courses[at].was_there |= sum.count > 0;
             let before = std::mem::replace(&mut self.sums[at], sum);
             if self.seen && (before.count == 0) != (sum.count == 0) {
                 events.push(group_event(&group.name, before.count, sum.count));
@@ -196,13 +273,15 @@ impl Groups {
 
     /// Tells the sums, in the order of the configuration.
     pub(crate) fn put(&self, columns: &mut Columns<'_>, uptime_ticks: Option<u64>) {
-        for ((group, _), sum) in self.groups.iter().zip(&self.sums) {
+        for (((group, _), sum), course) in self.groups.iter().zip(&self.sums).zip(&self.courses) {
             let attributes = &[("tocsin.process.group", group.name.as_str())];
             let some = self.seen.then_some(*sum);
             let alive = some.filter(|sum| sum.count > 0);
-            let age = alive
-                .zip(uptime_ticks)
-                .map(|(sum, now)| now.saturating_sub(sum.youngest_ticks) / KERNEL_TICKS_PER_SECOND);
+            let age = |started: fn(Sum) -> u64| {
+                alive
+                    .zip(uptime_ticks)
+                    .map(|(sum, now)| now.saturating_sub(started(sum)) / KERNEL_TICKS_PER_SECOND)
+            };
             let bytes = some.and_then(|sum| sum.pages.checked_mul(self.page_bytes));
             columns.put("tocsin.process.group.count", attributes, 0, some.map(|sum| sum.count));
             columns.put(
@@ -218,7 +297,22 @@ impl Groups {
                 0,
                 some.map(|sum| sum.threads),
             );
-            columns.put("tocsin.process.group.uptime", attributes, 0, age);
+            columns.put(
+                "tocsin.process.group.uptime",
+                attributes,
+                0,
+                age(|sum| sum.youngest_ticks),
+            );
+            columns.put(
+                "tocsin.process.group.oldest",
+                attributes,
+                0,
+                age(|sum| sum.oldest_ticks),
+            );
+            let restarts = some.map(|_| course.restarts);
+            columns.put("tocsin.process.group.restarts", attributes, 0, restarts);
+            let files = some.and(course.files);
+            columns.put("tocsin.process.group.fd.count", attributes, 0, files);
         }
     }
 }
@@ -256,119 +350,4 @@ fn group_event(group: &str, before: u64, now: u64) -> HostEvent {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn group(process: Option<&str>, command: Option<&str>, user: Option<&str>) -> ProcessGroup {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        ProcessGroup {
-            name: "g".to_owned(),
-            process: owned(process),
-            command: owned(command),
-            user: owned(user),
-        }
-    }
-
-    struct Tree(tempfile::TempDir);
-
-    impl Tree {
-        fn new() -> Self {
-            let root = tempfile::tempdir().unwrap();
-            fs::create_dir_all(root.path().join("etc")).unwrap();
-            fs::create_dir_all(root.path().join("proc")).unwrap();
-            fs::write(root.path().join("etc/passwd"), "root:x:0:0::/:\nwww:x:33:33::/:\n").unwrap();
-            Self(root)
-        }
-
-        fn process(&self, pid: u32, name: &str, command: &str, started: u64) {
-            let folder = self.0.path().join("proc").join(pid.to_string());
-            fs::create_dir_all(&folder).unwrap();
-            let stat = format!("{pid} ({name}) S 1 1 1 0 -1 0 0 0 0 0 100 50 0 0 20 0 2 0 {started} 0 10");
-            fs::write(folder.join("stat"), stat).unwrap();
-            fs::write(folder.join("cmdline"), command).unwrap();
-            fs::write(folder.join("status"), "Name: x\nUid:\t33\t33\t33\t33\n").unwrap();
-        }
-
-        fn bits(&self, group: ProcessGroup, pid: u32) -> u64 {
-            let mut folder = ProcessFolder::new(self.0.path());
-            let process = folder.look(pid, &mut Vec::new()).unwrap();
-            Groups::new(vec![group], self.0.path()).matching(&process, &mut folder, &mut Vec::new())
-        }
-    }
-
-    #[test]
-    fn all_conditions_of_a_group_must_hold() {
-        let tree = Tree::new();
-        tree.process(7, "java", "/usr/bin/java\0-jar\0app.jar\0", 1);
-        for (name, command, user, expected) in [
-            (Some("java"), None, None, 1),
-            (Some("jav"), None, None, 0),
-            (None, Some("-jar app.jar"), None, 1),
-            (None, Some("other.jar"), None, 0),
-            (Some("java"), Some("app.jar"), Some("www"), 1),
-            (Some("java"), Some("app.jar"), Some("33"), 1),
-            (Some("java"), None, Some("root"), 0),
-            (Some("java"), None, Some("nobody here"), 0),
-            (None, None, None, 0),
-        ] {
-            assert_eq!(
-                tree.bits(group(name, command, user), 7),
-                expected,
-                "{name:?} {command:?} {user:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn names_longer_than_the_kernel_keeps_are_compared_with_the_program() {
-        let tree = Tree::new();
-        tree.process(8, "a-very-long-nam", "/opt/a-very-long-name-of-a-daemon\0", 1);
-        assert_eq!(tree.bits(group(Some("a-very-long-name-of-a-daemon"), None, None), 8), 1);
-        assert_eq!(tree.bits(group(Some("a-very-long-name-of-another"), None, None), 8), 0);
-    }
-
-    #[test]
-    fn going_and_coming_back_is_told_once_each() {
-        let tree = Tree::new();
-        let mut groups = Groups::new(vec![group(Some("db"), None, None)], tree.0.path());
-        tree.process(9, "db", "", 1);
-        let mut alive = ProcessFolder::new(tree.0.path()).look(9, &mut Vec::new()).unwrap();
-        alive.groups = 1;
-        let mut zombie = alive;
-        zombie.state = b'Z';
-        let mut names = |processes: &[Process]| {
-            let mut events = Vec::new();
-            groups.sum(processes, &mut events);
-            events.into_iter().map(|event| event.name).collect::<Vec<_>>()
-        };
-        assert_eq!(names(&[alive]), Vec::<&str>::new());
-        assert_eq!(names(&[alive, alive]), Vec::<&str>::new());
-        assert_eq!(names(&[zombie]), ["process.group.gone"]);
-        assert_eq!(names(&[]), Vec::<&str>::new());
-        assert_eq!(names(&[alive]), ["process.group.back"]);
-    }
-
-    #[test]
-    fn a_process_that_becomes_another_program_is_looked_at_again() {
-        let tree = Tree::new();
-        let groups = Groups::new(vec![group(None, Some("serve"), None)], tree.0.path());
-        let mut folder = ProcessFolder::new(tree.0.path());
-        let mut buffer = Vec::new();
-        let mut look = |command: &str, before: Option<&Process>, uptime: u64| {
-            tree.process(5, "python", command, 1_000);
-            let mut process = folder.look(5, &mut buffer).unwrap();
-            groups.assign(&mut process, before, Some(uptime), &mut folder, &mut buffer);
-            process
-        };
-        let young = look("python\0", None, 1_010);
-        assert_eq!((young.groups, young.settled), (0, false));
-        let grown = look("python\0serve\0", Some(&young), 1_300);
-        assert_eq!((grown.groups, grown.settled), (1, true));
-        let kept = look("renamed itself\0", Some(&grown), 9_999);
-        assert_eq!(
-            kept.groups, 1,
-            "a settled process keeps its groups without reading its command line"
-        );
-    }
-}
+mod tests;

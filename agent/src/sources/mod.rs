@@ -6,6 +6,7 @@
 //! their set of series changed. File systems are asked for their space by others (see `space`).
 
 mod bytes;
+mod cgroup;
 mod columns;
 mod core;
 mod cpu;
@@ -32,11 +33,18 @@ pub use groups::{PROCESS_GROUPS_MAX, ProcessGroup};
 pub use own::OwnFigures;
 pub use process_table::{ProcessRow, ProcessTable};
 
+#[allow(unused_imports, reason = "for surveys")]
+pub(crate) use bytes::{cut, decimal, fits};
 pub(crate) use bytes::{fields, lines, number, text, trimmed};
+pub(crate) use columns::CachedSection;
 pub(crate) use cpu::Stat;
 pub(crate) use file::read_path;
 pub(crate) use memory::Memory;
 
+use crate::{
+    clock::SharedClock,
+    surveys::{self, Document, Mode, Surveyor, SurveysConfig},
+};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -64,6 +72,8 @@ pub struct SamplerConfig {
     pub exclude_interfaces: Vec<String>,
     /// Block devices that are left out.
     pub exclude_disks: Vec<String>,
+    /// What is looked at less often than on every tick.
+    pub surveys: SurveysConfig,
 }
 
 impl Default for SamplerConfig {
@@ -87,6 +97,7 @@ impl Default for SamplerConfig {
             ]),
             exclude_interfaces: owned(&["cali*", "ifb*", "lo", "veth*"]),
             exclude_disks: owned(&["fd*", "loop*", "ram*", "sr*", "zram*"]),
+            surveys: SurveysConfig::default(),
         }
     }
 }
@@ -94,7 +105,7 @@ impl Default for SamplerConfig {
 /// Something that happened on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostEvent {
-    /// Dotted name: `process.group.gone`, `process.group.back`, `network.link.down`, `network.link.up`.
+    /// Dotted name, such as `process.group.gone`, `network.link.down`, `part.failed`.
     pub name: &'static str,
     /// How bad, by itself.
     pub severity: Severity,
@@ -115,6 +126,8 @@ pub struct Sampled {
     pub events: Vec<HostEvent>,
     /// The busiest processes, when a table was due.
     pub processes: Option<ProcessTable>,
+    /// Texts that changed.
+    pub documents: Vec<Document>,
 }
 
 /// Samples one host again and again. Blocks for as long as reading `/proc` takes; a file system that hangs delays
@@ -129,6 +142,7 @@ pub struct Sampler {
     network: network::Network,
     processes: processes::Processes,
     own: own::Own,
+    surveyor: Option<Surveyor>,
     buffer: Vec<u8>,
     dictionary: Dictionary,
     first: bool,
@@ -149,11 +163,19 @@ impl Sampler {
             network: network::Network::new(root, config.exclude_interfaces.clone()),
             processes: processes::Processes::new(root, config.process_groups.clone(), config.top),
             own: own::Own::new(live),
+            surveyor: None,
             config,
             buffer: Vec::new(),
             dictionary: Dictionary::new(Vec::new()),
             first: true,
         }
+    }
+
+    /// With surveys: by workers beside the ticks, or within the first tick.
+    pub(crate) fn surveyed(mut self, mode: Mode, clock: SharedClock) -> Self {
+        let surveys = surveys::all(&self.config.surveys);
+        self.surveyor = Some(Surveyor::new(&self.config.root, surveys, mode, clock));
+        self
     }
 
     /// Another configuration from the next tick on, of the same root. What it does not concern goes on as it was, so
@@ -179,6 +201,9 @@ impl Sampler {
         if (&config.process_groups, config.top) != (&old.process_groups, old.top) {
             self.processes = processes::Processes::new(root, config.process_groups.clone(), config.top);
         }
+        if let Some(surveyor) = self.surveyor.as_mut().filter(|_| config.surveys != old.surveys) {
+            *surveyor = surveyor.with(surveys::all(&config.surveys));
+        }
         self.config = config;
         self.first = true;
     }
@@ -198,17 +223,18 @@ impl Sampler {
             network,
             processes,
             own,
+            surveyor,
             buffer,
             dictionary,
             first,
             ..
         } = self;
         let mut cells: Vec<Cell> = Vec::with_capacity(dictionary.len());
-        let mut events = Vec::new();
+        let (mut events, mut documents) = (Vec::new(), Vec::new());
         core.read(buffer, cores.wanted());
         let moment = core.moment(now, mono);
         let table = processes.refresh(buffer, &mut events, &moment);
-        let changed = [
+        let mut changed = [
             core.sample(&mut cells, processes),
             cores.sample(&mut cells, core.stat()),
             disks.sample(buffer, &mut cells),
@@ -216,8 +242,12 @@ impl Sampler {
             network.sample(buffer, &mut cells, &mut events, mono),
             processes.sample_groups(&mut cells),
             own.sample(buffer, &mut cells),
-        ];
-        if std::mem::take(first) || changed.contains(&true) {
+        ]
+        .contains(&true);
+        if let Some(surveyor) = surveyor {
+            changed |= surveyor.sample(&mut cells, &mut events, &mut documents, now, mono);
+        }
+        if std::mem::take(first) || changed {
             let sections = [
                 core.section(),
                 cores.section(),
@@ -227,13 +257,16 @@ impl Sampler {
                 processes.section(),
                 own.section(),
             ];
-            *dictionary = Dictionary::new(sections.map(columns::CachedSection::section).into());
+            let mut sections: Vec<_> = sections.map(CachedSection::section).into();
+            sections.extend(surveyor.iter().flat_map(Surveyor::sections));
+            *dictionary = Dictionary::new(sections);
         }
         Sampled {
             dictionary: dictionary.clone(),
             tick: Tick { time: now, cells },
             events,
             processes: table,
+            documents,
         }
     }
 }

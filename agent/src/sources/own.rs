@@ -25,6 +25,8 @@ pub struct OwnFigures {
     pub spool_bytes: Option<u64>,
     /// Ticks that the spool had to give up.
     pub spool_dropped: Option<u64>,
+    /// Of logs: lines read, matched, suppressed; bytes behind.
+    pub logs: Option<[u64; 4]>,
 }
 
 /// Samples the agent itself; in a recorded tree its cost is absent.
@@ -82,4 +84,9 @@ fn put(columns: &mut Columns<'_>, figures: &OwnFigures) {
     columns.put("tocsin.agent.spool.records", &[], 0, figures.spool_records);
     columns.put("tocsin.agent.spool.usage", &[], 0, figures.spool_bytes);
     columns.put("tocsin.agent.spool.dropped", &[], 0, figures.spool_dropped);
+    let log = |at: usize| figures.logs.map(|logs| logs[at]);
+    columns.put("tocsin.agent.log.lines", &[], 0, log(0));
+    columns.put("tocsin.agent.log.matched", &[], 0, log(1));
+    columns.put("tocsin.agent.log.suppressed", &[], 0, log(2));
+    columns.put("tocsin.agent.log.behind", &[], 0, log(3));
 }

@@ -18,6 +18,8 @@ pub(crate) struct ProcessStat<'a> {
     pub(crate) name: &'a [u8],
     /// `R`, `S`, `D`, …
     pub(crate) state: u8,
+    /// Who started it, or took it over.
+    pub(crate) parent: u32,
     /// Time on a processor, user and system, in kernel ticks.
     pub(crate) cpu_ticks: u64,
     pub(crate) threads: u64,
@@ -37,7 +39,12 @@ pub(crate) fn parse_stat(bytes: &[u8]) -> Option<ProcessStat<'_>> {
     let &[state] = columns.next()? else {
         return None;
     };
-    let user = columns.nth(10).and_then(number)?;
+    let parent = columns
+        .next()
+        .and_then(number)
+        .and_then(|parent| u32::try_from(parent).ok())
+        .unwrap_or(0);
+    let user = columns.nth(9).and_then(number)?;
     let system = columns.next().and_then(number)?;
     let threads = columns.nth(4).and_then(number)?;
     let started_ticks = columns.nth(1).and_then(number)?;
@@ -45,6 +52,7 @@ pub(crate) fn parse_stat(bytes: &[u8]) -> Option<ProcessStat<'_>> {
     Some(ProcessStat {
         name,
         state,
+        parent,
         cpu_ticks: user.saturating_add(system),
         threads,
         started_ticks,
@@ -130,6 +138,7 @@ mod tests {
         let expected = ProcessStat {
             name: b"nginx",
             state: b'S',
+            parent: 1,
             cpu_ticks: 777,
             threads: 3,
             started_ticks: 12_345,

@@ -16,6 +16,8 @@ use tocsin_vocabulary::Timestamp;
 
 /// Most rows by either order.
 const TOP_MAX: usize = 100;
+/// Most rows of processes that do not reap their children.
+const PARENTS_MAX: usize = 5;
 
 /// The busiest processes of a host at one instant.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +26,8 @@ pub struct ProcessTable {
     pub time: Timestamp,
     /// Number of all processes.
     pub total: u64,
-    /// The first by processor time since the last table, then the first by memory, without doubles.
+    /// The first by processor time since the last table, then the first by memory, then those with the most zombies,
+    /// without doubles.
     pub processes: Vec<ProcessRow>,
 }
 
@@ -49,6 +52,8 @@ pub struct ProcessRow {
     pub state: char,
     /// Its command line, secrets hidden; empty for threads of the kernel.
     pub command: String,
+    /// Children that ended and that it does not reap.
+    pub zombies: u32,
 }
 
 /// Makes tables; remembers processor times for the next.
@@ -99,7 +104,8 @@ impl TableMaker {
                 .cmp(&processes[a].resident_pages)
                 .then(processes[a].pid.cmp(&processes[b].pid))
         });
-        for at in largest {
+        let zombies = zombies(processes);
+        for at in largest.into_iter().chain(negligent(processes, &zombies)) {
             if !chosen.contains(&at) {
                 chosen.push(at);
             }
@@ -127,7 +133,10 @@ impl TableMaker {
                 .and_then(|process| folder.read(process.pid, "cmdline", buffer))
                 .map(command_line)
                 .unwrap_or_default();
-            self.row(process, ratios[at], user, command, moment)
+            ProcessRow {
+                zombies: zombies.get(&process.pid).copied().unwrap_or(0),
+                ..self.row(process, ratios[at], user, command, moment)
+            }
         });
         ProcessTable {
             time: moment.now,
@@ -161,6 +170,7 @@ impl TableMaker {
             started: Timestamp::from_millis(started.unwrap_or(0)),
             state: char::from(process.state),
             command,
+            zombies: 0,
         }
     }
 
@@ -182,6 +192,23 @@ impl TableMaker {
             .filter(|elapsed| *elapsed > 0)
             .map_or(0.0, |elapsed| spent as f64 / elapsed as f64)
     }
+}
+
+/// How many zombies each process has.
+fn zombies(processes: &[Process]) -> HashMap<u32, u32> {
+    let mut zombies = HashMap::new();
+    for process in processes.iter().filter(|process| !process.is_alive()) {
+        *zombies.entry(process.parent).or_default() += 1;
+    }
+    zombies
+}
+
+/// Where in `processes`, which are sorted by number, those with the most zombies are.
+fn negligent(processes: &[Process], zombies: &HashMap<u32, u32>) -> Vec<usize> {
+    let mut parents: Vec<(u32, u32)> = zombies.iter().map(|(pid, count)| (*count, *pid)).collect();
+    parents.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    let known = |(_, pid): (u32, u32)| processes.binary_search_by_key(&pid, |process| process.pid).ok();
+    parents.into_iter().take(PARENTS_MAX).filter_map(known).collect()
 }
 
 fn ticks(duration: Duration) -> u64 {
@@ -250,6 +277,18 @@ mod tests {
         let root = host(&[(1, 5_300, 1)]);
         let table = make(&mut maker, &root, 30);
         assert!((table.processes[0].cpu_ratio - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn whoever_does_not_reap_its_children_is_shown_with_their_number() {
+        let root = host(&[(1, 5_000, 900), (2, 0, 0), (3, 0, 0), (4, 0, 0), (5, 0, 0)]);
+        for (pid, parent) in [(3, 2), (4, 2), (5, 77)] {
+            let stat = format!("{pid} (gone) Z {parent} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1000 0 0");
+            fs::write(root.path().join(format!("proc/{pid}/stat")), stat).unwrap();
+        }
+        let table = make(&mut TableMaker::new(root.path(), 1), &root, 0);
+        let shown: Vec<(u32, u32)> = table.processes.iter().map(|row| (row.pid, row.zombies)).collect();
+        assert_eq!(shown, [(1, 0), (2, 2)]);
     }
 
     #[test]

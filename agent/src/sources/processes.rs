@@ -85,6 +85,9 @@ impl Processes {
             self.walk(buffer, moment);
         }
         self.groups.sum(&self.last, events);
+        if table_due {
+            self.groups.count_files(&self.last, &mut self.folder);
+        }
         let table = table_due.then(|| self.table.make(&self.last, &mut self.folder, buffer, moment))?;
         self.tabled = Some(moment.mono);
         Some(table)
@@ -206,6 +209,29 @@ mod tests {
         assert_eq!(host.tick(1), (vec!["process.group.gone"], Cell::Scaled(0)));
         host.start(51, "db", 10_200);
         assert_eq!(host.tick(2), (vec!["process.group.back"], Cell::Scaled(1)));
+    }
+
+    #[test]
+    fn what_joins_a_group_that_was_there_is_a_restart() {
+        let mut host = Host::new(3);
+        host.start(50, "db", 100);
+        let figures = |host: &mut Host, second| {
+            host.tick(second);
+            let (mut cells, uptime) = (Vec::new(), Some(second * 100 + 10_000));
+            let mut section = CachedSection::default();
+            section.fill(&mut cells, |columns| host.processes.groups.put(columns, uptime));
+            // Age of the youngest, of the oldest, restarts.
+            cells[4..7].to_vec()
+        };
+        assert_eq!(figures(&mut host, 0), [99, 99, 0].map(Cell::Scaled));
+        host.start(51, "db", 10_050);
+        assert_eq!(figures(&mut host, 1), [0, 100, 1].map(Cell::Scaled));
+        host.end(50);
+        host.end(51);
+        host.tick(2);
+        host.start(52, "db", 10_300);
+        assert_eq!(figures(&mut host, 3), [0, 0, 2].map(Cell::Scaled));
+        assert_eq!(figures(&mut host, 8), [5, 5, 2].map(Cell::Scaled), "counted once");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::{
 };
 
 /// Most workers at the same time. When that many file systems hang, the others keep their last value until one answers.
-pub(crate) const WORKERS_MAX: usize = 16;
+pub(crate) const WORKERS_MAX: usize = 64;
 
 /// How long a tick waits for answers that usually take microseconds, and how often before it goes on without. A file
 /// system that newly hangs costs one tick this much; after that it is not waited for.
@@ -199,7 +199,12 @@ impl Spaces {
                     .is_some_and(|asked| mono.saturating_sub(asked) < REMOTE_PERIOD);
             if slot.phase == Phase::Idle && !early {
                 (slot.phase, slot.asked) = (Phase::Queued, Some(mono));
-                queue.push_back(*number);
+                // Those that ask other machines wait behind those that do not.
+                if slot.remote {
+                    queue.push_back(*number);
+                } else {
+                    queue.push_front(*number);
+                }
                 *unanswered += 1;
             }
         }

@@ -9,7 +9,7 @@ use super::{
 };
 use rustix::{
     fd::OwnedFd,
-    fs::{CWD, Mode, OFlags, RawDir, SeekFrom, openat, seek},
+    fs::{AtFlags, CWD, Mode, OFlags, RawDir, SeekFrom, openat, seek, statat},
 };
 use std::{fmt::Write as _, path::Path, time::Duration};
 
@@ -53,6 +53,7 @@ pub(crate) struct Process {
     /// With `pid` it identifies the process: numbers are used again.
     pub(crate) started_ticks: u64,
     pub(crate) state: u8,
+    pub(crate) parent: u32,
     pub(crate) cpu_ticks: u64,
     pub(crate) threads: u64,
     pub(crate) resident_pages: u64,
@@ -73,6 +74,7 @@ impl Process {
             pid,
             started_ticks: stat.started_ticks,
             state: stat.state,
+            parent: stat.parent,
             cpu_ticks: stat.cpu_ticks,
             threads: stat.threads,
             resident_pages: stat.resident_pages,
@@ -96,6 +98,7 @@ impl Process {
     /// Takes over what changes while a process lives.
     pub(crate) const fn take_figures(&mut self, seen: &Self) {
         self.state = seen.state;
+        self.parent = seen.parent;
         self.cpu_ticks = seen.cpu_ticks;
         self.threads = seen.threads;
         self.resident_pages = seen.resident_pages;
@@ -142,6 +145,29 @@ impl ProcessFolder {
         self.read(pid, "stat", buffer)
             .and_then(parse_stat)
             .map(|stat| Process::new(pid, &stat))
+    }
+
+    /// How many files process `pid` has open; `None` when it doesn't show them. More than `at_most` are not counted.
+    pub(crate) fn open_files(&mut self, pid: u32, at_most: u64) -> Option<u64> {
+        self.path.clear();
+        write!(self.path, "{pid}/fd").ok()?;
+        let folder = self.folder.as_ref()?;
+        // Kernels since 6.2 tell the number as the folder's size; for older ones its entries are counted.
+        let size = statat(folder, self.path.as_str(), AtFlags::empty()).ok()?.st_size;
+        if let Ok(size @ 1..) = u64::try_from(size) {
+            return Some(size);
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = openat(folder, self.path.as_str(), flags, Mode::empty()).ok()?;
+        let mut listing = RawDir::new(&opened, self.entries.spare_capacity_mut());
+        let mut count = 0;
+        while let Some(entry) = listing.next() {
+            count += u64::from(entry.ok()?.file_name().to_bytes().first() != Some(&b'.'));
+            if count > at_most {
+                return None;
+            }
+        }
+        Some(count)
     }
 
     /// All processes, sorted by number, in `found`; those that end meanwhile are left out.

@@ -256,16 +256,18 @@ impl Spool {
         });
     }
 
-    /// Stores events durably and numbers them.
-    pub fn append_events(&mut self, mut events: Vec<StoredEvent>) {
+    /// Stores events durably and numbers them; `false` when the disk refused and they are in memory only.
+    pub fn append_events(&mut self, mut events: Vec<StoredEvent>) -> bool {
         for event in &mut events {
             event.seq = self.next_event;
             self.next_event += 1;
         }
         self.reserve(self.next_seq, self.next_event);
         let stored = self.events.append(events);
+        let durable = stored.is_ok();
         self.tell_events(stored);
         self.enforce_bound();
+        durable
     }
 
     /// Events that the disk refused when they came may be stored now.

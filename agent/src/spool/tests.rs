@@ -444,7 +444,9 @@ proptest! {
                     }
                     writer.ticks(&mut spool, count);
                 }
-                Act::Events(count) => spool.append_events(vec![event("e"); count]),
+                Act::Events(count) => {
+                    spool.append_events(vec![event("e"); count]);
+                }
                 Act::Seal(behind) => spool.sealed(spool.next_seq().saturating_sub(behind)),
                 Act::Sync => spool.sync(),
                 Act::Restart => {

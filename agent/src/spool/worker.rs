@@ -22,7 +22,8 @@ pub const SYNC_EVERY: Duration = Duration::from_secs(10);
 
 enum Order {
     Tick(StoredTick, bool, Dictionary),
-    Events(Vec<StoredEvent>),
+    /// And whom to tell whether they are durable.
+    Events(Vec<StoredEvent>, Option<mpsc::SyncSender<bool>>),
     Sealed(u64),
     EventsAcked(u64),
     SkipTo(u64, u64, Timestamp),
@@ -95,7 +96,10 @@ fn serve(
 fn obey(spool: &mut Spool, order: Order) {
     match order {
         Order::Tick(tick, key_frame, dictionary) => spool.append(&tick, key_frame, &dictionary),
-        Order::Events(events) => spool.append_events(events),
+        Order::Events(events, reply) => {
+            let durable = spool.append_events(events);
+            reply.map(|reply| reply.try_send(durable));
+        }
         Order::Sealed(seq) => spool.sealed(seq),
         Order::EventsAcked(seq) => spool.events_acked(seq),
         Order::SkipTo(next_seq, next_event, now) => spool.skip_to(next_seq, next_event, now),
@@ -134,9 +138,22 @@ impl SpoolHandle {
     /// # Errors
     /// With the events, to be handed over again.
     pub fn events(&self, events: Vec<StoredEvent>) -> Result<(), Vec<StoredEvent>> {
-        match self.orders.try_send(Order::Events(events)) {
-            Err(mpsc::TrySendError::Full(Order::Events(events))) => Err(events),
+        match self.orders.try_send(Order::Events(events, None)) {
+            Err(mpsc::TrySendError::Full(Order::Events(events, _))) => Err(events),
             _ => Ok(()),
+        }
+    }
+
+    /// As [`events`](Self::events); answers where it is told whether they are durable. What is not is kept in memory
+    /// and stored as soon as the disk takes it.
+    ///
+    /// # Errors
+    /// With the events, to be handed over again.
+    pub fn events_stored(&self, events: Vec<StoredEvent>) -> Result<mpsc::Receiver<bool>, Vec<StoredEvent>> {
+        let (reply, stored) = mpsc::sync_channel(1);
+        match self.orders.try_send(Order::Events(events, Some(reply))) {
+            Err(mpsc::TrySendError::Full(Order::Events(events, _))) => Err(events),
+            _ => Ok(stored),
         }
     }
 

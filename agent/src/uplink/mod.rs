@@ -3,8 +3,9 @@
 //! Nothing here slows sampling down. A live tick comes by a bounded queue; when that is full the tick is left to the
 //! backlog. Everything else is read from the spool.
 //!
-//! [`plan`] decides what to send next, `opening` and `stream` are one stream, this file is when and where to open one.
+//! [`plan`] decides what to send next, `opening` and `stream` are one stream, `documents` is what goes beside, this file is when and where to open one.
 
+mod documents;
 mod message;
 mod opening;
 pub mod plan;
@@ -14,6 +15,7 @@ mod stream;
 use crate::{
     clock::SharedClock,
     config::{INTERVAL_MAX, INTERVAL_MIN},
+    documents::DocumentsHandle,
     identity::{Identity, IdentityError},
     random::{Backoff, Chance},
     spool::worker::SpoolHandle,
@@ -133,6 +135,10 @@ pub struct Uplink {
     pub spool: SpoolHandle,
     /// Live ticks.
     pub live: mpsc::Receiver<LiveTick>,
+    /// The texts that travel once.
+    pub documents: DocumentsHandle,
+    /// Where requests for a diagnosis go.
+    pub diagnoses: mpsc::Sender<String>,
     /// The newest process snapshot.
     pub processes: watch::Receiver<Option<ProcessSnapshot>>,
     /// Who the host says it is.
@@ -254,6 +260,8 @@ impl Uplink {
             spool: &self.spool,
             outlook: &self.outlook,
             live: &mut self.live,
+            documents: &self.documents,
+            diagnoses: &self.diagnoses,
             processes: &mut self.processes,
             facts: &mut self.facts,
             own_interval: &mut self.own_interval,

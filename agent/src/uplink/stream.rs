@@ -2,6 +2,7 @@
 
 use super::{
     LiveTick, Outlook,
+    documents::Documents,
     message::{self, message},
     opening::{self, Ended, ended_by},
     plan::{Live, Plan, Step},
@@ -9,6 +10,7 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
+    documents::DocumentsHandle,
     identity::Identity,
     spool::{SpoolView, StoredChunk, StoredEvent, worker::SpoolHandle},
 };
@@ -52,6 +54,9 @@ pub(super) struct Resources<'a> {
     pub(super) spool: &'a SpoolHandle,
     pub(super) outlook: &'a Outlook,
     pub(super) live: &'a mut mpsc::Receiver<LiveTick>,
+    pub(super) documents: &'a DocumentsHandle,
+    /// Where requests for a diagnosis go.
+    pub(super) diagnoses: &'a mpsc::Sender<String>,
     pub(super) processes: &'a mut watch::Receiver<Option<tocsin_proto::v1::ProcessSnapshot>>,
     pub(super) facts: &'a mut watch::Receiver<HostFacts>,
     pub(super) own_interval: &'a mut watch::Receiver<Duration>,
@@ -80,6 +85,7 @@ struct Stream<'a> {
     chunk_asked: Option<(u64, oneshot::Receiver<Option<StoredChunk>>)>,
     events_asked: Option<oneshot::Receiver<Vec<StoredEvent>>>,
     dictionaries: HashMap<Hash, Dictionary>,
+    documents: Documents,
     renewing: Option<Renewing>,
     renew_at: Timestamp,
     /// Since when, by the monotonic clock, something waits to be acknowledged and nothing was.
@@ -100,8 +106,10 @@ pub(super) async fn serve(channel: Channel, peer: &str, identity: &Identity, res
     };
     let renew_at = resources.renewal_due;
     let plan = first_plan(&view.borrow(), &opened.welcome, &resources);
+    let all = resources.documents.offers_all(resources.clock.mono());
     let mut stream = Stream {
         plan,
+        documents: Documents::new(resources.documents.clone(), all),
         resources,
         peer: peer.to_owned(),
         client: opened.client,
@@ -198,7 +206,7 @@ impl Stream<'_> {
             } else {
                 Step::Wait
             };
-            let sends = !self.urgent.is_empty() || step != Step::Wait;
+            let sends = !self.urgent.is_empty() || step != Step::Wait || self.documents.is_ready();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ended::Stopped,
@@ -230,6 +238,7 @@ impl Stream<'_> {
                         return Ended::Stopped;
                     }
                 }
+                () = self.documents.change(), if !self.documents.is_ready() => {}
                 // The newest waits in its channel: older ones do not pile up behind a slow collector.
                 Ok(()) = self.resources.processes.changed(), if self.urgent.is_empty() => self.processes_changed(),
                 Ok(()) = self.resources.facts.changed(), if self.urgent.is_empty() => {
@@ -302,7 +311,7 @@ impl Stream<'_> {
                 self.plan.chunk_sent();
                 Some(message::chunk(self.chunk.take()?.ticks))
             }
-            Step::ReadEvents(_) | Step::ReadChunk(..) | Step::Wait => None,
+            Step::ReadEvents(_) | Step::ReadChunk(..) | Step::Wait => self.documents.next(),
         }
     }
 
@@ -388,6 +397,10 @@ impl Stream<'_> {
                 return Some(Ended::RetryAfter(Duration::from_millis(retry.delay_ms), retry.reason));
             }
             Body::Refused(refused) => return Some(Ended::Refused(refused.reason)),
+            Body::DocumentNeed(need) => self.documents.needed(&need),
+            Body::DocumentAck(ack) => self.documents.acked(&ack),
+            // When one is on its way already, the collector asked too often.
+            Body::Diagnose(diagnose) => drop(self.resources.diagnoses.try_send(diagnose.request)),
             // Only the first message welcomes; a second one changes nothing.
             Body::Welcome(_) => {}
         }

@@ -84,11 +84,16 @@ async fn serve(
             })),
             Own::Hello(_) => {
                 let collector = "test".to_owned();
-                Some(Body::Welcome(Welcome {
+                // What follows the welcome of a newer collector, as an older agent reads it.
+                let of_tomorrow = CollectorMessage { body: None };
+                let welcome = Body::Welcome(Welcome {
                     collector,
                     backlog_credit: 8,
                     ..Welcome::default()
-                }))
+                });
+                let _ = answers.send(Ok(CollectorMessage { body: Some(welcome) })).await;
+                let _ = answers.send(Ok(of_tomorrow)).await;
+                None
             }
             Own::Offer(offer) => {
                 offered = Some(offer.hash.clone());
@@ -271,7 +276,7 @@ impl Listener {
             }
             Own::Events(events) => self.events.extend(events.events.into_iter().map(|event| event.name)),
             Own::Facts(_) => self.facts += 1,
-            Own::Hello(_) | Own::Processes(_) | Own::Gap(_) => {}
+            Own::Hello(_) | Own::Processes(_) | Own::Gap(_) | Own::Document(_) | Own::Piece(_) => {}
         }
     }
 }

@@ -28,11 +28,13 @@ pub enum Action {
     ConfirmTicket,
     /// Report a fault.
     ReportFault,
+    /// Ask a host for a diagnostic snapshot.
+    Diagnose,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ReadWork,
         Self::ReadHosts,
         Self::ReadInbox,
@@ -44,6 +46,7 @@ impl Action {
         Self::WorkTicket,
         Self::ConfirmTicket,
         Self::ReportFault,
+        Self::Diagnose,
     ];
 }
 
@@ -55,7 +58,7 @@ pub const fn allows(role: Role, action: Action) -> bool {
         Action::ReadWork | Action::ReadHosts | Action::ReadInbox | Action::ReadHelp => true,
         Action::ReadRules | Action::ReadSystem => matches!(role, Administrator | Operator | Supervisor),
         Action::ReadPeople | Action::ReadAudit => matches!(role, Administrator | Supervisor),
-        Action::WorkTicket => matches!(role, Administrator | Operator),
+        Action::WorkTicket | Action::Diagnose => matches!(role, Administrator | Operator),
         Action::ConfirmTicket | Action::ReportFault => matches!(role, Administrator | Operator | Customer),
     }
 }
@@ -82,7 +85,7 @@ mod tests {
     #[test]
     fn the_matrix_is_as_agreed() {
         use Role::{Administrator, Customer, Operator, Supervisor};
-        let agreed: [(Action, &[Role]); 11] = [
+        let agreed: [(Action, &[Role]); 12] = [
             (Action::ReadWork, &[Administrator, Operator, Supervisor, Customer]),
             (Action::ReadHosts, &[Administrator, Operator, Supervisor, Customer]),
             (Action::ReadInbox, &[Administrator, Operator, Supervisor, Customer]),
@@ -94,6 +97,7 @@ mod tests {
             (Action::WorkTicket, &[Administrator, Operator]),
             (Action::ConfirmTicket, &[Administrator, Operator, Customer]),
             (Action::ReportFault, &[Administrator, Operator, Customer]),
+            (Action::Diagnose, &[Administrator, Operator]),
         ];
         assert_eq!(agreed.map(|(action, _)| action), Action::ALL);
         for (action, roles) in agreed {

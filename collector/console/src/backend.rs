@@ -1,6 +1,10 @@
 //! What the console asks of the rest of the collector. The wiring implements these traits over ledger, metric store,
 //! desk engine and ingest; tests implement them over a few values.
 
+mod documents;
+
+pub use documents::Documents;
+
 use async_trait::async_trait;
 use serde::Serialize;
 use std::time::Duration;
@@ -316,6 +320,8 @@ pub struct Process {
     pub state: String,
     /// Command line, shortened.
     pub command: String,
+    /// Children that ended and that it does not reap.
+    pub zombies: u32,
 }
 
 /// The newest process snapshot of a host.
@@ -394,6 +400,8 @@ pub enum Change {
     Desk,
     /// Pages.
     Pages,
+    /// A document of this host arrived.
+    Documents(HostId),
 }
 
 /// The collector itself.
@@ -416,5 +424,5 @@ pub trait System: Send + Sync {
 }
 
 /// Everything the console needs, in one object.
-pub trait Backend: Records + Access + Desk + Measurements + System + 'static {}
-impl<T: Records + Access + Desk + Measurements + System + 'static> Backend for T {}
+pub trait Backend: Records + Access + Desk + Measurements + Documents + System + 'static {}
+impl<T: Records + Access + Desk + Measurements + Documents + System + 'static> Backend for T {}

@@ -26,7 +26,7 @@ enum Ticks {
     Of(HostId),
 }
 
-/// `desk`, `hosts`, `pages`, `tick`; `?ticks=` names a host, or `all`. Nothing about the things themselves is said.
+/// `desk`, `hosts`, `pages`, `tick`, `documents`; `?ticks=` names a host, or `all`. Nothing about the things themselves is said.
 pub(crate) async fn events(visit: Visit) -> Answer {
     let ticks = match visit.parameter("ticks").as_deref() {
         None | Some("") => Ticks::None,
@@ -68,7 +68,8 @@ fn follow(receiver: Receiver<Change>, ticks: Ticks) -> impl Stream<Item = Result
                 };
                 let name = match change {
                     Ok(Change::Tick(host)) if ticks == Ticks::All || ticks == Ticks::Of(host) => "tick",
-                    Ok(Change::Tick(_)) => continue,
+                    Ok(Change::Documents(host)) if ticks == Ticks::All || ticks == Ticks::Of(host) => "documents",
+                    Ok(Change::Tick(_) | Change::Documents(_)) => continue,
                     Ok(Change::Hosts) => "hosts",
                     Ok(Change::Desk) => "desk",
                     Ok(Change::Pages) => "pages",

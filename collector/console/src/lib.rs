@@ -29,6 +29,7 @@ pub mod link;
 mod markup;
 mod moments;
 mod pages;
+mod parts;
 pub mod password;
 mod reporting;
 mod routes;
@@ -36,6 +37,7 @@ pub mod session;
 mod shell;
 mod state;
 mod steps;
+mod texts;
 mod words;
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(crate) struct Route {
 
 /// Everything that is served, with what it needs.
 pub(crate) fn table() -> Vec<Route> {
-    use Action::{ReadHelp, ReadHosts, ReadInbox, ReadRules, ReadSystem, ReadWork, ReportFault};
+    use Action::{Diagnose, ReadHelp, ReadHosts, ReadInbox, ReadRules, ReadSystem, ReadWork, ReportFault};
     let page = |path: &str, need: Need, answer: MethodRouter<Console>| Route {
         path: path.to_owned(),
         need,
@@ -53,6 +53,21 @@ pub(crate) fn table() -> Vec<Route> {
         page("/alerts", Need::To(ReadWork), get(pages::alerts::list)),
         page("/hosts", Need::To(ReadHosts), get(pages::hosts::list)),
         page("/hosts/{id}", Need::To(ReadHosts), get(pages::host::show)),
+        page(
+            "/hosts/{id}/documents",
+            Need::To(ReadHosts),
+            get(pages::documents::list),
+        ),
+        page(
+            "/hosts/{id}/documents/{document}",
+            Need::To(ReadHosts),
+            get(pages::document::show),
+        ),
+        page(
+            "/hosts/{id}/diagnose",
+            Need::To(Diagnose),
+            get(pages::diagnose::form).post(pages::diagnose::ask),
+        ),
         page("/inbox", Need::To(ReadInbox), get(pages::inbox::list)),
         page("/rules", Need::To(ReadRules), get(pages::rules::list)),
         page("/system", Need::To(ReadSystem), get(pages::system::show)),

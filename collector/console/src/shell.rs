@@ -135,6 +135,11 @@ impl Shell {
         self.may(Action::ReportFault)
     }
 
+    /// Whether whoever is here may ask a host for a diagnostic snapshot.
+    pub(crate) fn may_diagnose(&self) -> bool {
+        self.may(Action::Diagnose)
+    }
+
     /// Whether rules are shown in the menu.
     pub(crate) fn may_rules(&self) -> bool {
         self.may(Action::ReadRules)

@@ -3,7 +3,8 @@
 use crate::model::{AlertState, Page, Person, Role, TicketState};
 use serde::{Deserialize, Serialize};
 use tocsin_vocabulary::{
-    AssetId, ContractId, CustomerId, HostId, Importance, PersonId, Severity, SiteId, TicketId, Timestamp, TokenId,
+    AssetId, ContractId, CustomerId, DiagnosisId, DocumentId, HostId, Importance, PersonId, Severity, SiteId, TicketId,
+    Timestamp, TokenId,
 };
 
 /// A slice of a long list; `next` asks for the following one.
@@ -263,4 +264,50 @@ pub struct EventRecord {
     pub attributes: std::collections::BTreeMap<String, String>,
     /// More, in words.
     pub body: String,
+}
+
+/// One version of a document of a host. All its words come from a monitored host: shown escaped, used as nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentRecord {
+    /// Its id; ids rise with arrival.
+    pub id: DocumentId,
+    /// Whose.
+    pub host: HostId,
+    /// `parts`, `inventory`, `file`, `diagnosis`.
+    pub kind: String,
+    /// Which one of its kind, such as a path; empty when there is one only.
+    pub name: String,
+    /// When it came to be, by the host's clock.
+    pub at: Timestamp,
+    /// When it arrived here.
+    pub received_at: Timestamp,
+    /// SHA-256 of the content, hex.
+    pub hash: String,
+    /// Of the content, in bytes.
+    pub size: u64,
+    /// `application/json` or `text/plain`.
+    pub media: String,
+    /// What is known beside it, such as a file's owner.
+    pub attributes: std::collections::BTreeMap<String, String>,
+}
+
+/// A diagnostic snapshot that was asked for, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiagnosisRecord {
+    /// Its id, which the host's agent gives back.
+    pub id: DiagnosisId,
+    /// Of which host.
+    pub host: HostId,
+    /// For which ticket; none when somebody merely wanted to look.
+    pub ticket: Option<TicketId>,
+    /// Login of whoever asked, or `system`.
+    pub asked_by: String,
+    /// When.
+    pub asked_at: Timestamp,
+    /// The snapshot, once it came.
+    pub document: Option<DocumentId>,
+    /// When it came.
+    pub received_at: Option<Timestamp>,
+    /// The host's administrator does not allow it.
+    pub refused: bool,
 }

@@ -150,6 +150,14 @@ pub enum LedgerError {
         /// What is wrong.
         what: String,
     },
+    /// There would be too much of it.
+    #[error("{operation}: {what}")]
+    Exhausted {
+        /// What was tried.
+        operation: &'static str,
+        /// How much there may be, and the remedy.
+        what: String,
+    },
     /// A stored value has no meaning to us.
     #[error("{operation}: column `{column}` holds what this collector does not understand: {what}")]
     Row {
@@ -186,7 +194,7 @@ impl LedgerError {
             | Self::Copy { .. } => Code::FailedPrecondition,
             Self::Open { .. } | Self::Unavailable { .. } => Code::Unavailable,
             Self::Migration { source, .. } => source.code(),
-            Self::Full { .. } => Code::ResourceExhausted,
+            Self::Full { .. } | Self::Exhausted { .. } => Code::ResourceExhausted,
             Self::Conflict { .. } => Code::Conflict,
             Self::NotFound { .. } => Code::NotFound,
             Self::Row { .. } | Self::Engine { .. } => Code::Internal,

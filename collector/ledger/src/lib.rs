@@ -6,6 +6,7 @@
 //! * `outbox` — what the delivery worker takes and reports,
 //! * `hosts`, `tokens`, `people`, `access` — the registers, and who may come in,
 //! * `events` — what happened on hosts,
+//! * `documents`, `diagnoses` — texts of hosts with their history,
 //! * `audit` — the hash chain,
 //! * `copy` — copies of a SQLite ledger, and whether a ledger is whole.
 //!
@@ -18,6 +19,8 @@ mod copy;
 mod cursor;
 mod customers;
 mod desk;
+mod diagnoses;
+mod documents;
 mod engine;
 mod error;
 mod events;
@@ -33,6 +36,7 @@ mod tokens;
 
 pub use audit::Chain;
 pub use customers::{DEFAULT_CONTRACT, DEFAULT_CUSTOMER, DEFAULT_SITE};
+pub use documents::{AGE_MAX, DIAGNOSES_MAX, NAMES_MAX, NewDocument, VERSIONS_MAX};
 pub use error::LedgerError;
 pub use hosts::NewHost;
 pub use tokens::{ApiTokenRecord, EnrolTokenRecord};

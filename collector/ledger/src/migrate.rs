@@ -43,6 +43,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "indexes_of_live_work",
         sql: include_str!("../migrations/0004_indexes_of_live_work.sql"),
     },
+    Migration {
+        version: 5,
+        name: "documents",
+        sql: include_str!("../migrations/0005_documents.sql"),
+    },
 ];
 
 const OPERATION: &str = "migrate the ledger";

@@ -89,6 +89,14 @@ impl Statement {
         }
     }
 
+    /// Bytes as they are.
+    pub(crate) fn bytes(self, bytes: Vec<u8>) -> Self {
+        Self {
+            query: self.query.bind(bytes),
+            ..self
+        }
+    }
+
     /// 0 or 1.
     pub(crate) fn flag(self, flag: bool) -> Self {
         self.integer(i64::from(flag))
@@ -229,6 +237,10 @@ impl<'r> Fields<'r> {
     }
 
     pub(crate) fn maybe_text(&self, column: &'static str) -> Result<Option<String>, LedgerError> {
+        self.get(column)
+    }
+
+    pub(crate) fn bytes(&self, column: &'static str) -> Result<Vec<u8>, LedgerError> {
         self.get(column)
     }
 

@@ -31,6 +31,8 @@ mod access;
 mod audit;
 #[path = "conformance/desk.rs"]
 mod desk;
+#[path = "conformance/documents.rs"]
+mod documents;
 #[path = "conformance/hosts.rs"]
 mod hosts;
 #[path = "conformance/lists.rs"]

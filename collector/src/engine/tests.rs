@@ -108,6 +108,7 @@ async fn open(ledger: &Arc<Ledger>, now: &Arc<AtomicI64>) -> Engine {
         clock: Arc::new(move || Timestamp::from_millis(now.load(Ordering::Relaxed))),
         live: Arc::new(Live::default()),
         outbox: Arc::new(Notify::new()),
+        diagnoses: None,
     };
     Engine::open(parts, &handle).await.unwrap()
 }

@@ -120,6 +120,9 @@ impl Engine {
         }
         self.well();
         self.parts.live.ring(Change::Desk);
+        if let Some(diagnoses) = &self.parts.diagnoses {
+            diagnoses.opened(&effects);
+        }
         if !effects.pages.is_empty() {
             self.parts.live.ring(Change::Pages);
             self.parts.outbox.notify_one();

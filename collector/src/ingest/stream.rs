@@ -9,10 +9,12 @@
 //! * `batches` — ticks, live and kept,
 //! * `news` — what is durable, acknowledgements, credit,
 //! * `facts` — what a host says of itself,
+//! * `documents` — texts that travel once,
 //! * `end` — why a stream ends, and what the agent is told.
 
 mod batches;
 mod dictionaries;
+mod documents;
 mod end;
 mod facts;
 mod news;
@@ -27,13 +29,14 @@ use crate::{
     live::{Live, Refusal},
 };
 use dictionaries::Offered;
+use documents::Arriving;
 use end::End;
 use std::{sync::Arc, time::Duration};
 use tocsin_desk::record::HostRecord;
 use tocsin_ledger::Ledger;
 use tocsin_metrics::Store;
 use tocsin_proto::v1::{self, AgentMessage, CollectorMessage, agent_message, collector_message::Body};
-use tocsin_vocabulary::{Code, SpoolId, Timestamp};
+use tocsin_vocabulary::{Code, IdSource, SpoolId, Timestamp};
 use tokio::{
     runtime::Handle,
     sync::mpsc::{self, error::TrySendError},
@@ -142,6 +145,7 @@ async fn serve(parts: StreamParts, hello: &v1::Hello, incoming: &mut Streaming<A
     let now = (parts.clock)();
     let offset = hello.sent_at_ms.saturating_sub(now.as_millis());
     let opened = live.open(host, hello.interval_ms, offset, now);
+    live.reach(host, opened.number, parts.outgoing.clone());
     let served = async {
         match Box::pin(Stream::open(parts, spool, interval, hello)).await {
             Ok(mut stream) => stream.receive(incoming).await,
@@ -169,6 +173,10 @@ struct Stream {
     spool: SpoolId,
     ticks: tocsin_metrics::Stream,
     offered: Vec<Offered>,
+    /// The document that was asked for.
+    arriving: Option<Box<Arriving>>,
+    /// Names documents; made with the first of them.
+    ids: Option<Box<IdSource>>,
     /// Gaps that were told of.
     gaps: u64,
     news: Arc<News>,
@@ -274,6 +282,8 @@ impl Stream {
                 Ok(())
             }
             agent_message::Body::Gap(gap) => self.gap(gap),
+            agent_message::Body::Document(offer) => Box::pin(self.document(offer, now)).await,
+            agent_message::Body::Piece(piece) => Box::pin(self.piece(piece)).await,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From messages to our own types, with a limit on everything: what an agent says of its host is data from outside.
 
+use std::collections::{BTreeMap, HashMap};
 use tocsin_console::backend::{Process, Processes};
 use tocsin_desk::record::{EventRecord, HostFacts};
 use tocsin_proto::v1;
@@ -63,12 +64,22 @@ pub(super) fn processes_of(snapshot: v1::ProcessSnapshot) -> Processes {
             memory_bytes: process.memory_bytes,
             state: clipped(process.state),
             command: clipped(process.command),
+            zombies: process.zombies,
         });
     Processes {
         time: Timestamp::from_millis(snapshot.time_ms),
         total: snapshot.total,
         processes: processes.collect(),
     }
+}
+
+/// What is known beside an event or a document.
+pub(super) fn attributes_of(attributes: HashMap<String, String>) -> BTreeMap<String, String> {
+    attributes
+        .into_iter()
+        .take(ATTRIBUTES_MAX)
+        .map(|(key, value)| (clipped(key), clipped(value)))
+        .collect()
 }
 
 /// An event, received `now`.
@@ -79,12 +90,7 @@ pub(super) fn event_of(event: v1::Event, now: Timestamp) -> EventRecord {
         received_at: now,
         name: clipped(event.name),
         severity: event.severity.parse().unwrap_or(Severity::Info),
-        attributes: event
-            .attributes
-            .into_iter()
-            .take(ATTRIBUTES_MAX)
-            .map(|(key, value)| (clipped(key), clipped(value)))
-            .collect(),
+        attributes: attributes_of(event.attributes),
         body: event.body.chars().take(BODY_CHARS_MAX).collect(),
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Names, units and attributes follow the OpenTelemetry semantic conventions for systems (`system.*`). Where those have
 //! nothing, the names that the OpenTelemetry Collector's host-metrics receiver made customary are used
-//! (`system.cpu.load_average.*`, `system.disk.pending_operations`, `system.filesystem.inodes.usage`); only what neither
-//! knows bears our prefix `tocsin.`. Two deliberate differences from the conventions:
+//! (`system.cpu.load_average.*`, `system.disk.pending_operations`, `system.filesystem.inodes.usage`); hardware follows the conventions' `hw.*`; only what none of
+//! them knows bears our prefix `tocsin.`. Three deliberate differences from the conventions:
 //!
 //! * `system.filesystem.mode` is not an attribute: a file system that turns read-only would become another series, and
 //!   its history and alerts would break just when they matter. [`tocsin.filesystem.read_only`](METRICS) says it instead.
+//! * `hw.status` tells a state by an attribute; `tocsin.part.status` by its value, for the same reason.
 //! * everything about a network interface is keyed by `network.interface.name`, also packet counts.
 //!
 //! Rules, pages and documents take descriptions and units from here; nothing else defines a metric.
@@ -154,11 +155,13 @@ mod tests {
 
     /// A sample of UCUM: what we use, and `{…}` annotations.
     fn is_ucum(unit: &str) -> bool {
-        matches!(unit, "1" | "By" | "s" | "bit/s" | "Cel" | "Hz")
-            || unit
-                .strip_prefix('{')
-                .and_then(|rest| rest.strip_suffix('}'))
-                .is_some_and(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        matches!(
+            unit,
+            "1" | "By" | "s" | "bit/s" | "Cel" | "Hz" | "V" | "A" | "W" | "J" | "rpm"
+        ) || unit
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'))
+            .is_some_and(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
     }
 
     #[test]
@@ -187,7 +190,7 @@ mod tests {
                 assert!(!text.contains(['|', '\n']), "{} would break a table", metric.name);
             }
             let prefix = metric.name.split('.').next().unwrap_or_default();
-            assert!(["system", "tocsin"].contains(&prefix), "{}", metric.name);
+            assert!(["hw", "system", "tocsin"].contains(&prefix), "{}", metric.name);
         }
     }
 

@@ -76,6 +76,10 @@ ids! {
     ContractId;
     /// An organisation under contract.
     CustomerId;
+    /// One diagnostic snapshot that was asked for.
+    DiagnosisId;
+    /// One version of a document.
+    DocumentId;
     /// What is wrong as the contract sees it.
     FaultId;
     /// An asset on which an agent runs; what its certificate says it is.

@@ -30,8 +30,8 @@ mod varint;
 
 pub use code::Code;
 pub use id::{
-    AlertId, AssetId, ContractId, CustomerId, FaultId, HostId, IdSource, PageId, PersonId, SiteId, SpoolId, TicketId,
-    TokenId,
+    AlertId, AssetId, ContractId, CustomerId, DiagnosisId, DocumentId, FaultId, HostId, IdSource, PageId, PersonId,
+    SiteId, SpoolId, TicketId, TokenId,
 };
 pub use label::Label;
 pub use series::{Dictionary, Hash, Kind, Section, Series};

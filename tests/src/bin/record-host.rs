@@ -49,6 +49,7 @@ fn main() {
         process: Some(name.clone()),
         command: None,
         user: None,
+        ..ProcessGroup::default()
     };
     let mut sampler = Sampler::new(SamplerConfig {
         per_core: true,

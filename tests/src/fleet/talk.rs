@@ -63,7 +63,8 @@ pub(super) struct Talk<'a> {
     /// The collector knows the dictionary.
     ready: bool,
     next_live: u64,
-    /// What was taken before the stream was ready: it goes as backlog.
+    /// The newest tick that hello told of: up to it what is missing goes as backlog. A collector misses what came
+    /// between hello and the first live tick only once that has come, so with ticks that end it goes live.
     horizon: u64,
     /// Backlog sent on this stream.
     sent: Ranges,
@@ -79,7 +80,7 @@ impl<'a> Talk<'a> {
         surroundings: &'a Surroundings,
     ) -> Result<(Self, Streaming<CollectorMessage>), Ended> {
         let (outbound, queue) = mpsc::channel(OUTBOUND_MAX);
-        let taken = member.pace.taken(pace::now());
+        let taken = member.pace.taken(pace::now().min(*surroundings.ends.borrow()));
         let hello = v1::Hello {
             protocol: PROTOCOL,
             spool_id: member.spool.to_vec().into(),
@@ -107,8 +108,8 @@ impl<'a> Talk<'a> {
             encoder: Encoder::new(),
             offered: false,
             ready: false,
-            next_live: 0,
-            horizon: 0,
+            next_live: taken + 1,
+            horizon: taken,
             sent: Ranges::new(),
             credit: 0,
             waiting: VecDeque::new(),
@@ -264,7 +265,12 @@ impl<'a> Talk<'a> {
                 return Some(Ended::RetryAfter(Duration::from_millis(retry.delay_ms), retry.reason));
             }
             Heard::Refused(refused) => return Some(Ended::Refused(format!("{}: {}", refused.code, refused.reason))),
-            Heard::Welcome(_) | Heard::Settings(_) => {}
+            // A simulated host offers no documents, and has nothing to diagnose.
+            Heard::Welcome(_)
+            | Heard::Settings(_)
+            | Heard::DocumentNeed(_)
+            | Heard::DocumentAck(_)
+            | Heard::Diagnose(_) => {}
         }
         None
     }
@@ -274,9 +280,6 @@ impl<'a> Talk<'a> {
             return;
         }
         self.ready = true;
-        let end = *self.surroundings.ends.borrow();
-        self.horizon = self.member.pace.taken(pace::now().min(end));
-        self.next_live = self.horizon + 1;
         self.look_behind();
     }
 

@@ -29,6 +29,33 @@ fn what_an_agent_costs_is_measured() {
 }
 
 #[test]
+fn an_agent_is_measured_beside_others_on_a_crowded_host_and_after_many_ticks() {
+    let printed = output("agent-cost", &["beside", "--interval", "1", "--rounds", "1"]);
+    assert!(
+        printed.contains("tocsin-agent") && printed.contains("bare C loop"),
+        "{printed}"
+    );
+    let crowd = "crowd --processes 100 --mounts 10 --disks 5 --interval 1 --ticks 2";
+    let printed = output("agent-cost", &crowd.split(' ').collect::<Vec<_>>());
+    assert!(printed.contains("of a core"), "{printed}");
+    let printed = output("agent-cost", &["aged", "--ticks", "120"]);
+    assert_eq!(printed.lines().count(), 13, "{printed}");
+}
+
+#[test]
+fn file_systems_that_hang_cost_a_parked_thread_each_and_no_tick() {
+    if !program::is_root() {
+        program::skipped("an agent beside file systems that hang", "mounting them takes root");
+        return;
+    }
+    let printed = output("agent-cost", &["hung", "--mounts", "50", "--seconds", "10"]);
+    assert!(
+        printed.contains("50 mounts") && printed.contains("0 left out"),
+        "{printed}"
+    );
+}
+
+#[test]
 fn what_a_fleet_costs_is_measured_second_by_second_and_beside_a_peer() {
     let mut arguments = "--hosts 3 --series 40 --interval 1 --warm-up 1 --seconds 3 --per-second"
         .split(' ')

@@ -86,7 +86,9 @@ fn threads_are_bounded_when_everything_hangs_and_end_with_the_sampler() {
         None
     });
     let mut spaces = Spaces::new(ask);
-    let numbers: Vec<_> = (0..40).map(|i| spaces.add(&mount(&format!("/{i}"), "ext4"))).collect();
+    let numbers: Vec<_> = (0..WORKERS_MAX + 24)
+        .map(|i| spaces.add(&mount(&format!("/{i}"), "ext4")))
+        .collect();
     tick_until(&mut spaces, 0, |spaces, _| spaces.shared.lock().workers == WORKERS_MAX);
     tick_until(&mut spaces, 100, |spaces, mono| {
         numbers

@@ -1,5 +1,6 @@
 //! The HTTP API, `/api/v1`. Additive only. Errors are problem documents (RFC 9457), lists have `items` and `next`.
 
+mod documents;
 pub(crate) mod fleet;
 mod query;
 pub use query::QueryAnswer;
@@ -50,6 +51,11 @@ fn documented() -> Vec<(Need, UtoipaMethodRouter<Console>)> {
         (Need::To(ReadHosts), routes!(fleet::host)),
         (Need::To(ReadHosts), routes!(fleet::series)),
         (Need::To(ReadHosts), routes!(fleet::events)),
+        (Need::To(ReadHosts), routes!(documents::list_of)),
+        (Need::To(ReadHosts), routes!(documents::one)),
+        (Need::To(ReadHosts), routes!(documents::difference)),
+        (Need::To(ReadHosts), routes!(documents::parts)),
+        (Need::To(ReadHosts), routes!(documents::diagnoses, documents::diagnose)),
         (Need::To(ReadHosts), routes!(query::query)),
         (Need::To(ReadWork), routes!(work::alerts)),
         (Need::To(ReadWork), routes!(work::faults)),

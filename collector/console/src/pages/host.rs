@@ -2,6 +2,8 @@
 
 use super::{
     board::{AlertRow, LIVE},
+    diagnose::{self, DiagnosisRow},
+    documents::{self, DocumentRow},
     hosts::{Gauge, gauges, state_key},
     tickets::{Row, rows},
     verdict::verdict,
@@ -12,6 +14,7 @@ use crate::{
     graph::{self, Around, PANELS, RANGES},
     guard::{Answer, Visit, nothing},
     markup::Html,
+    parts::{self, Part},
     shell::{Shell, page},
 };
 use askama::Template;
@@ -20,7 +23,7 @@ use futures_util::future::join_all;
 use std::time::Duration;
 use tocsin_desk::{
     model::{Alert, AlertState},
-    record::{AlertFilter, EventRecord, Slice, TicketFilter},
+    record::{AlertFilter, DocumentRecord, EventRecord, Slice, TicketFilter},
 };
 use tocsin_vocabulary::{HostId, Timestamp};
 
@@ -32,6 +35,19 @@ const TICKETS_MAX: u32 = 500;
 const EVENTS_SPAN: Duration = Duration::from_hours(24);
 /// Events that are shown; a flapping link must not bury the page.
 const EVENTS_SHOWN: usize = 50;
+
+/// Files that are shown, those that changed last first.
+const FILES_SHOWN: usize = 10;
+/// Parts that are not well and shown.
+const PARTS_SHOWN: usize = 100;
+
+struct PartRow {
+    status: String,
+    tone: &'static str,
+    kind: String,
+    id: String,
+    reason: String,
+}
 
 struct RangeChoice {
     word: &'static str,
@@ -47,6 +63,7 @@ struct ProcessRow {
     memory: String,
     state: String,
     command: String,
+    zombies: u32,
 }
 
 struct LatestRow {
@@ -103,6 +120,16 @@ struct HostPage {
     events: Vec<EventRow>,
     events_total: usize,
     tags: Vec<String>,
+    /// Those that are not well.
+    parts: Vec<PartRow>,
+    parts_total: usize,
+    parts_url: Option<String>,
+    inventory: Vec<DocumentRow>,
+    files: Vec<DocumentRow>,
+    files_total: usize,
+    documents_url: String,
+    diagnose_url: String,
+    diagnoses: Vec<DiagnosisRow>,
 }
 
 /// `GET /hosts/{id}?range=1h|6h|24h|7d`.
@@ -155,6 +182,9 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
     let processes = backend.processes(id).await?;
     let (tone, verdict) = verdict(&shell, &host, &tickets, &alerts);
     let events = backend.events(id, visit.now.minus(EVENTS_SPAN)).await?;
+    let records = backend.documents(id).await?;
+    let all_parts = parts::of(&visit, id, &records).await?;
+    let diagnoses = backend.diagnoses(id).await?;
     let hosts = [host.clone()];
     let template = HostPage {
         name: host.record.name.clone(),
@@ -192,9 +222,49 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
             .map(|event| event_row(&shell, event))
             .collect(),
         tags: host.record.tags,
+        parts: ill(&shell, &all_parts),
+        parts_total: all_parts.len(),
+        parts_url: records
+            .iter()
+            .find(|record| record.kind == "parts")
+            .map(|record| documents::url(id, &record.id)),
+        inventory: documents::rows(&shell, &records, "inventory"),
+        files: newest_files(&shell, &records),
+        files_total: records.iter().filter(|record| record.kind == "file").count(),
+        documents_url: format!("/hosts/{id}/documents"),
+        diagnose_url: format!("/hosts/{id}/diagnose"),
+        diagnoses: diagnose::rows(&shell, &diagnoses),
         shell,
     };
     page(&template)
+}
+
+/// Parts that are not well, the worst first.
+fn ill(shell: &Shell, parts: &[Part]) -> Vec<PartRow> {
+    let ill = parts.iter().filter(|part| !part.is_well()).take(PARTS_SHOWN);
+    ill.map(|part| PartRow {
+        status: shell.word("part", &part.status),
+        tone: match part.status.as_str() {
+            "failed" => "failed",
+            "degraded" => "degraded",
+            _ => "unread",
+        },
+        kind: shell.word("part-type", &part.kind),
+        id: part.id.clone(),
+        reason: part.reason.clone(),
+    })
+    .collect()
+}
+
+/// Files that changed last.
+fn newest_files(shell: &Shell, records: &[DocumentRecord]) -> Vec<DocumentRow> {
+    let mut files: Vec<&DocumentRecord> = records.iter().filter(|record| record.kind == "file").collect();
+    files.sort_by_key(|file| std::cmp::Reverse(file.id));
+    files
+        .into_iter()
+        .take(FILES_SHOWN)
+        .map(|record| DocumentRow::new(shell, record))
+        .collect()
 }
 
 fn range_choice(id: HostId, word: &'static str, chosen: &str) -> RangeChoice {
@@ -240,6 +310,7 @@ fn process(process: Process) -> ProcessRow {
         memory: figure(process.memory_bytes as f64, "By"),
         state: process.state,
         command: process.command,
+        zombies: process.zombies,
     }
 }
 

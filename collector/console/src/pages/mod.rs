@@ -2,6 +2,9 @@
 
 pub(crate) mod alerts;
 pub(crate) mod board;
+pub(crate) mod diagnose;
+pub(crate) mod document;
+pub(crate) mod documents;
 pub(crate) mod help;
 pub(crate) mod host;
 pub(crate) mod hosts;

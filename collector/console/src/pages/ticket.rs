@@ -1,6 +1,9 @@
 //! One ticket: what is wrong, how long have I got, what next?
 
-use super::tickets::Row;
+use super::{
+    diagnose::{self, DiagnosisRow},
+    tickets::Row,
+};
 use crate::{
     authority,
     backend::{Failure, Host},
@@ -92,6 +95,9 @@ struct TicketPage {
     remedy: String,
     severity: String,
     seen: String,
+    /// Where its host is asked for a snapshot; none for a ticket about no host.
+    diagnose_url: Option<String>,
+    diagnoses: Vec<DiagnosisRow>,
     error: String,
 }
 
@@ -175,7 +181,8 @@ async fn assignable(visit: &Visit, kind: ActionKind) -> Result<Vec<Person>, Fail
 }
 
 async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<TicketPage, Failure> {
-    let shell = Shell::new(visit, "tickets");
+    let of = ticket.host.map(|id| id.to_string()).unwrap_or_default();
+    let shell = Shell::new(visit, "tickets").with_ticks(of);
     let backend = &visit.console.backend;
     let host = match ticket.host {
         Some(id) => backend.host(id).await?,
@@ -220,6 +227,10 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
         remedy: shell.text(&ticket.remedy).to_owned(),
         severity: shell.severity(ticket.severity),
         seen: seen(&alerts),
+        diagnose_url: ticket
+            .host
+            .map(|id| format!("/hosts/{id}/diagnose?ticket={}", ticket.number)),
+        diagnoses: diagnose::rows(&shell, &backend.diagnoses_of_ticket(ticket.id).await?),
         error,
         shell,
     })

@@ -9,6 +9,7 @@ use crate::{
 };
 use http::StatusCode;
 use tocsin_desk::{life::ActionKind, model::Role};
+use tocsin_vocabulary::DocumentId;
 
 const PEOPLE: [(&str, Role); 4] = [
     ("wang", Role::Operator),
@@ -20,6 +21,7 @@ const PEOPLE: [(&str, Role); 4] = [
 fn filled(path: &str) -> String {
     path.replace("{number}", "1042")
         .replace("{id}", &host_id(1))
+        .replace("{document}", &DocumentId::from_bytes([1; 16]).to_string())
         .replace("{topic}", "start")
         .replace("{action}", "accept")
 }

@@ -5,6 +5,7 @@
 mod fake;
 
 mod api;
+mod documents;
 mod doors;
 mod live;
 mod matrix;

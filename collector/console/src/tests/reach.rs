@@ -27,9 +27,11 @@ fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
 async fn every_field_has_a_name_and_every_page_its_landmarks() {
     let room = Room::new();
     let host = format!("/hosts/{}", host_id(1));
+    let (documents, diagnose) = (format!("{host}/documents"), format!("{host}/diagnose"));
+    let document = format!("{documents}/{}", tocsin_vocabulary::DocumentId::from_bytes([1; 16]));
     let pages = [
-        "/", "/tickets", "/report", "/t/1042", "/t/1041", "/hosts", &host, "/alerts", "/inbox", "/rules", "/system",
-        "/help", "/sign-in",
+        "/", "/tickets", "/report", "/t/1042", "/t/1041", "/hosts", &host, &documents, &document, &diagnose, "/alerts",
+        "/inbox", "/rules", "/system", "/help", "/sign-in",
     ];
     for path in pages {
         let login = if path == "/sign-in" { "" } else { "zhao" };

@@ -73,6 +73,8 @@ impl Stream {
             spool,
             ticks,
             offered: Vec::new(),
+            arriving: None,
+            ids: None,
             gaps: 0,
             news,
             last_seq: hello.last_seq,

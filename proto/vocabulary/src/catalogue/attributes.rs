@@ -37,6 +37,42 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "读写方向",
     ),
     attribute(
+        "error.type",
+        "`corrected` `uncorrected` `crc` `link_failure` `loss_of_sync` …",
+        "kind of an error",
+        "错误类型",
+    ),
+    attribute(
+        "hw.id",
+        "a serial number, a slot, a device, …",
+        "which part of its type",
+        "同类部件中的哪一个",
+    ),
+    attribute(
+        "hw.limit_type",
+        "`low.critical` `low.degraded` `high.degraded` `high.critical`",
+        "which limit: beyond the critical ones a part counts as failed",
+        "界限的种类；越过 critical 即视为故障",
+    ),
+    attribute(
+        "hw.name",
+        "`CPU1 Temp`, …",
+        "what the board calls a sensor; left out without a label",
+        "传感器在主板上的名称；没有标签时无此属性",
+    ),
+    attribute(
+        "hw.type",
+        "`disk` `array` `controller` `battery` `fan` `power_supply` `temperature` `voltage` `memory` `ups` `path` `port` `bond` `clock` …",
+        "what a part is",
+        "部件类型",
+    ),
+    attribute(
+        "network.connection.state",
+        "`established` `time_wait` `close_wait` `listen` …",
+        "the state of a connection",
+        "连接状态",
+    ),
+    attribute(
         "network.interface.name",
         "`eth0`, …",
         "a network interface",
@@ -48,6 +84,13 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "the direction of a transfer",
         "收发方向",
     ),
+    attribute(
+        "network.transport",
+        "`tcp` `udp` `raw`",
+        "the transport protocol",
+        "传输层协议",
+    ),
+    attribute("network.type", "`ipv4` `ipv6`", "the network protocol", "网络层协议"),
     attribute(
         "process.state",
         "`running` `sleeping` `blocked` `stopped` `defunct` `idle`",
@@ -103,6 +146,12 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "交换空间的归属",
     ),
     attribute(
+        "tocsin.network.gateway",
+        "`192.0.2.1`, …",
+        "the address of a gateway",
+        "网关地址",
+    ),
+    attribute(
         "tocsin.pressure.resource",
         "`cpu` `memory` `io`",
         "what tasks had to wait for",
@@ -125,5 +174,17 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "as configured",
         "name of a set of processes that the agent's configuration watches",
         "代理配置中要求看护的一组进程的名称",
+    ),
+    attribute(
+        "tocsin.survey",
+        "`md`, `smart`, …",
+        "what is looked at less often than on every tick",
+        "周期查看项的名称",
+    ),
+    attribute(
+        "tocsin.unit",
+        "`nginx.service`, …",
+        "a unit of systemd that the agent's configuration watches",
+        "代理配置中要求看护的 systemd 单元",
     ),
 ];

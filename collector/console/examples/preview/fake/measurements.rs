@@ -191,6 +191,7 @@ impl Measurements for Fake {
             memory_bytes: memory << 20,
             state: "S".to_owned(),
             command: command.to_owned(),
+            zombies: 0,
         };
         Ok(Some(Processes {
             time: self.now(),

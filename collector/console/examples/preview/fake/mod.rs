@@ -1,5 +1,6 @@
 //! A backend over a few values: a small duty room with a fault or two. Serves the preview and the crate's tests.
 
+mod documents;
 mod measurements;
 mod records;
 

@@ -1,0 +1,357 @@
+//! Ports and bonds in every state.
+
+use super::*;
+use crate::surveys::trees::{Tree, assert_values, status, verdict};
+
+/// A port with a link at 10 Gbit/s.
+fn port(tree: &Tree, name: &str) {
+    tree.link(&format!("{FOLDER}/{name}/device"), "../../../0000:3b:00.0");
+    for (file, text) in [
+        ("operstate", "up"),
+        ("carrier", "1"),
+        ("carrier_changes", "2"),
+        ("carrier_up_count", "1"),
+        ("flags", "0x1003"),
+        ("speed", "10000"),
+        ("duplex", "full"),
+        ("address", "02:00:00:00:00:01"),
+    ] {
+        tree.write(&format!("{FOLDER}/{name}/{file}"), text);
+    }
+}
+
+fn set(tree: &Tree, name: &str, files: &[(&str, &str)]) {
+    for (file, text) in files {
+        tree.write(&format!("{FOLDER}/{name}/{file}"), text);
+    }
+}
+
+fn links() -> Links {
+    Links::new(vec!["veth*".to_owned(), "eth9".to_owned()])
+}
+
+#[test]
+fn a_port_says_what_it_is_and_is_well_while_its_link_is() {
+    let tree = Tree::new();
+    port(&tree, "eth0");
+    tree.link(&format!("{FOLDER}/eth0/master"), "../bond0");
+    let found = tree.look(&mut links(), 0);
+    let part = &found.parts[0];
+    assert_eq!(
+        (part.kind, part.id.as_str(), part.status),
+        ("port", "eth0", PartStatus::Ok)
+    );
+    let details: Vec<_> = part.details.iter().map(|(key, text)| (*key, text.as_str())).collect();
+    assert_eq!(
+        details,
+        [
+            ("address", "02:00:00:00:00:01"),
+            ("bus", "0000:3b:00.0"),
+            ("master", "bond0"),
+            ("speed", "10 Gbit/s"),
+            ("state", "up"),
+        ]
+    );
+}
+
+#[test]
+fn only_physical_ports_that_are_watched_are_told() {
+    let tree = Tree::new();
+    for name in ["eth0", "eth9", "eth1v0"] {
+        port(&tree, name);
+    }
+    tree.write("sys/class/0000:3b:00.0/x", "");
+    tree.remove(&format!("{FOLDER}/eth1v0/device"));
+    tree.link(&format!("{FOLDER}/eth1v0/device"), "../../../0000:3b:02.0");
+    tree.write(&format!("{FOLDER}/eth1v0/device/physfn/x"), "");
+    set(&tree, "lo", &[("operstate", "unknown"), ("flags", "0x9")]);
+    set(
+        &tree,
+        "tun0",
+        &[("operstate", "unknown"), ("carrier", "0"), ("flags", "0x1")],
+    );
+    tree.write(&format!("{FOLDER}/bonding_masters"), "");
+    let found = tree.look(&mut links(), 0);
+    let names: Vec<_> = found.parts.iter().map(|part| part.id.as_str()).collect();
+    assert_eq!(names, ["eth0"]);
+}
+
+#[test]
+fn a_link_that_was_there_and_is_gone_failed() {
+    let down: &[(&str, &str)] = &[
+        ("operstate", "down"),
+        ("carrier", "0"),
+        ("speed", "-1"),
+        ("duplex", "unknown"),
+    ];
+    for (before, files, expected) in [
+        ("never had one", &[("carrier_up_count", "0")][..], PartStatus::Ok),
+        (
+            "had one before this start",
+            &[("carrier_up_count", "3")],
+            PartStatus::Failed,
+        ),
+        ("switched off", &[("flags", "0x1002")], PartStatus::Ok),
+    ] {
+        let tree = Tree::new();
+        port(&tree, "eth0");
+        set(&tree, "eth0", down);
+        set(&tree, "eth0", files);
+        let found = tree.look(&mut links(), 0);
+        assert_eq!(status(&found, "port", "eth0"), Some(expected), "{before}");
+    }
+    // Without the kernel's count the agent's own memory serves.
+    let tree = Tree::new();
+    port(&tree, "eth0");
+    for file in ["carrier_up_count", "carrier_changes"] {
+        tree.remove(&format!("{FOLDER}/eth0/{file}"));
+    }
+    let mut links = links();
+    tree.look(&mut links, 0);
+    set(&tree, "eth0", down);
+    let found = tree.look(&mut links, 30);
+    assert_eq!(
+        verdict(&found, "port", "eth0"),
+        Some((PartStatus::Failed, "its link is gone".to_owned()))
+    );
+    set(&tree, "eth0", &[("flags", "0x1002")]);
+    assert_eq!(status(&tree.look(&mut links, 60), "port", "eth0"), Some(PartStatus::Ok));
+}
+
+#[test]
+fn a_slower_link_than_before_and_half_duplex_are_degraded() {
+    let tree = Tree::new();
+    port(&tree, "eth0");
+    let mut links = links();
+    tree.look(&mut links, 0);
+    set(&tree, "eth0", &[("speed", "100")]);
+    assert_eq!(
+        verdict(&tree.look(&mut links, 30), "port", "eth0"),
+        Some((
+            PartStatus::Degraded,
+            "it runs at 100 Mbit/s and ran at 10 Gbit/s before".to_owned()
+        ))
+    );
+    set(&tree, "eth0", &[("speed", "4294967295")]);
+    assert_eq!(status(&tree.look(&mut links, 60), "port", "eth0"), Some(PartStatus::Ok));
+    set(&tree, "eth0", &[("speed", "10000"), ("duplex", "half")]);
+    assert_eq!(
+        verdict(&tree.look(&mut links, 90), "port", "eth0"),
+        Some((PartStatus::Degraded, "it runs in half duplex".to_owned()))
+    );
+    assert_eq!(speed_text(2_500), "2.5 Gbit/s");
+}
+
+#[test]
+fn a_link_that_goes_up_and_down_is_degraded_for_an_hour() {
+    let tree = Tree::new();
+    port(&tree, "eth0");
+    let mut links = links();
+    let mut at = |second: u64, changes: &str| {
+        set(&tree, "eth0", &[("carrier_changes", changes)]);
+        status(&tree.look(&mut links, second), "port", "eth0")
+    };
+    assert_eq!(at(0, "40"), Some(PartStatus::Ok), "long ago");
+    assert_eq!(at(30, "42"), Some(PartStatus::Ok), "a cable that was moved");
+    assert_eq!(at(60, "46"), Some(PartStatus::Degraded));
+    assert_eq!(at(3_629, "46"), Some(PartStatus::Degraded));
+    assert_eq!(at(3_630, "46"), Some(PartStatus::Ok));
+}
+
+const LACP: &str = "\
+Ethernet Channel Bonding Driver: v5.15.0
+
+Bonding Mode: IEEE 802.3ad Dynamic link aggregation
+Transmit Hash Policy: layer3+4 (1)
+MII Status: up
+MII Polling Interval (ms): 100
+
+802.3ad info
+LACP active: on
+LACP rate: fast
+Active Aggregator Info:
+	Aggregator ID: 1
+	Number of ports: 2
+	Partner Mac Address: 02:00:00:00:00:aa
+
+Slave Interface: eth0
+MII Status: up
+Speed: 10000 Mbps
+Link Failure Count: 0
+Permanent HW addr: 02:00:00:00:00:01
+Aggregator ID: 1
+details actor lacp pdu:
+    system mac address: 02:00:00:00:00:01
+
+Slave Interface: eth1
+MII Status: up
+Speed: 10000 Mbps
+Link Failure Count: 2
+Permanent HW addr: 02:00:00:00:00:02
+Aggregator ID: 1
+";
+
+/// A host with bond0 as this text shows it.
+fn bond(text: &str) -> Tree {
+    let tree = Tree::new();
+    set(&tree, "bond0", &[("flags", "0x1403")]);
+    tree.write("proc/net/bonding/bond0", text);
+    tree
+}
+
+#[test]
+fn a_bond_is_judged_by_its_slaves() {
+    let backup = LACP.replace(
+        "IEEE 802.3ad Dynamic link aggregation",
+        "fault-tolerance (active-backup)",
+    );
+    let second_down = |text: &str| {
+        let (head, tail) = text.split_once("Slave Interface: eth1").unwrap();
+        format!(
+            "{head}Slave Interface: eth1{}",
+            tail.replace("MII Status: up", "MII Status: down")
+        )
+    };
+    for (text, expected, reason) in [
+        (LACP.to_owned(), PartStatus::Ok, ""),
+        (second_down(&backup), PartStatus::Degraded, "down: eth1"),
+        (
+            LACP.replace("MII Status: up", "MII Status: down"),
+            PartStatus::Failed,
+            "none of its slaves works",
+        ),
+        (
+            LACP.replace(
+                "Partner Mac Address: 02:00:00:00:00:aa",
+                "Partner Mac Address: 00:00:00:00:00:00",
+            ),
+            PartStatus::Degraded,
+            "no LACP partner answers",
+        ),
+        (
+            LACP.replacen("02\nAggregator ID: 1", "02\nAggregator ID: 2", 1),
+            PartStatus::Degraded,
+            "outside the active aggregator: eth1",
+        ),
+        (
+            backup.replacen("02\nAggregator ID: 1", "02\nAggregator ID: 2", 1),
+            PartStatus::Ok,
+            "",
+        ),
+    ] {
+        let found = bond(&text).look(&mut links(), 0);
+        assert_eq!(verdict(&found, "bond", "bond0"), Some((expected, reason.to_owned())));
+    }
+}
+
+#[test]
+fn slaves_and_their_failures_are_counted() {
+    let tree = bond(LACP);
+    let mut links = links();
+    let found = tree.look(&mut links, 0);
+    assert_values(
+        &found,
+        &[
+            ("tocsin.network.bond.slaves{network.interface.name=bond0}", 2.0),
+            ("tocsin.network.bond.slaves.up{network.interface.name=bond0}", 2.0),
+            ("tocsin.network.bond.link_failures{network.interface.name=eth1}", 2.0),
+        ],
+    );
+    assert_eq!(found.parts[0].details["slaves"], "eth0 eth1");
+    tree.write(
+        "proc/net/bonding/bond0",
+        &LACP.replace("Failure Count: 2", "Failure Count: 3"),
+    );
+    assert_eq!(
+        verdict(&tree.look(&mut links, 30), "bond", "bond0"),
+        Some((PartStatus::Degraded, "failed within the last hour: eth1".to_owned()))
+    );
+}
+
+#[test]
+fn a_bond_with_fewer_slaves_than_before_is_degraded() {
+    let tree = bond(LACP);
+    let mut links = links();
+    tree.look(&mut links, 0);
+    let one = LACP.split("Slave Interface: eth1").next().unwrap();
+    tree.write("proc/net/bonding/bond0", one);
+    assert_eq!(
+        verdict(&tree.look(&mut links, 30), "bond", "bond0"),
+        Some((PartStatus::Degraded, "it has 1 of 2 slaves".to_owned()))
+    );
+    tree.write("proc/net/bonding/bond0", one.split("Slave Interface").next().unwrap());
+    assert_eq!(
+        status(&tree.look(&mut links, 60), "bond", "bond0"),
+        Some(PartStatus::Failed)
+    );
+    set(&tree, "bond0", &[("flags", "0x1402")]);
+    assert_eq!(
+        status(&tree.look(&mut links, 90), "bond", "bond0"),
+        Some(PartStatus::Ok)
+    );
+}
+
+#[test]
+fn without_proc_a_bond_is_read_from_sys() {
+    let tree = Tree::new();
+    set(
+        &tree,
+        "bond1",
+        &[
+            ("flags", "0x1403"),
+            ("bonding/slaves", "eth2 eth3"),
+            ("bonding/mode", "802.3ad 4"),
+            ("bonding/mii_status", "up"),
+            ("bonding/ad_partner_mac", "00:00:00:00:00:00"),
+            ("lower_eth2/bonding_slave/mii_status", "up"),
+        ],
+    );
+    set(
+        &tree,
+        "eth3",
+        &[
+            ("bonding_slave/mii_status", "down"),
+            ("bonding_slave/link_failure_count", "5"),
+        ],
+    );
+    let found = tree.look(&mut links(), 0);
+    assert_eq!(
+        verdict(&found, "bond", "bond1"),
+        Some((PartStatus::Degraded, "down: eth3; no LACP partner answers".to_owned()))
+    );
+    assert_values(
+        &found,
+        &[
+            ("tocsin.network.bond.slaves.up{network.interface.name=bond1}", 1.0),
+            ("tocsin.network.bond.link_failures{network.interface.name=eth3}", 5.0),
+        ],
+    );
+}
+
+#[test]
+fn any_text_is_a_bond() {
+    bolero::check!().for_each(|bytes: &[u8]| {
+        let bond = bonds::Bond::parse(&String::from_utf8_lossy(bytes));
+        assert!(bond.slaves.len() <= 64);
+    });
+}
+
+#[test]
+fn recorded_bonds_have_their_verdicts() {
+    let Some(tree) = Tree::recorded() else { return };
+    let found = tree.look(&mut links(), 0);
+    assert_eq!(status(&found, "bond", "dmz"), Some(PartStatus::Ok));
+    assert_eq!(
+        verdict(&found, "bond", "int"),
+        Some((PartStatus::Degraded, "down: eth1".to_owned()))
+    );
+    assert_eq!(status(&found, "bond", "bond0"), Some(PartStatus::Ok), "nobody uses it");
+    assert_values(
+        &found,
+        &[
+            ("tocsin.network.bond.slaves{network.interface.name=int}", 2.0),
+            ("tocsin.network.bond.slaves.up{network.interface.name=int}", 1.0),
+            ("tocsin.network.bond.slaves{network.interface.name=bond0}", 0.0),
+        ],
+    );
+}
