@@ -153,7 +153,7 @@ lay "$binary" "$root$bin" 755
 
 # The units say where the binary is.
 units=$name.service
-if [ "$part" = agent ]; then units="$units tocsin-smart@.service tocsin-smart.socket"; fi
+if [ "$part" = agent ]; then units="$units tocsin-errand@.service tocsin-errand.socket"; fi
 for unit in $units; do
     sed "s#^ExecStart=/usr/local/bin/#ExecStart=$prefix/bin/#" "$here/systemd/$unit" >"$work/$unit"
     lay "$work/$unit" "$root/etc/systemd/system/$unit" 644
@@ -188,8 +188,8 @@ if live; then
     systemctl daemon-reload
     if [ "$start" = yes ] && { [ "$part" = collector ] || [ -e "$state/identity" ]; }; then
         if [ "$part" = agent ]; then
-            systemctl enable tocsin-smart.socket
-            systemctl restart tocsin-smart.socket
+            systemctl enable tocsin-errand.socket
+            systemctl restart tocsin-errand.socket
         fi
         systemctl enable "$name.service"
         systemctl restart "$name.service" ||

@@ -76,10 +76,10 @@ sweep() {
 
 if [ -z "$root" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null; then
     systemctl disable --now "$name.service" 2>/dev/null || true
-    if [ "$part" = agent ]; then systemctl disable --now tocsin-smart.socket 2>/dev/null || true; fi
+    if [ "$part" = agent ]; then systemctl disable --now tocsin-errand.socket 2>/dev/null || true; fi
 fi
 if [ "$part" = agent ]; then
-    rm -f "$root/etc/systemd/system/tocsin-smart.socket" "$root/etc/systemd/system/tocsin-smart@.service"
+    rm -f "$root/etc/systemd/system/tocsin-errand.socket" "$root/etc/systemd/system/tocsin-errand@.service"
 fi
 rm -f "$root/etc/systemd/system/$name.service" "$root$prefix/bin/$name" "$root$prefix/lib/sysusers.d/$name.conf"
 if [ "$purge" = yes ]; then rm -rf "$root/etc/systemd/system/$name.service.d"; fi

@@ -7,6 +7,7 @@ use crate::{
     documents::{self, DOCUMENTS_DIR, DocumentsHandle, Store},
     facts,
     files::{self, FileError},
+    footprint,
     identity::Identity,
     logs::{LogFigures, LogWatch},
     random::Chance,
@@ -48,6 +49,11 @@ const CLOSE_PATIENCE: Duration = Duration::from_millis(1_500);
 /// Called with the level of the configuration, at the start and whenever it changes.
 pub type LogControl = Box<dyn Fn(LogLevel) + Send + Sync>;
 
+/// Why an agent ended that should be started anew, with all it knew stored.
+#[derive(Debug, thiserror::Error)]
+#[error("the agent used too much memory and has to start anew")]
+pub struct Spent;
+
 /// How to run an agent.
 pub struct Options {
     /// What to do.
@@ -87,7 +93,8 @@ impl Options {
 /// The caller has installed a rustls crypto provider and is in a tokio runtime with time and I/O.
 ///
 /// # Errors
-/// When the state directory cannot be used or another agent uses it. Nothing else ends an agent.
+/// When the state directory cannot be used or another agent uses it, and [`Spent`] when a service used too much memory.
+/// Nothing else ends an agent.
 pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
     files::private_dir(&options.state_dir)?;
     let _lock = lock(&options.state_dir)?;
@@ -101,6 +108,7 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Resul
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break Ok(()),
+            () = reporter.pulse.spent.notified() => break Err(Spent.into()),
             Some(ended) = tasks.join_next() => break Err(anyhow::anyhow!("a task of the agent ended: {ended:?}")),
             // Ready means that this host is sampled: not before the first tick.
             () = reporter.pulse.ticked.notified(), if !ready => {
@@ -110,7 +118,10 @@ pub async fn run(options: Options, shutdown: CancellationToken) -> anyhow::Resul
         }
     };
     stop.cancel();
-    reporter.tell(&[NotifyState::Stopping]);
+    // Who starts itself anew does not stop, as the service manager sees it.
+    if !ended.as_ref().is_err_and(anyhow::Error::is::<Spent>) {
+        reporter.tell(&[NotifyState::Stopping]);
+    }
     while tasks.join_next().await.is_some() {}
     spool.close(CLOSE_PATIENCE).await;
     reporter.report();
@@ -171,6 +182,8 @@ fn spawn(
         logs: Arc::clone(&logs.figures),
         clock: Arc::clone(&options.clock),
         phase_seed: phase_seed(&options.state_dir, spool),
+        state_dir: options.state_dir.clone(),
+        resident_max: options.service.then_some(footprint::RESIDENT_MAX),
     };
     let diagnostician = Diagnostician {
         config: configs.clone(),

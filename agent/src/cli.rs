@@ -55,9 +55,9 @@ pub enum Command {
     /// Exits with 0 when it is healthy, with 6 when something is wrong, with 5 when none has run here.
     #[command(after_help = "Examples:\n  tocsin-agent status\n  tocsin-agent status --json")]
     Status(StatusArgs),
-    /// Answer one question about the disks on standard input; started by tocsin-smart.socket as root.
+    /// Answer one question about the hardware on standard input; started by tocsin-errand.socket as root.
     #[command(hide = true)]
-    SmartHelper,
+    Errand,
 }
 
 /// Where the configuration and the state are.

@@ -14,6 +14,7 @@ use anyhow::Context;
 use std::{
     fmt::Display,
     io::{self, Read, Write as _},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -57,12 +58,12 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             sample::run(&args, &(Arc::new(SystemClock) as SharedClock)).map(|()| ExitCode::SUCCESS)
         }
         Command::Status(args) => status(&args),
-        Command::SmartHelper => smart_helper(),
+        Command::Errand => errand(),
     }
 }
 
 /// Reads one request, answers it, and ends. Takes nothing from arguments or environment.
-fn smart_helper() -> anyhow::Result<ExitCode> {
+fn errand() -> anyhow::Result<ExitCode> {
     let clock: SharedClock = Arc::new(SystemClock);
     let tools = Arc::new(SystemTools::new(Arc::clone(&clock)));
     let host = Host::new(Path::new("/"), clock.wall(), clock.mono(), Some(tools));
@@ -127,12 +128,26 @@ fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             drop(level.modify(|filter: &mut LevelFilter| *filter = wanted.filter()));
         })),
     };
-    block_on(async {
+    let ended = block_on(async {
         let shutdown = CancellationToken::new();
         tokio::spawn(stop_on_signal(shutdown.clone()));
         app::run(options, shutdown).await
-    })??;
-    Ok(ExitCode::SUCCESS)
+    })?;
+    match ended {
+        Err(error) if error.is::<app::Spent>() => Err(start_anew()),
+        ended => ended.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Puts this program with the same arguments in this process's place; comes back only when that failed.
+fn start_anew() -> anyhow::Error {
+    let mut arguments = std::env::args_os();
+    let mut own = std::process::Command::new("/proc/self/exe");
+    if let Some(name) = arguments.next() {
+        own.arg0(name);
+    }
+    anyhow::Error::new(own.args(arguments).exec())
+        .context("cannot start anew after using too much memory: start the agent by hand")
 }
 
 async fn stop_on_signal(shutdown: CancellationToken) {

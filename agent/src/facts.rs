@@ -165,14 +165,47 @@ fn parse_os_release(bytes: &[u8]) -> Option<String> {
 }
 
 /// The processor's name in `/proc/cpuinfo`: `model name` on x86, `cpu` on POWER, `Model Name` on LoongArch,
-/// `processor 0: version = …` on s390 does not name it. ARM names none.
-fn parse_cpu_model(bytes: &[u8]) -> Option<String> {
-    lines(bytes).find_map(|line| {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        let (key, value) = (trimmed(&line[..colon]), trimmed(&line[colon + 1..]));
-        let names_it = [&b"model name"[..], b"Model Name", b"cpu model"].contains(&key)
-            || (key == b"cpu" && fields(value).next().and_then(number).is_none());
-        (names_it && !value.is_empty()).then(|| text(value))
+/// `processor 0: version = …` on s390 does not name it. ARM mostly tells numbers alone.
+pub(crate) fn parse_cpu_model(bytes: &[u8]) -> Option<String> {
+    let pairs = || {
+        lines(bytes).filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            Some((trimmed(&line[..colon]), trimmed(&line[colon + 1..])))
+        })
+    };
+    let named = pairs().find(|(key, value)| {
+        let names_it = [&b"model name"[..], b"Model Name", b"cpu model"].contains(key)
+            || (*key == b"cpu" && fields(value).next().and_then(number).is_none());
+        names_it && !value.is_empty()
+    });
+    if let Some((_, name)) = named {
+        return Some(text(name));
+    }
+    let value = |wanted: &[u8]| pairs().find(|(key, _)| *key == wanted).map(|(_, value)| text(value));
+    let (maker, part) = (value(b"CPU implementer")?, value(b"CPU part")?);
+    Some(arm_name(&maker, &part).map_or_else(|| format!("ARM {maker} {part}"), str::to_owned))
+}
+
+/// Names of ARM cores by implementer and part, as in their technical reference manuals (`MIDR_EL1`).
+fn arm_name(maker: &str, part: &str) -> Option<&'static str> {
+    Some(match (maker, part) {
+        ("0x41", "0xd03") => "ARM Cortex-A53",
+        ("0x41", "0xd07") => "ARM Cortex-A57",
+        ("0x41", "0xd08") => "ARM Cortex-A72",
+        ("0x41", "0xd0b") => "ARM Cortex-A76",
+        ("0x41", "0xd0c") => "ARM Neoverse N1",
+        ("0x41", "0xd40") => "ARM Neoverse V1",
+        ("0x41", "0xd49") => "ARM Neoverse N2",
+        ("0x41", "0xd4f") => "ARM Neoverse V2",
+        ("0x48", "0xd01") => "HiSilicon TSV110 (Kunpeng 920)",
+        ("0x70", "0x660") => "Phytium FTC660",
+        ("0x70", "0x661") => "Phytium FTC661",
+        ("0x70", "0x662") => "Phytium FTC662",
+        ("0x70", "0x663") => "Phytium FTC663",
+        ("0x70", "0x664") => "Phytium FTC664",
+        ("0x70", "0x862") => "Phytium FTC862",
+        ("0xc0", "0xac3") => "Ampere-1",
+        _ => return None,
     })
 }
 
@@ -223,6 +256,44 @@ mod tests {
         );
         assert_eq!(facts.architecture, "");
         assert_eq!(boot_id(root.path()), "6c1f8a0e-0000-4000-8000-000000000000");
+    }
+
+    #[test]
+    fn systems_and_processors_of_china_are_named() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        for (tree, os, kernel, processor, cpus, mib) in [
+            (
+                "kylin-kunpeng",
+                "Kylin Linux Advanced Server V10 (Lance)",
+                "4.19.90-52.22.v2207.ky10.aarch64",
+                "HiSilicon TSV110 (Kunpeng 920)",
+                4,
+                65_536,
+            ),
+            (
+                "uos-phytium",
+                "UnionTech OS Server 20",
+                "4.19.0-91.77.97.uelc20.aarch64",
+                "Phytium FTC663",
+                2,
+                32_768,
+            ),
+            (
+                "openeuler-v2",
+                "openEuler 22.03 (LTS-SP3)",
+                "5.10.0-182.0.0.95.oe2203sp3.x86_64",
+                "Hygon C86 7185 32-core Processor",
+                2,
+                16_384,
+            ),
+        ] {
+            let facts = read(&fixtures.join(tree));
+            assert_eq!((facts.os.as_str(), facts.kernel.as_str()), (os, kernel));
+            assert_eq!((facts.cpu_model.as_str(), facts.cpu_count), (processor, cpus), "{tree}");
+            assert_eq!(facts.memory_bytes, mib << 20, "{tree}");
+        }
+        let unknown = parse_cpu_model(b"processor: 0\nCPU implementer : 0x99\nCPU part : 0x001\n");
+        assert_eq!(unknown.as_deref(), Some("ARM 0x99 0x001"));
     }
 
     #[test]

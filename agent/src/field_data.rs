@@ -21,6 +21,11 @@ pub(crate) fn file(path: &str) -> Option<Vec<u8>> {
     Some(fs::read(&path).unwrap_or_else(|error| panic!("can't read {}: {error}", path.display())))
 }
 
+/// One recording as text; other bytes than UTF-8 are replaced.
+pub(crate) fn text(path: &str) -> Option<String> {
+    Some(String::from_utf8_lossy(&file(path)?).into_owned())
+}
+
 /// The tree `linux/`, or `linux.tar.gz` unpacked into `scratch`.
 pub(crate) fn tree(scratch: &Path) -> Option<PathBuf> {
     let folder = folder()?;

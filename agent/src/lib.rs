@@ -32,6 +32,7 @@ pub mod facts;
 #[cfg(test)]
 mod field_data;
 pub mod files;
+mod footprint;
 pub mod identity;
 pub mod logs;
 pub mod random;

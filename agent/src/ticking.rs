@@ -5,6 +5,7 @@ use crate::{
     clock::SharedClock,
     config::Config,
     documents::DocumentsHandle,
+    footprint::{Footprint, Measure},
     logs::LogFigures,
     schedule::Schedule,
     sources::{HostEvent, OwnFigures, ProcessTable, Sampler},
@@ -54,6 +55,8 @@ pub struct Pulse {
     pub skipped: AtomicU64,
     /// Told after every tick.
     pub ticked: Notify,
+    /// Told when the agent must start anew because of its memory.
+    pub spent: Notify,
 }
 
 /// The tick loop's parts.
@@ -80,6 +83,10 @@ pub struct Ticking {
     pub clock: SharedClock,
     /// What the host's phase is derived from, so that hosts spread over the interval.
     pub phase_seed: Vec<u8>,
+    /// Where surveys keep what must survive a restart.
+    pub state_dir: PathBuf,
+    /// Most resident memory of this process, in bytes; `None` when it is not the agent's alone.
+    pub resident_max: Option<u64>,
 }
 
 /// What changes from tick to tick.
@@ -94,11 +101,13 @@ struct Course {
     pending: VecDeque<StoredEvent>,
     documents: Vec<Document>,
     figures: OwnFigures,
+    footprint: Footprint,
 }
 
 impl Course {
-    fn new(sampler: Sampler, next_seq: u64) -> Self {
+    fn new(sampler: Sampler, next_seq: u64, resident_max: Option<u64>) -> Self {
         Self {
+            footprint: Footprint::new(resident_max),
             sampler,
             encoder: Encoder::new(),
             next_seq,
@@ -118,8 +127,11 @@ impl Ticking {
     pub async fn run(mut self, stop: CancellationToken) {
         let config = self.config.borrow_and_update().clone();
         let mut course = Course::new(
-            Sampler::new(config.sampler(&self.root)).surveyed(Mode::Background, Arc::clone(&self.clock)),
+            Sampler::new(config.sampler(&self.root))
+                .surveyed(Mode::Background, Arc::clone(&self.clock))
+                .remembering(&self.state_dir),
             self.spool.view().borrow().next_seq,
+            self.resident_max,
         );
         course.pending.push_back(started(self.clock.wall()));
         let mut own_interval = config.interval;
@@ -209,6 +221,7 @@ impl Ticking {
         course
             .pending
             .extend(sampled.events.into_iter().map(|event| stored(event, now)));
+        self.hold_footprint(course, now, mono);
         self.hand_over(&mut course.pending);
         let room = PENDING_DOCUMENTS_MAX.saturating_sub(course.documents.len());
         course.documents.extend(sampled.documents.into_iter().take(room));
@@ -228,6 +241,36 @@ impl Ticking {
             .mono_ms
             .store(u64::try_from(mono.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
         self.pulse.ticked.notify_one();
+    }
+
+    /// Holds the limit of the agent's own memory.
+    fn hold_footprint(&self, course: &mut Course, now: Timestamp, mono: Duration) {
+        let resident = course.sampler.resident();
+        let (name, does) = match course.footprint.note(resident, mono) {
+            Measure::Nothing => return,
+            Measure::Slim => {
+                course.sampler.slim();
+                course.encoder = Encoder::new();
+                course.dictionary = None;
+                course.documents = Vec::new();
+                ("agent.memory.high", "drops what it can find again")
+            }
+            Measure::Restart => {
+                self.pulse.spent.notify_one();
+                ("agent.memory.restart", "starts anew")
+            }
+        };
+        let mib = |bytes: u64| bytes >> 20;
+        let (uses, may) = (mib(resident.unwrap_or(0)), mib(course.footprint.limit()));
+        let body = format!("the agent uses {uses} MiB of memory, may use {may} MiB, and {does}");
+        tracing::warn!("{body}");
+        let event = HostEvent {
+            name,
+            severity: Severity::Warning,
+            attributes: vec![("memory_mib", uses.to_string()), ("limit_mib", may.to_string())],
+            body,
+        };
+        course.pending.push_back(stored(event, now));
     }
 
     fn figure(&self, course: &mut Course) {
@@ -334,41 +377,70 @@ mod tests {
         sources::SamplerConfig,
         spool::{Spool, worker},
     };
-    use std::fs;
+    use std::{fs, path::Path};
     use tocsin_vocabulary::{SpoolId, batch::peek};
 
-    #[test]
-    fn a_tick_is_told_to_be_a_key_frame_exactly_when_it_is_one() {
-        let root = tempfile::tempdir().unwrap();
-        fs::create_dir(root.path().join("proc")).unwrap();
+    /// A tick loop of its own state folder, and the ticks it hands to a live stream.
+    fn ticking(state: &Path, root: &Path, clock: SharedClock) -> (Ticking, mpsc::Receiver<LiveTick>) {
         let spool = Spool::open(
-            &root.path().join("spool"),
+            &state.join("spool"),
             1 << 26,
             SpoolId::from_bytes([1; 16]),
             Timestamp::from_millis(0),
         )
         .unwrap();
-        let (live, mut lives) = mpsc::channel(16);
-        let spool = worker::start(spool, Arc::new(SystemClock)).unwrap();
-        let store = Store::open(&root.path().join("documents"), None).unwrap();
+        let (live, lives) = mpsc::channel(16);
+        let spool = worker::start(spool, Arc::clone(&clock)).unwrap();
+        let store = Store::open(&state.join("documents"), None).unwrap();
         let ticking = Ticking {
-            root: root.path().to_owned(),
+            root: root.to_owned(),
             config: watch::channel(Config::default()).1,
-            documents: documents::worker::start(store, spool.clone(), Arc::new(SystemClock)).unwrap(),
+            documents: documents::worker::start(store, spool.clone(), Arc::clone(&clock)).unwrap(),
             spool,
             live,
             processes: watch::channel(None).0,
             outlook: Outlook::new(),
             pulse: Arc::default(),
             logs: Arc::default(),
-            clock: Arc::new(SystemClock),
+            clock,
             phase_seed: Vec::new(),
+            state_dir: state.to_owned(),
+            resident_max: None,
         };
+        (ticking, lives)
+    }
+
+    #[tokio::test]
+    async fn an_agent_above_its_memory_slims_and_then_asks_to_be_started_anew() {
+        let state = tempfile::tempdir().unwrap();
+        let (ticking, _lives) = ticking(state.path(), Path::new("/"), Arc::new(SystemClock));
+        // One byte: whatever a process really has is more.
+        let sampler = Sampler::new(SamplerConfig::default());
+        let mut course = Course::new(sampler, 1, Some(1));
+        let spent = ticking.pulse.spent.notified();
+        tokio::pin!(spent);
+        course.sampler.sample(Timestamp::from_millis(0), Duration::ZERO);
+        let mut told = |second: u64| {
+            ticking.hold_footprint(&mut course, Timestamp::from_millis(0), Duration::from_secs(second));
+            course.pending.drain(..).map(|event| event.name).collect::<Vec<_>>()
+        };
+        assert_eq!(told(0), ["agent.memory.high"]);
+        assert_eq!(told(599), Vec::<String>::new(), "it has just started");
+        assert!(!spent.as_mut().enable());
+        assert_eq!(told(600), ["agent.memory.restart"]);
+        spent.await;
+    }
+
+    #[test]
+    fn a_tick_is_told_to_be_a_key_frame_exactly_when_it_is_one() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("proc")).unwrap();
+        let (ticking, mut lives) = ticking(root.path(), root.path(), Arc::new(SystemClock));
         let config = SamplerConfig {
             root: root.path().to_owned(),
             ..SamplerConfig::default()
         };
-        let mut course = Course::new(Sampler::new(config), 1);
+        let mut course = Course::new(Sampler::new(config), 1, None);
         ticking.outlook.live_open.store(true, Ordering::Release);
         let disk = "8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n";
         // Whatever else wants a key-frame on the tick on which a disk comes or goes.

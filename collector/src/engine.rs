@@ -52,7 +52,7 @@ use tocsin_rules::{Phase, Restored, RuleSet, Transition};
 use tocsin_vocabulary::{Code, HostId, Timestamp};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
-use translate::{audit_of, change_of, facts_of, on_duty, restored, unknown, unwritable};
+use translate::{audit_of, change_of, facts_of, happened, on_duty, restored, unknown, unwritable};
 use unwritten::Unwritten;
 use watch::Watch;
 
@@ -151,7 +151,8 @@ impl Engine {
             return;
         }
         self.tell(|rules| {
-            let said = rules.introduce(host.id, &host.name, &host.tags, now);
+            let mut said = rules.introduce(host.id, &host.name, &host.tags, now);
+            said.extend(rules.assign(host.id, &[], &host.customer_name, now));
             if host.interval_ms > 0 {
                 rules.expect(host.id, Duration::from_millis(host.interval_ms), now);
             }
@@ -279,6 +280,10 @@ impl Engine {
                 });
             }
             Command::Streaming { .. } => {}
+            Command::Events(host, events) if !self.gone.contains(&host) => {
+                self.tell(|rules| happened(rules, host, &events, now));
+            }
+            Command::Events(..) => {}
             Command::HostChanged(record) => self.learn(&record, now),
             Command::HostGone(host) => self.forget(host, now),
             Command::Act(act, reply) => {

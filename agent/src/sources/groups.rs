@@ -6,7 +6,7 @@ use super::{
     cgroup,
     columns::Columns,
     cpu::KERNEL_TICKS_PER_SECOND,
-    process_stat::{NAME_BYTES_MAX, parse_status_user},
+    process_stat::{NAME_BYTES_MAX, page_bytes, parse_status_user},
     walk::{Process, ProcessFolder},
 };
 use std::path::Path;
@@ -149,7 +149,7 @@ impl Groups {
                 (group, user)
             })
             .collect();
-        let page_bytes = u64::try_from(rustix::param::page_size()).unwrap_or(4_096);
+        let page_bytes = page_bytes();
         Self {
             sums: vec![Sum::default(); groups.len()],
             courses: vec![Course::default(); groups.len()],

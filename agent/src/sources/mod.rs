@@ -33,13 +33,12 @@ pub use groups::{PROCESS_GROUPS_MAX, ProcessGroup};
 pub use own::OwnFigures;
 pub use process_table::{ProcessRow, ProcessTable};
 
-#[allow(unused_imports, reason = "for surveys")]
-pub(crate) use bytes::{cut, decimal, fits};
-pub(crate) use bytes::{fields, lines, number, text, trimmed};
+pub(crate) use bytes::{cut, fields, fits, lines, number, text, trimmed};
 pub(crate) use columns::CachedSection;
 pub(crate) use cpu::Stat;
 pub(crate) use file::read_path;
 pub(crate) use memory::Memory;
+pub(crate) use process_stat::page_bytes;
 
 use crate::{
     clock::SharedClock,
@@ -176,6 +175,28 @@ impl Sampler {
         let surveys = surveys::all(&self.config.surveys);
         self.surveyor = Some(Surveyor::new(&self.config.root, surveys, mode, clock));
         self
+    }
+
+    /// Surveys keep below this state folder what must survive a restart.
+    pub(crate) fn remembering(mut self, state_dir: &Path) -> Self {
+        self.surveyor = self.surveyor.map(|surveyor| surveyor.remembering(state_dir));
+        self
+    }
+
+    /// Resident memory of this process at the last tick, in bytes; absent in a recorded tree.
+    pub(crate) const fn resident(&self) -> Option<u64> {
+        self.own.resident
+    }
+
+    /// Gives back the memory of what can be found again: the table of processes and what surveys found. File systems
+    /// that hang are not asked a second time.
+    pub(crate) fn slim(&mut self) {
+        let (config, root) = (&self.config, self.config.root.as_path());
+        self.processes = processes::Processes::new(root, config.process_groups.clone(), config.top);
+        if let Some(surveyor) = &mut self.surveyor {
+            *surveyor = surveyor.with(surveys::all(&config.surveys));
+        }
+        (self.buffer, self.first) = (Vec::new(), true);
     }
 
     /// Another configuration from the next tick on, of the same root. What it does not concern goes on as it was, so

@@ -3,7 +3,7 @@
 use super::{
     columns::{CachedSection, Columns},
     file::KeptFile,
-    process_stat::parse_stat,
+    process_stat::{page_bytes, parse_stat},
 };
 use std::time::Duration;
 use tocsin_vocabulary::batch::Cell;
@@ -33,6 +33,8 @@ pub struct OwnFigures {
 #[derive(Debug)]
 pub(crate) struct Own {
     pub(crate) figures: OwnFigures,
+    /// In bytes, at the last tick.
+    pub(crate) resident: Option<u64>,
     stat: Option<KeptFile>,
     page_bytes: u64,
     section: CachedSection,
@@ -42,8 +44,9 @@ impl Own {
     pub(crate) fn new(live: bool) -> Self {
         Self {
             figures: OwnFigures::default(),
+            resident: None,
             stat: live.then(|| KeptFile::new("/proc/self/stat")),
-            page_bytes: u64::try_from(rustix::param::page_size()).unwrap_or(4_096),
+            page_bytes: page_bytes(),
             section: CachedSection::default(),
         }
     }
@@ -62,6 +65,7 @@ impl Own {
         let memory = stat
             .as_ref()
             .and_then(|stat| stat.resident_pages.checked_mul(self.page_bytes));
+        self.resident = memory;
         let figures = self.figures;
         self.section.fill(cells, |columns| {
             columns.put("tocsin.agent.cpu.time", &[], 2, cpu_ticks);

@@ -11,6 +11,12 @@ pub(crate) const COMMAND_BYTES_MAX: usize = 256;
 /// Longest name that the kernel keeps (`TASK_COMM_LEN` without the final zero).
 pub(crate) const NAME_BYTES_MAX: usize = 15;
 
+/// Bytes of a page of this kernel: 4 KiB on x86, on ARM often 64 KiB. It is asked, never assumed.
+pub(crate) fn page_bytes() -> u64 {
+    // No page is as large as that; a product with it overflows, and what overflows is absent.
+    u64::try_from(rustix::param::page_size()).unwrap_or(u64::MAX)
+}
+
 /// `/proc/PID/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProcessStat<'a> {

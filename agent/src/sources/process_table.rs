@@ -3,6 +3,7 @@
 use super::{
     bytes::text,
     cpu::KERNEL_TICKS_PER_SECOND,
+    process_stat::page_bytes,
     process_stat::{command_line, parse_status_user, user_name},
     processes::Moment,
     walk::{Process, ProcessFolder},
@@ -72,7 +73,7 @@ impl TableMaker {
         Self {
             top: top.min(TOP_MAX),
             passwd: root.join("etc/passwd"),
-            page_bytes: u64::try_from(rustix::param::page_size()).unwrap_or(4_096),
+            page_bytes: page_bytes(),
             before: Vec::new(),
             made: None,
         }

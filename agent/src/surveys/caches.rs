@@ -81,10 +81,7 @@ fn tell_cached(host: &Host, disk: &str, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        field_data,
-        surveys::stand::{Stand, look, recorded},
-    };
+    use crate::surveys::stand::Stand;
     use PartStatus::{Degraded, Failed, Ok};
 
     #[test]
@@ -154,11 +151,8 @@ mod tests {
 
     #[test]
     fn recorded_caches_are_read() {
-        let scratch = tempfile::tempdir().unwrap();
-        let Some(root) = field_data::tree(scratch.path()) else {
-            return;
-        };
-        let seen = look(&mut Caches, &recorded(&root));
+        let Some(stand) = Stand::recorded() else { return };
+        let seen = stand.look(&mut Caches);
         for (name, value) in [
             ("tocsin.cache.hits{hw.id=zfs}", 8_772_612.0),
             ("tocsin.cache.limit{hw.id=zfs}", 8_367_976_448.0),

@@ -203,10 +203,7 @@ fn tell_controller(host: &Host, name: &str, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        field_data,
-        surveys::stand::{Stand, look, recorded},
-    };
+    use crate::surveys::stand::Stand;
     use PartStatus::{Degraded, Failed, Ok};
     use std::os::unix::fs::symlink;
 
@@ -296,11 +293,8 @@ mod tests {
 
     #[test]
     fn recorded_disks_are_read() {
-        let scratch = tempfile::tempdir().unwrap();
-        let Some(root) = field_data::tree(scratch.path()) else {
-            return;
-        };
-        let seen = look(&mut DiskStates::default(), &recorded(&root));
+        let Some(stand) = Stand::recorded() else { return };
+        let seen = stand.look(&mut DiskStates::default());
         assert_eq!(seen.verdict("nvme_controller", "nvme0"), (Ok, ""));
         let nvme = &seen.parts[&("nvme_controller", "nvme0".to_owned())].details;
         assert_eq!(nvme["model"], "Samsung SSD 970 PRO 512GB");

@@ -1,11 +1,11 @@
 //! Fibre Channel and InfiniBand: state, speed and counters of each port of this host's adapters
 //! (`/sys/class/fc_host`, `/sys/class/infiniband`).
 //!
-//! The best speed since the agent started is remembered: a link that came back slower is degraded. Counters of Fibre
+//! The best speed ever seen is remembered, over restarts too: a link that came back slower is degraded. Counters of Fibre
 //! Channel are hexadecimal, those of data count words of four bytes, and all bits set mean that the adapter has none.
 
-use super::{Findings, Host, Part, PartStatus, Survey};
-use std::{collections::BTreeMap, time::Duration};
+use super::{Findings, Host, Part, PartStatus, Survey, memory::Bests};
+use std::time::Duration;
 
 /// What a Fibre Channel adapter counts as errors, and what we call it.
 const FC_ERRORS: [(&str, &str); 9] = [
@@ -32,16 +32,18 @@ const INFINIBAND_ERRORS: [(&str, &str); 5] = [
 /// A word of Fibre Channel, and a unit of InfiniBand's data counters.
 const WORD_BYTES: u64 = 4;
 
+const NAME: &str = "fc";
+
 /// Looks at ports.
 #[derive(Default)]
 pub(crate) struct Fc {
-    /// Of each port the best speed ever seen, in bit/s.
-    best: BTreeMap<String, f64>,
+    /// Of each port the best speed ever seen, in bit/s; `None` before the first look.
+    best: Option<Bests>,
 }
 
 impl Survey for Fc {
     fn name(&self) -> &'static str {
-        "fc"
+        NAME
     }
 
     fn period(&self) -> Duration {
@@ -49,110 +51,118 @@ impl Survey for Fc {
     }
 
     fn look(&mut self, host: &Host, findings: &mut Findings) {
+        let mut best = self.best.take().or_else(|| host.recall(NAME)).unwrap_or_default();
         for adapter in host.entries("sys/class/fc_host") {
-            self.fc_port(host, &adapter, findings);
+            fc_port(host, &adapter, &mut best, findings);
         }
         for adapter in host.entries("sys/class/infiniband") {
             for port in host.entries(format!("sys/class/infiniband/{adapter}/ports")) {
-                self.infiniband_port(host, &adapter, &port, findings);
+                infiniband_port(host, &adapter, &port, &mut best, findings);
             }
         }
+        host.remember(NAME, &best);
+        self.best = Some(best);
     }
 }
 
-impl Fc {
-    fn fc_port(&mut self, host: &Host, adapter: &str, findings: &mut Findings) {
-        let folder = format!("sys/class/fc_host/{adapter}");
-        let text = |file: &str| host.text(format!("{folder}/{file}")).unwrap_or_default();
-        let Some(state) = host.text(format!("{folder}/port_state")) else {
-            return;
-        };
-        // The adapter's number changes from boot to boot, the port's name does not.
-        let name = text("port_name");
-        let id = if name.is_empty() { adapter.to_owned() } else { name };
-        let mut part = Part::new("port", id.as_str());
-        let online = state.eq_ignore_ascii_case("online");
-        match state.to_ascii_lowercase().as_str() {
-            "online" => {}
-            "unknown" | "" => part.judge(PartStatus::Unread, "its state is unknown"),
-            _ => part.judge(PartStatus::Failed, format!("it is {state}")),
-        }
-        let speed = gigabits(&text("speed"));
-        self.judge_speed(&id, speed, online, &mut part);
-        for (key, file) in [
-            ("fabric", "fabric_name"),
-            ("node", "node_name"),
-            ("speeds", "supported_speeds"),
-            ("type", "port_type"),
-            ("driver", "symbolic_name"),
-        ] {
-            part.detail(key, text(file));
-        }
-        part.detail("adapter", adapter);
-        findings.part(part);
-        if let Some(speed) = speed {
-            findings.value("tocsin.port.speed", &[("hw.id", &id)], speed);
-        }
-        let count = |file: &str| counter(&host.text(format!("{folder}/statistics/{file}"))?);
-        tell_traffic(&id, count("rx_words"), count("tx_words"), findings);
-        tell_errors(&id, &FC_ERRORS, count, findings);
+fn fc_port(host: &Host, adapter: &str, best: &mut Bests, findings: &mut Findings) {
+    let folder = format!("sys/class/fc_host/{adapter}");
+    let text = |file: &str| host.text(format!("{folder}/{file}")).unwrap_or_default();
+    let Some(state) = host.text(format!("{folder}/port_state")) else {
+        return;
+    };
+    // The adapter's number changes from boot to boot, the port's name does not.
+    let name = text("port_name");
+    let id = if name.is_empty() { adapter.to_owned() } else { name };
+    let mut part = Part::new("port", id.as_str());
+    let online = state.eq_ignore_ascii_case("online");
+    match state.to_ascii_lowercase().as_str() {
+        "online" => {}
+        "unknown" | "" => part.judge(PartStatus::Unread, "its state is unknown"),
+        _ => part.judge(PartStatus::Failed, format!("it is {state}")),
     }
+    let speed = gigabits(&text("speed"));
+    if online {
+        judge_speed(best, speed, host, &mut part);
+    }
+    for (key, file) in [
+        ("fabric", "fabric_name"),
+        ("node", "node_name"),
+        ("speeds", "supported_speeds"),
+        ("type", "port_type"),
+        ("driver", "symbolic_name"),
+    ] {
+        part.detail(key, text(file));
+    }
+    part.detail("adapter", adapter);
+    findings.part(part);
+    if let Some(speed) = speed {
+        findings.count("tocsin.port.speed", &[("hw.id", &id)], speed);
+    }
+    let count = |file: &str| counter(&host.text(format!("{folder}/statistics/{file}"))?);
+    tell_traffic(&id, count("rx_words"), count("tx_words"), findings);
+    tell_errors(&id, &FC_ERRORS, count, findings);
+}
 
-    fn infiniband_port(&mut self, host: &Host, adapter: &str, port: &str, findings: &mut Findings) {
-        let folder = format!("sys/class/infiniband/{adapter}/ports/{port}");
-        let text = |file: &str| host.text(format!("{folder}/{file}")).unwrap_or_default();
-        let (state, physical) = (text("state"), text("phys_state"));
-        // Over Ethernet the network interface tells the same; a port that is disabled is meant to be.
-        if state.is_empty() || text("link_layer") == "Ethernet" || physical.contains("Disabled") {
-            return;
-        }
-        let id = format!("{adapter}/{port}");
-        let mut part = Part::new("port", id.as_str());
-        let word = state
-            .split_once(':')
-            .map_or(state.as_str(), |(_, word)| word)
-            .trim()
-            .to_owned();
-        match word.as_str() {
-            "ACTIVE" => {}
-            "INIT" | "ARMED" | "ACTIVE_DEFER" => part.judge(PartStatus::Degraded, format!("it is {word}")),
-            _ => part.judge(PartStatus::Failed, format!("it is {word}")),
-        }
-        let speed = gigabits(&text("rate"));
-        self.judge_speed(&id, speed, word == "ACTIVE", &mut part);
-        let parent = |file: &str| {
-            host.text(format!("sys/class/infiniband/{adapter}/{file}"))
-                .unwrap_or_default()
-        };
-        part.detail("model", parent("hca_type"));
-        part.detail("firmware", parent("fw_ver"));
-        part.detail("adapter", adapter);
-        findings.part(part);
-        if let Some(speed) = speed {
-            findings.value("tocsin.port.speed", &[("hw.id", &id)], speed);
-        }
-        let count = |file: &str| host.number(format!("{folder}/counters/{file}"));
-        tell_traffic(&id, count("port_rcv_data"), count("port_xmit_data"), findings);
-        tell_errors(&id, &INFINIBAND_ERRORS, count, findings);
+fn infiniband_port(host: &Host, adapter: &str, port: &str, best: &mut Bests, findings: &mut Findings) {
+    let folder = format!("sys/class/infiniband/{adapter}/ports/{port}");
+    let text = |file: &str| host.text(format!("{folder}/{file}")).unwrap_or_default();
+    let (state, physical) = (text("state"), text("phys_state"));
+    // Over Ethernet the network interface tells the same; a port that is disabled is meant to be.
+    if state.is_empty() || text("link_layer") == "Ethernet" || physical.contains("Disabled") {
+        return;
     }
+    let id = format!("{adapter}/{port}");
+    let mut part = Part::new("port", id.as_str());
+    let word = state
+        .split_once(':')
+        .map_or(state.as_str(), |(_, word)| word)
+        .trim()
+        .to_owned();
+    match word.as_str() {
+        "ACTIVE" => {}
+        "INIT" | "ARMED" | "ACTIVE_DEFER" => part.judge(PartStatus::Degraded, format!("it is {word}")),
+        _ => part.judge(PartStatus::Failed, format!("it is {word}")),
+    }
+    let speed = gigabits(&text("rate"));
+    if word == "ACTIVE" {
+        judge_speed(best, speed, host, &mut part);
+    }
+    let parent = |file: &str| {
+        host.text(format!("sys/class/infiniband/{adapter}/{file}"))
+            .unwrap_or_default()
+    };
+    part.detail("model", parent("hca_type"));
+    part.detail("firmware", parent("fw_ver"));
+    part.detail("adapter", adapter);
+    findings.part(part);
+    if let Some(speed) = speed {
+        findings.count("tocsin.port.speed", &[("hw.id", &id)], speed);
+    }
+    let count = |file: &str| host.number(format!("{folder}/counters/{file}"));
+    tell_traffic(&id, count("port_rcv_data"), count("port_xmit_data"), findings);
+    tell_errors(&id, &INFINIBAND_ERRORS, count, findings);
+}
 
-    fn judge_speed(&mut self, id: &str, speed: Option<f64>, online: bool, part: &mut Part) {
-        if !online {
-            return;
-        }
-        let Some(speed) = speed else {
-            return part.judge(PartStatus::Degraded, "it is online at an unknown speed");
-        };
-        let best = self.best.entry(id.to_owned()).or_default();
-        *best = best.max(speed);
-        if speed < *best {
-            let (now, was) = (speed / 1e9, *best / 1e9);
-            part.judge(
-                PartStatus::Degraded,
-                format!("it runs at {now} Gbit/s and ran at {was} Gbit/s"),
-            );
-        }
+/// The verdict on the speed of a port that is online, in bit/s.
+fn judge_speed(best: &mut Bests, speed: Option<u64>, host: &Host, part: &mut Part) {
+    let Some(speed) = speed else {
+        return part.judge(PartStatus::Degraded, "it is online at an unknown speed");
+    };
+    let best = best.note(&part.id, speed, host.now);
+    if speed < best {
+        let (now, was) = (in_gigabits(speed), in_gigabits(best));
+        part.judge(
+            PartStatus::Degraded,
+            format!("it runs at {now} Gbit/s and ran at {was} Gbit/s"),
+        );
     }
+}
+
+/// For people; exact below 2^53 bit/s.
+#[allow(clippy::cast_precision_loss)]
+fn in_gigabits(speed: u64) -> f64 {
+    speed as f64 / 1e9
 }
 
 fn tell_traffic(id: &str, received: Option<u64>, sent: Option<u64>, findings: &mut Findings) {
@@ -174,10 +184,12 @@ fn tell_errors(id: &str, names: &[(&str, &str)], count: impl Fn(&str) -> Option<
 }
 
 /// `16 Gbit`, `40 Gb/sec (4X QDR)`, `2.5 Gb/sec (1X SDR)`; `None` for `unknown`. In bit/s.
-fn gigabits(text: &str) -> Option<f64> {
+fn gigabits(text: &str) -> Option<u64> {
     let (number, unit) = text.trim().split_once(' ')?;
     let number: f64 = number.parse().ok()?;
-    (unit.starts_with("Gb") && number > 0.0 && number < 1e6).then_some(number * 1e9)
+    // In range, and a millionth of a bit does not matter.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    (unit.starts_with("Gb") && number > 0.0 && number < 1e6).then_some((number * 1e9).round() as u64)
 }
 
 /// A hexadecimal counter; `None` when the adapter has none.
@@ -189,10 +201,7 @@ fn counter(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        field_data,
-        surveys::stand::{Stand, look, recorded},
-    };
+    use crate::surveys::stand::Stand;
     use PartStatus::{Degraded, Failed, Ok, Unread};
 
     const WWPN: &str = "0x10000000c9000001";
@@ -232,6 +241,16 @@ mod tests {
         assert_eq!(stand.look(&mut survey).verdict("port", WWPN), (Degraded, reason));
         stand.write("sys/class/fc_host/host3/speed", "32 Gbit");
         assert_eq!(stand.look(&mut survey).verdict("port", WWPN), (Ok, ""));
+    }
+
+    #[test]
+    fn the_best_speed_is_known_after_a_restart() {
+        let stand = stand("Online", "16 Gbit").remembering();
+        stand.look(&mut Fc::default());
+        stand.write("sys/class/fc_host/host3/speed", "8 Gbit");
+        let reason = "it runs at 8 Gbit/s and ran at 16 Gbit/s";
+        let after = stand.look(&mut Fc::default());
+        assert_eq!(after.verdict("port", WWPN), (Degraded, reason));
     }
 
     #[test]
@@ -289,17 +308,14 @@ mod tests {
         bolero::check!().for_each(|bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
             assert_ne!(counter(&text), Some(u64::MAX));
-            assert!(gigabits(&text).is_none_or(f64::is_finite));
+            assert!(gigabits(&text).is_none_or(|speed| speed <= 1_000_000_000_000_000));
         });
     }
 
     #[test]
     fn recorded_adapters_have_state_speed_and_counters() {
-        let scratch = tempfile::tempdir().unwrap();
-        let Some(root) = field_data::tree(scratch.path()) else {
-            return;
-        };
-        let seen = look(&mut Fc::default(), &recorded(&root));
+        let Some(stand) = Stand::recorded() else { return };
+        let seen = stand.look(&mut Fc::default());
         let first = "0x1000e0071bce95f2";
         assert_eq!(seen.verdict("port", first), (Ok, ""));
         assert_eq!(seen.verdict("port", "host1"), (Ok, ""));

@@ -148,7 +148,6 @@ impl Findings {
     }
 
     /// A value that is there but can't be read now.
-    #[allow(dead_code, reason = "for surveys")]
     pub(crate) fn absent(&mut self, name: &'static str, attributes: &[(&'static str, &str)]) {
         self.put(name, attributes, Cell::Absent);
     }
@@ -163,7 +162,6 @@ impl Findings {
     }
 
     /// Something that happened.
-    #[allow(dead_code, reason = "for surveys")]
     pub(crate) fn event(
         &mut self,
         name: &'static str,

@@ -1,7 +1,11 @@
 //! What a survey reads: files below the host's root, and tools with fixed arguments.
 
-use super::tool::{Output, ToolError, Tools};
+use super::{
+    memory::Memory,
+    tool::{Output, ToolError, Tools},
+};
 use crate::sources::read_path;
+use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -18,12 +22,13 @@ pub(crate) struct Host {
     /// `/`, or a recorded tree.
     root: PathBuf,
     /// When this look began.
-    #[allow(dead_code, reason = "for surveys")]
     pub(crate) now: Timestamp,
     /// The same by the monotonic clock.
     pub(crate) mono: Duration,
     /// Programs of the host; a recorded tree has none.
     tools: Option<Arc<dyn Tools>>,
+    /// What surveys keep over restarts; a recorded tree has none.
+    memory: Option<Arc<Memory>>,
 }
 
 impl Host {
@@ -34,6 +39,26 @@ impl Host {
             now,
             mono,
             tools,
+            memory: None,
+        }
+    }
+
+    /// The same host, of which surveys remember something over restarts.
+    pub(crate) fn remembering(mut self, memory: Option<Arc<Memory>>) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// What was remembered under `key`, also by an agent before this one; `None` when there is nothing, or nothing that
+    /// can be read.
+    pub(crate) fn recall<T: DeserializeOwned>(&self, key: &'static str) -> Option<T> {
+        self.memory.as_ref()?.recall(key)
+    }
+
+    /// Keeps `value` under `key`, which is the survey's name. What did not change is not written again.
+    pub(crate) fn remember<T: Serialize>(&self, key: &'static str, value: &T) {
+        if let Some(memory) = &self.memory {
+            memory.remember(key, value);
         }
     }
 
@@ -66,7 +91,6 @@ impl Host {
     }
 
     /// A file that holds one whole number, perhaps below zero.
-    #[allow(dead_code, reason = "for surveys")]
     pub(crate) fn signed(&self, path: impl AsRef<Path>) -> Option<i64> {
         self.text(path)?.parse().ok()
     }

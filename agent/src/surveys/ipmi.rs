@@ -4,6 +4,8 @@
 //! * [`verdict`] says what it means: for discrete sensors the text decides, never the column that says `ok`,
 //! * [`log`] follows `sel elist`.
 //!
+//! Only root may ask the controller, so an agent without privilege has it asked by its helper.
+//!
 //! The listing with thresholds takes longest, so it is asked once a day, and more often while something is beyond a
 //! threshold that is not known.
 
@@ -11,20 +13,17 @@ mod log;
 mod sensors;
 mod verdict;
 
-use super::{Findings, Host, Part, PartStatus, Survey, tool::ToolError};
+use super::{
+    Findings, Host, Part, PartStatus, Survey,
+    privileged::{Answer, Errand, Way},
+};
 use sensors::Sensor;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-/// Where drivers put the controller (`ipmitool`'s open interface looks at the same). A service may not see devices, so
-/// the kernel's class tells too.
-const DEVICES: [&str; 4] = ["sys/class/ipmi/ipmi0", "dev/ipmi0", "dev/ipmi/0", "dev/ipmidev/0"];
-/// What one listing may take; controllers are slow.
-const LISTING: Duration = Duration::from_secs(45);
-/// The same for the log.
-const LOG: Duration = Duration::from_secs(30);
+const NAME: &str = "ipmi";
 /// Thresholds hardly ever change.
 const THRESHOLDS_PERIOD: Duration = Duration::from_secs(86_400);
 /// The same while some that matter are not known.
@@ -33,19 +32,21 @@ const UNKNOWN_PERIOD: Duration = Duration::from_secs(3_600);
 const SENSORS_MAX: usize = 1_000;
 
 /// Asks the controller.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ipmi {
+    way: Way,
     /// Sensors of the last listing with thresholds, by name; and when.
     thresholds: BTreeMap<String, Sensor>,
     asked: Option<Duration>,
     /// Sensors beyond a threshold.
     beyond: BTreeMap<String, PartStatus>,
-    log: log::Log,
+    /// `None` before the first look.
+    log: Option<log::Log>,
 }
 
 impl Survey for Ipmi {
     fn name(&self) -> &'static str {
-        "ipmi"
+        NAME
     }
 
     fn period(&self) -> Duration {
@@ -57,35 +58,67 @@ impl Survey for Ipmi {
     }
 
     fn look(&mut self, host: &Host, findings: &mut Findings) {
-        if !DEVICES.iter().any(|device| host.path(device).exists()) {
-            return;
-        }
-        let listing = match listing(host, &["sdr", "elist"], LISTING) {
-            None => return,
-            Some(Ok(text)) => text,
-            Some(Err(reason)) => {
+        let (errands, allowed) = self.way.list(host, "ipmi");
+        let listing = match (self.ask(host, &errands, "ipmi sensors"), allowed) {
+            (None, Ok(())) => return,
+            (_, Err(why)) | (Some(Err(why)), _) => {
                 let mut part = Part::new("controller", "bmc");
-                part.judge(PartStatus::Unread, reason);
+                part.judge(PartStatus::Unread, why);
                 findings.part(part);
                 return;
             }
+            (Some(Ok(text)), Ok(())) => text,
         };
         findings.part(Part::new("controller", "bmc"));
         let listed = sensors::parse(&listing);
-        self.ask_thresholds(host, &listed);
+        self.ask_thresholds(host, &errands, &listed);
         let mut ids = BTreeSet::new();
         for sensor in listed.into_iter().take(SENSORS_MAX) {
             let id = unique(&mut ids, &sensor);
             self.tell(sensor, &id, findings);
         }
-        if let Some(Ok(text)) = listing_of_log(host) {
-            self.log.follow(&text, findings);
+        if let Some(Ok(text)) = self.ask(host, &errands, "ipmi log") {
+            self.follow_log(&text, host, findings);
         }
     }
 }
 
 impl Ipmi {
-    fn ask_thresholds(&mut self, host: &Host, listed: &[Sensor]) {
+    /// Asks by `way`.
+    pub(crate) const fn new(way: Way) -> Self {
+        Self {
+            way,
+            thresholds: BTreeMap::new(),
+            asked: None,
+            beyond: BTreeMap::new(),
+            log: None,
+        }
+    }
+
+    /// What the tool prints, or why it told nothing; none when there is no controller or no tool.
+    fn ask(&self, host: &Host, errands: &[(usize, Errand)], label: &str) -> Option<Result<String, String>> {
+        let errand = errands.iter().find(|(_, errand)| errand.label == label)?;
+        let output = match self.way.ask(host, errand) {
+            Answer::Said(output) => output,
+            Answer::Nothing(why) => return Some(Err(why)),
+        };
+        let text = String::from_utf8_lossy(&output.out).into_owned();
+        if output.status != 0 && text.trim().is_empty() {
+            let said = String::from_utf8_lossy(&output.err);
+            let said = said.lines().map(str::trim).find(|line| !line.is_empty());
+            return Some(Err(said.unwrap_or("`ipmitool` failed and said nothing").to_owned()));
+        }
+        Some(Ok(text))
+    }
+
+    fn follow_log(&mut self, text: &str, host: &Host, findings: &mut Findings) {
+        let mut log = self.log.take().or_else(|| host.recall(NAME)).unwrap_or_default();
+        log.follow(text, findings);
+        host.remember(NAME, &log);
+        self.log = Some(log);
+    }
+
+    fn ask_thresholds(&mut self, host: &Host, errands: &[(usize, Errand)], listed: &[Sensor]) {
         let unknown = listed
             .iter()
             .any(|sensor| sensor.is_beyond() && !self.thresholds.contains_key(&sensor.name));
@@ -95,7 +128,7 @@ impl Ipmi {
             return;
         }
         self.asked = Some(host.mono);
-        if let Some(Ok(text)) = listing(host, &["sensor", "list"], LISTING) {
+        if let Some(Ok(text)) = self.ask(host, errands, "ipmi thresholds") {
             let sensors = sensors::parse(&text).into_iter();
             self.thresholds = sensors.map(|sensor| (sensor.name.clone(), sensor)).collect();
         }
@@ -137,29 +170,6 @@ fn unique(ids: &mut BTreeSet<String>, sensor: &Sensor) -> String {
     }
     ids.insert(id.clone());
     id
-}
-
-fn listing_of_log(host: &Host) -> Option<Result<String, String>> {
-    listing(host, &["sel", "elist", "last", log::RECORDS], LOG)
-}
-
-/// What the tool prints, or why it told nothing; none when it is not installed.
-fn listing(host: &Host, arguments: &[&str], deadline: Duration) -> Option<Result<String, String>> {
-    let output = match host.tool("ipmitool", arguments, deadline)? {
-        Ok(output) => output,
-        Err(error @ ToolError::Io(..)) => {
-            let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
-            return Some(Err(format!("{error}{cause}")));
-        }
-        Err(error) => return Some(Err(error.to_string())),
-    };
-    let text = String::from_utf8_lossy(&output.out).into_owned();
-    if output.status != 0 && text.trim().is_empty() {
-        let said = String::from_utf8_lossy(&output.err);
-        let said = said.lines().map(str::trim).find(|line| !line.is_empty());
-        return Some(Err(said.unwrap_or("`ipmitool` failed and said nothing").to_owned()));
-    }
-    Some(Ok(text))
 }
 
 #[cfg(test)]

@@ -2,14 +2,16 @@
 //!
 //! Counters, speed and state are told on every tick by others; here is the verdict. A port whose link was there and is
 //! gone failed; one that never had a link, or that somebody switched off, has no fault. A link slower than it was, in
-//! half duplex, or going up and down is degraded. What was the best is remembered until the agent ends.
+//! half duplex, or going up and down is degraded. The best speed is remembered, over restarts
+//! too.
 
 mod bonds;
 
-use super::{Findings, Host, Part, PartStatus, Survey, growth::Growth};
+use super::{Findings, Host, Part, PartStatus, Survey, growth::Growth, memory::Bests};
 use crate::sources::fits;
 use std::{collections::BTreeMap, time::Duration};
 
+const NAME: &str = "links";
 const FOLDER: &str = "sys/class/net";
 
 /// Most ports that are told.
@@ -27,6 +29,8 @@ const FLAG_UP: u64 = 1;
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     excluded: Vec<String>,
+    /// Of each port the best speed ever seen, in Mbit/s; `None` before the first look.
+    best: Option<Bests>,
     ports: BTreeMap<String, Known>,
     bonds: BTreeMap<String, bonds::Known>,
 }
@@ -35,8 +39,6 @@ pub(crate) struct Links {
 #[derive(Debug, Default)]
 struct Known {
     was_up: bool,
-    /// Mbit/s.
-    best: u64,
     changes: Growth,
 }
 
@@ -65,7 +67,7 @@ impl Links {
 
 impl Survey for Links {
     fn name(&self) -> &'static str {
-        "links"
+        NAME
     }
 
     fn period(&self) -> Duration {
@@ -73,13 +75,14 @@ impl Survey for Links {
     }
 
     fn look(&mut self, host: &Host, findings: &mut Findings) {
+        let mut best = self.best.take().or_else(|| host.recall(NAME)).unwrap_or_default();
         let names = host.entries(FOLDER);
         let watched = names
             .iter()
             .filter(|name| !self.excluded.iter().any(|pattern| fits(pattern, name)));
         for name in watched.clone().filter(|name| is_physical(host, name)).take(PORTS_MAX) {
             let known = self.ports.entry(name.clone()).or_default();
-            findings.part(known.judge(host, name, &Port::read(host, name)));
+            findings.part(known.judge(host, name, &Port::read(host, name), &mut best));
         }
         self.ports.retain(|name, _| names.contains(name));
         for name in watched {
@@ -89,6 +92,8 @@ impl Survey for Links {
             }
         }
         self.bonds.retain(|name, _| names.contains(name));
+        host.remember(NAME, &best);
+        self.best = Some(best);
     }
 }
 
@@ -132,7 +137,7 @@ impl Port {
 }
 
 impl Known {
-    fn judge(&mut self, host: &Host, name: &str, port: &Port) -> Part {
+    fn judge(&mut self, host: &Host, name: &str, port: &Port, best: &mut Bests) -> Part {
         let mut part = Part::new("port", name);
         let state = match (port.switched_on, port.up) {
             (false, _) => "switched off",
@@ -165,14 +170,14 @@ impl Known {
             part.judge(PartStatus::Degraded, "it runs in half duplex");
         }
         if let Some(speed) = port.speed {
-            if speed < self.best {
-                let (now, best) = (speed_text(speed), speed_text(self.best));
+            let best = best.note(name, speed, host.now);
+            if speed < best {
+                let (now, best) = (speed_text(speed), speed_text(best));
                 part.judge(
                     PartStatus::Degraded,
                     format!("it runs at {now} and ran at {best} before"),
                 );
             }
-            self.best = self.best.max(speed);
         }
         if changes >= CHANGES_MAX {
             part.judge(PartStatus::Degraded, "its link went up and down within the last hour");

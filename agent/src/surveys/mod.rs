@@ -8,6 +8,7 @@
 //!
 //! * `findings` — what a look tells,
 //! * `host` — what a look reads: files below a root, tools with fixed arguments,
+//! * `memory` — what surveys keep over a restart,
 //! * `tool` — running a program with a deadline,
 //! * `surveyor` — when, on which thread, within which budget,
 //! * `taken` — from findings to cells, events and documents.
@@ -26,6 +27,7 @@ mod limits;
 mod links;
 mod lvm;
 mod md;
+pub(crate) mod memory;
 mod multipath;
 pub(crate) mod privileged;
 mod raid;
@@ -38,8 +40,6 @@ pub(crate) mod stand;
 mod surveyor;
 mod taken;
 pub(crate) mod tool;
-#[cfg(test)]
-mod trees;
 mod units;
 mod ups;
 mod zfs;
@@ -92,9 +92,9 @@ pub(crate) fn all(config: &SurveysConfig) -> Vec<Box<dyn Survey>> {
         Box::new(zfs::Zfs::new(way.clone())),
         Box::new(lvm::Lvm::new(way.clone())),
         Box::new(raid::Raid::new(way.clone())),
-        Box::new(smart::Smart::new(way)),
+        Box::new(smart::Smart::new(way.clone())),
         Box::new(sensors::Sensors::default()),
-        Box::new(ipmi::Ipmi::default()),
+        Box::new(ipmi::Ipmi::new(way)),
         Box::new(edac::Edac::default()),
         Box::new(ups::Ups::default()),
         Box::new(links::Links::new(config.exclude_interfaces.clone())),

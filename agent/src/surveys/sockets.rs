@@ -66,7 +66,7 @@ fn tell_sockstat(host: &Host, findings: &mut Findings) {
         findings.count("tocsin.network.tcp.orphans", &[], orphans);
     }
     if let Some(pages) = of(&v4, "TCP", "mem") {
-        let page = u64::try_from(rustix::param::page_size()).unwrap_or(0);
+        let page = crate::sources::page_bytes();
         findings.count("tocsin.network.tcp.memory", &[], pages.saturating_mul(page));
     }
 }

@@ -1,11 +1,13 @@
 //! When surveys look, on which thread, and within which budget.
 //!
-//! One worker serves all surveys in turn. When it is caught in a look beyond that survey's budget, another takes over,
-//! up to [`WORKERS_MAX`]; a worker that gets free and is not needed ends. So threads are bounded by the surveys that
-//! hang at the same time, plus one.
+//! There are two lanes, so that a slow tool does not delay a cheap look: one for surveys that may take more than
+//! [`QUICK`], one for the others. In each, one worker serves its surveys in turn. When it is caught in a look beyond that
+//! survey's budget, another takes over, up to [`WORKERS_MAX`]; a worker that gets free and is not needed ends. So threads
+//! are bounded by the surveys that hang at the same time, plus one a lane.
 
 use super::{
     Document, Findings, Host, Survey,
+    memory::Memory,
     taken::Taken,
     tool::{SystemTools, Tools},
 };
@@ -23,7 +25,9 @@ use std::{
 };
 use tocsin_vocabulary::{Section, Severity, Timestamp, batch::Cell, time::format_duration};
 
-/// Most workers at the same time; when that many surveys hang, the others keep what they found until it is too old.
+/// Surveys whose budget is longer are slow: they run other programs, some of which take minutes.
+const QUICK: Duration = Duration::from_secs(10);
+/// Most workers of a lane at the same time; when that many surveys hang, the others keep what they found until it is too old.
 const WORKERS_MAX: usize = 4;
 /// Looks in a row beyond the budget after which a survey is switched off.
 const OVERRUNS_MAX: u32 = 3;
@@ -49,6 +53,7 @@ struct Slot {
     budget: Duration,
     /// Away while it looks.
     survey: Option<Box<dyn Survey>>,
+    lane: usize,
     due: Duration,
     /// When the look that is outstanding began; a look that still waits for a worker did not.
     began: Option<Duration>,
@@ -74,21 +79,30 @@ struct Done {
     took: Duration,
 }
 
+/// The surveys that are due, and who serves them.
+#[derive(Default)]
+struct Lane {
+    queue: VecDeque<Job>,
+    workers: usize,
+    idle: usize,
+}
+
+/// Quick and slow.
+const LANES: usize = 2;
+
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Job>,
+    lanes: [Lane; LANES],
     /// What workers do now: slot and when it began.
     looking: Vec<(usize, Duration)>,
     done: Vec<Done>,
-    workers: usize,
-    idle: usize,
     closed: bool,
 }
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    work: Condvar,
+    work: [Condvar; LANES],
 }
 
 impl Shared {
@@ -103,6 +117,7 @@ pub(crate) struct Surveyor {
     mode: Mode,
     clock: SharedClock,
     tools: Option<Arc<dyn Tools>>,
+    memory: Option<Arc<Memory>>,
     slots: Vec<Slot>,
     shared: Arc<Shared>,
     own: CachedSection,
@@ -120,7 +135,9 @@ impl fmt::Debug for Surveyor {
 impl Drop for Surveyor {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
-        self.shared.work.notify_all();
+        for lane in &self.shared.work {
+            lane.notify_all();
+        }
     }
 }
 
@@ -133,6 +150,7 @@ impl Surveyor {
             name: survey.name(),
             period: survey.period(),
             budget: survey.budget(),
+            lane: usize::from(survey.budget() > QUICK),
             survey: Some(survey),
             due: Duration::ZERO,
             began: None,
@@ -149,15 +167,24 @@ impl Surveyor {
             mode,
             clock,
             tools,
+            memory: None,
             slots: surveys.into_iter().map(slot).collect(),
             shared: Arc::default(),
             own: CachedSection::default(),
         }
     }
 
+    /// Surveys keep below this state folder what must survive a restart; nothing of a recorded tree.
+    pub(crate) fn remembering(mut self, state_dir: &Path) -> Self {
+        self.memory = is_live(&self.root).then(|| Arc::new(Memory::below(state_dir)));
+        self
+    }
+
     /// Other surveys of the same host; what hangs is left to itself.
     pub(crate) fn with(&self, surveys: Vec<Box<dyn Survey>>) -> Self {
-        Self::new(&self.root, surveys, self.mode, Arc::clone(&self.clock))
+        let mut other = Self::new(&self.root, surveys, self.mode, Arc::clone(&self.clock));
+        other.memory.clone_from(&self.memory);
+        other
     }
 
     /// Takes what was found since the last tick, starts what is due, and appends the values found last to `cells`; says
@@ -207,9 +234,10 @@ impl Surveyor {
             }
             let Some(mut survey) = slot.survey.take() else { continue };
             slot.overrun_told = false;
-            let host = Host::new(&self.root, now, mono, self.tools.clone());
+            let host = Host::new(&self.root, now, mono, self.tools.clone()).remembering(self.memory.clone());
             if self.mode == Mode::Background {
-                state.queue.push_back(Job { slot: at, survey, host });
+                let queue = &mut state.lanes[slot.lane].queue;
+                queue.push_back(Job { slot: at, survey, host });
                 continue;
             }
             let mut findings = Findings::default();
@@ -229,18 +257,27 @@ impl Surveyor {
         for (slot, began) in &state.looking {
             self.slots[*slot].began = Some(*began);
         }
-        self.shared.work.notify_one();
-        let caught = self.slots.iter().filter(|slot| slot.stuck(mono).is_some()).count();
-        if !state.queue.is_empty() && caught == state.workers && state.workers < WORKERS_MAX {
-            let (shared, clock) = (Arc::clone(&self.shared), Arc::clone(&self.clock));
-            let worker = thread::Builder::new()
-                .name("survey".to_owned())
-                .stack_size(WORKER_STACK_BYTES)
-                .spawn(move || work(&shared, &clock));
-            match worker {
-                Ok(_) => state.workers += 1,
-                Err(error) => tracing::warn!(%error, "can't start a thread for surveys; tried again at the next tick"),
-            }
+        for (at, lane) in state.lanes.iter_mut().enumerate() {
+            self.shared.work[at].notify_one();
+            self.hire(at, lane, mono);
+        }
+    }
+
+    /// Starts a worker where there is work and all others are caught.
+    fn hire(&self, at: usize, lane: &mut Lane, mono: Duration) {
+        let of_lane = self.slots.iter().filter(|slot| slot.lane == at);
+        let caught = of_lane.filter(|slot| slot.stuck(mono).is_some()).count();
+        if lane.queue.is_empty() || caught != lane.workers || lane.workers >= WORKERS_MAX {
+            return;
+        }
+        let (shared, clock) = (Arc::clone(&self.shared), Arc::clone(&self.clock));
+        let worker = thread::Builder::new()
+            .name("survey".to_owned())
+            .stack_size(WORKER_STACK_BYTES)
+            .spawn(move || work(&shared, at, &clock));
+        match worker {
+            Ok(_) => lane.workers += 1,
+            Err(error) => tracing::warn!(%error, "can't start a thread for surveys; tried again at the next tick"),
         }
     }
 
@@ -360,17 +397,19 @@ impl Slot {
     }
 }
 
-fn work(shared: &Shared, clock: &SharedClock) {
+fn work(shared: &Shared, lane: usize, clock: &SharedClock) {
     let mut state = shared.lock();
     loop {
-        if state.closed || (state.queue.is_empty() && state.idle > 0) {
-            state.workers -= 1;
+        let closed = state.closed;
+        let own = &mut state.lanes[lane];
+        if closed || (own.queue.is_empty() && own.idle > 0) {
+            own.workers -= 1;
             return;
         }
-        let Some(mut job) = state.queue.pop_front() else {
-            state.idle += 1;
-            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
+        let Some(mut job) = own.queue.pop_front() else {
+            own.idle += 1;
+            state = shared.work[lane].wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.lanes[lane].idle -= 1;
             continue;
         };
         let began = clock.mono();

@@ -188,7 +188,7 @@ mod tests {
     use super::*;
     use crate::{
         field_data,
-        surveys::stand::{Stand, look, recorded, seen},
+        surveys::stand::{Stand, seen},
     };
     use PartStatus::{Degraded, Failed, Ok};
 
@@ -290,11 +290,8 @@ lost           -      -      -        -         -      -      -      -   UNAVAIL
 
     #[test]
     fn a_recorded_kernel_tells_the_state_of_its_pools() {
-        let scratch = tempfile::tempdir().unwrap();
-        let Some(root) = field_data::tree(scratch.path()) else {
-            return;
-        };
-        let seen = look(&mut Zfs::new(Way::Direct), &recorded(&root));
+        let Some(stand) = Stand::recorded() else { return };
+        let seen = stand.look(&mut Zfs::new(Way::Direct));
         let state = |pool| seen.verdict("pool", pool).0;
         assert_eq!(
             (state("pool1"), state("pool2"), state("poolz1")),

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn no_pattern_and_no_name_is_too_much() {
+    fn any_pattern_and_any_name_are_survived() {
         bolero::check!()
             .with_type::<(String, String)>()
             .for_each(|(pattern, name)| {

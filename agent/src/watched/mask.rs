@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_is_too_much() {
+    fn any_text_is_survived() {
         bolero::check!().with_type::<String>().for_each(|text| {
             let _ = masked(text);
             let _ = masked(&format!("password: {text}\nhttp://{text}@h $6${text}"));

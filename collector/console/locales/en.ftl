@@ -57,7 +57,6 @@ hosts-none = No host fits. To add one, see Help → Hosts and enrolment.
 charts = Trends
 range = Time range
 processes = Processes
-processes-none = No process snapshot yet.
 process = Process
 user = User
 command = Command line
@@ -118,8 +117,8 @@ verdict-revoked = Revoked: nothing is taken from it any more.
 verdict-never = Enrolled, and never heard.
 verdict-silent = Silent for { $span }. How it is now is not known.
 verdict-wrong = { $n ->
-    [one] One problem: { $title }
-   *[other] { $n } problems, the worst: { $title }
+    [one] One problem: { $title } · since { $at } ({ $span })
+   *[other] { $n } problems, the worst: { $title } · since { $at } ({ $span })
 }
 verdict-well = All is well.
 verdict-restored = Well again since { $at }; ticket #{ $number } waits for cause and solution.
@@ -331,7 +330,6 @@ document-fact-owner = Owner
 document-fact-mode = Mode
 document-fact-secrets = Secrets
 inventory = Inventory
-inventory-none = No inventory yet.
 inventory-hardware = Hardware
 inventory-memory = Memory modules
 inventory-disks = Disks
@@ -343,7 +341,6 @@ inventory-ports = Listening ports
 inventory-users = Users
 inventory-mounts = Mounts
 files = Configuration files
-files-none = No file is watched yet.
 parts = Parts
 parts-ill = Parts that are not well
 parts-well = All { $n } parts are well.
@@ -370,9 +367,245 @@ diagnose-ticket = It is kept with ticket #{ $number }.
 diagnose-away = The host is silent: it may not answer.
 diagnose-send = Ask now
 diagnoses = Diagnostic snapshots
-diagnoses-none = No snapshot yet.
 diagnosis-asked = asked for, not here yet
 diagnosis-refused = forbidden by the host
 diagnosis-here = here
 event-file-changed = file changed
 event-agent-documents-dropped = versions of files given up
+watched = Watched:
+watched-disks = { $n ->
+    [one] 1 disk
+   *[other] { $n } disks
+}
+watched-filesystems = { $n ->
+    [one] 1 file system
+   *[other] { $n } file systems
+}
+watched-interfaces = { $n ->
+    [one] 1 network interface
+   *[other] { $n } network interfaces
+}
+watched-parts = { $n ->
+    [one] 1 part
+   *[other] { $n } parts
+}
+watched-groups = { $n ->
+    [one] 1 process group
+   *[other] { $n } process groups
+}
+watched-processes = { $n } processes
+unseen-parts = { $n ->
+    [one] one part that cannot be read ({ $example })
+   *[other] { $n } parts that cannot be read ({ $example }, …)
+}
+unseen-mount = { $mount }, which does not answer
+unseen-stuck = { $n ->
+    [one] one survey of the agent that takes too long
+   *[other] { $n } surveys of the agent that take too long
+}
+unseen-off = { $n ->
+    [one] one survey of the agent that is switched off for a while
+   *[other] { $n } surveys of the agent that are switched off for a while
+}
+unseen-gap = { $span } of the time shown, when nothing was heard
+sheets-stale = Not as it is now but as it was last heard:
+sheet-others = The other { $n }
+sections = On this page
+sheet-disks = Disks
+sheet-volumes = Arrays, volumes and controllers
+sheet-filesystems = File systems
+sheet-network = Network
+sheet-adapters = Adapter ports (FC, InfiniBand)
+sheet-hardware = Sensors, power and memory
+sheet-units = Units of systemd
+sheet-groups = Process groups
+sheet-clock = Clock
+sheet-agent = The agent itself
+column-state = State
+column-device = Device
+column-smart = SMART
+column-temperature = Temperature
+column-latency = Latency
+column-busy = Busy
+column-size = Size
+column-member = Member of
+column-part = Part
+column-members = Working
+column-progress = Progress
+column-used = Used
+column-mount = Mount point
+column-inodes = Inodes
+column-type = Type
+column-interface = Interface
+column-link = Link
+column-speed = Speed
+column-duplex = Duplex
+column-received = In
+column-sent = Out
+column-errors = Errors, 1 h
+column-slaves = Slaves up
+column-port = Port
+column-reading = Reading
+column-limits = Limits
+column-unit = Unit
+column-systemd = systemd
+column-restarts = Restarts, 1 h
+column-group = Group
+column-processes = Processes
+column-cpu = CPU
+column-memory = Memory
+column-threads = Threads
+column-files = Open files
+column-age = Runs for
+link-up = up
+link-down = no link
+duplex-full = full
+duplex-half = half
+filesystem-hung = it does not answer
+filesystem-read-only = read-only
+gateway-gone = does not answer
+gateway-there = is there
+on-battery = on battery
+group-gone = none of its processes runs
+clock-synchronized = synchronized
+clock-unsynchronized = not synchronized
+limit-low-critical = min
+limit-low-degraded = low
+limit-high-degraded = high
+limit-high-critical = max
+agent-cpu = CPU
+agent-memory = Memory
+agent-stuck = Surveys that take too long
+agent-off = Surveys switched off
+agent-behind = Log not read yet
+agent-spooled = Kept until sealed
+fact-default-routes = Default routes
+fact-gateway = Gateway
+fact-conntrack = Connection tracking used
+fact-connections = TCP connections
+fact-retransmits = TCP sent again
+fact-listen-drops = Connections dropped, 1 h
+fact-units-failed = Failed units
+fact-synchronized = Synchronization
+fact-source-offset = Ahead of its source
+fact-time-service = Time service
+verdict-parts = { $n ->
+    [one] one part is not well: { $part } { $status }
+   *[other] { $n } parts are not well, the worst: { $part } { $status }
+}
+part-type-block-device = Block device
+part-type-array-member = Array member
+part-type-physical-drive = Physical drive
+part-type-logical-drive = Logical drive
+part-type-enclosure = Enclosure
+part-type-multipath = Multipath volume
+part-type-pool = Storage pool
+part-type-pool-device = Pool device
+part-type-logical-volume = Logical volume
+part-type-cached-disk = Cached disk
+part-type-nvme-controller = NVMe controller
+part-type-bond = Bond
+part-type-voltage = Voltage
+part-type-power = Power
+part-type-current = Current
+part-type-ups = UPS
+part-type-memory = Memory
+part-type-processor = Processor
+part-type-sensor = Sensor
+part-type-clock = Clock
+part-type-unit = Unit
+part-detail-adapter = adapter
+part-detail-address = address
+part-detail-bus = bus
+part-detail-cache = cache
+part-detail-caching = caching
+part-detail-chip = chip
+part-detail-description = description
+part-detail-device = device
+part-detail-driver = driver
+part-detail-enabled = enabled
+part-detail-fabric = fabric
+part-detail-firmware = firmware
+part-detail-label = label
+part-detail-level = level
+part-detail-location = location
+part-detail-made = made
+part-detail-manufacturer = maker
+part-detail-master = member of
+part-detail-media = media
+part-detail-mode = mode
+part-detail-model = model
+part-detail-name = name
+part-detail-node = node
+part-detail-number = number
+part-detail-product = product
+part-detail-protocol = protocol
+part-detail-restarts = restarts
+part-detail-role = role
+part-detail-serial = serial
+part-detail-service = service
+part-detail-size = size
+part-detail-size-mib = size in MiB
+part-detail-slaves = slaves
+part-detail-slot = slot
+part-detail-source = source
+part-detail-speed = speed
+part-detail-speeds = speeds
+part-detail-state = state
+part-detail-substate = substate
+part-detail-technology = technology
+part-detail-transport = transport
+part-detail-type = type
+part-detail-uuid = UUID
+part-detail-vendor = vendor
+part-detail-write-cache = write cache
+part-detail-wwid = WWID
+said-rotating = rotating
+said-solid-state = solid state
+said-spare = spare
+said-member = member
+said-up = up
+said-down = down
+said-switched-off = switched off
+said-read-only = read-only
+said-write-back = write back
+said-write-through = write through
+event-agent-log-gap = lines of a log missed
+event-agent-log-unreadable = log not readable
+event-agent-survey-cut = survey cut short
+event-agent-survey-off = survey switched off
+event-agent-survey-stuck = survey takes too long
+event-hardware-log = entry in the hardware's log
+event-kernel-conntrack-full = connection tracking full
+event-kernel-cpu-throttled = CPU throttled by heat
+event-kernel-device-timeout = device timed out
+event-kernel-filesystem-error = file system error
+event-kernel-hung-task = task hangs
+event-kernel-io-error = I/O error
+event-kernel-link-resets = link was reset
+event-kernel-lockup = CPU lockup
+event-kernel-mce = machine check error
+event-kernel-memory-corrected = memory error, corrected
+event-kernel-memory-error = memory error
+event-kernel-nfs-unresponsive = NFS server does not answer
+event-kernel-oom-kill = process killed for lack of memory
+event-kernel-oops = kernel error (oops)
+event-kernel-path-failed = path failed
+event-kernel-pcie-error = PCIe error
+event-kernel-raid-failure = disk failed in an array
+event-kernel-remounted-read-only = remounted read-only
+event-kernel-segfault = program crashed (segfault)
+event-log-suppressed = too many log lines to tell
+event-network-gateway-back = gateway back
+event-network-gateway-gone = gateway gone
+event-network-route-back = default route back
+event-network-route-gone = default route gone
+event-part-degraded = part degraded
+event-part-failed = part failed
+event-part-gone = part gone
+event-part-recovered = part well again
+event-part-unread = part not readable
+diagnoses-none = No snapshot yet.
+inventory-none = No inventory yet.
+files-none = No file is watched yet.
+unseen = Not observed:

@@ -15,6 +15,14 @@ pub(crate) fn figure(value: f64, ucum: &str) -> String {
     unit(ucum).format(value)
 }
 
+/// The speed of a link as people say it, in bits per second with decimal prefixes: `10 Gbit/s`, `2.5 Gbit/s`.
+pub(crate) fn speed(bits: f64) -> String {
+    let prefixes = [(1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")];
+    let fits = prefixes.into_iter().find(|(factor, _)| bits >= *factor);
+    let (factor, unit) = fits.unwrap_or((1.0, "bit/s"));
+    format!("{} {unit}", (bits / factor * 10.0).round() / 10.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,5 +34,10 @@ mod tests {
         assert_eq!(figure(0.5, "s/s"), "50 %");
         assert_eq!(figure(12.5, "{operation}/s"), "12.5 /s");
         assert_eq!(figure(f64::NAN, "1"), "–");
+        assert_eq!(
+            (speed(1e10).as_str(), speed(2.5e9).as_str()),
+            ("10 Gbit/s", "2.5 Gbit/s")
+        );
+        assert_eq!((speed(1e8).as_str(), speed(10.0).as_str()), ("100 Mbit/s", "10 bit/s"));
     }
 }

@@ -25,6 +25,7 @@ mod graph;
 mod guard;
 mod handbook;
 mod headers;
+mod host_view;
 pub mod link;
 mod markup;
 mod moments;

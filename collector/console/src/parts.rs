@@ -1,6 +1,6 @@
 //! Parts of a host with their verdicts, as its agent tells them in the document `parts`.
 
-use crate::{backend::Failure, guard::Visit};
+use crate::{backend::Failure, guard::Visit, host_view::Health};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tocsin_desk::record::DocumentRecord;
@@ -31,20 +31,21 @@ impl Part {
         self.status == "ok"
     }
 
-    /// The worst first.
-    fn rank(&self) -> usize {
-        let order = ["failed", "degraded", "unread"];
-        order
-            .iter()
-            .position(|status| *status == self.status)
-            .unwrap_or(order.len())
+    /// Its verdict. A word that we do not know is no verdict that it is well.
+    pub(crate) fn health(&self) -> Health {
+        match self.status.as_str() {
+            "failed" => Health::Failed,
+            "degraded" => Health::Degraded,
+            "ok" => Health::Well,
+            _ => Health::Unread,
+        }
     }
 }
 
 /// Parts as a document has them, those that are not well first; none when it is not what an agent writes.
 pub(crate) fn read(content: &[u8]) -> Vec<Part> {
     let mut parts: Vec<Part> = serde_json::from_slice(content).unwrap_or_default();
-    parts.sort_by(|a, b| (a.rank(), &a.kind, &a.id).cmp(&(b.rank(), &b.kind, &b.id)));
+    parts.sort_by(|a, b| (a.health(), &a.kind, &a.id).cmp(&(b.health(), &b.kind, &b.id)));
     parts
 }
 

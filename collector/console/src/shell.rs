@@ -182,6 +182,11 @@ impl Shell {
         moments::span(self.now.since(at), self.language)
     }
 
+    /// `3 小时 20 分钟`.
+    pub(crate) fn span(&self, span: std::time::Duration) -> String {
+        moments::span(span, self.language)
+    }
+
     /// One clock.
     pub(crate) fn clock(&self, clock: &Clock) -> ClockView {
         ClockView::new(clock, self.now, self.language, &self.zone)

@@ -3,10 +3,15 @@
 //! State is small: some bytes per host and plan entry while all is well, beside a plan that equal hosts share. A tick
 //! costs what its changed cells cost. Nothing here reads a clock: every call says what time it is.
 
+mod absence;
 mod evaluate;
+mod flaps;
+mod history;
 mod host;
 mod kept;
 mod life;
+mod memory;
+mod occurrence;
 mod rebuild;
 mod silence;
 mod speak;
@@ -14,22 +19,20 @@ mod speak;
 mod tests;
 mod timers;
 
+pub use history::Wanted;
 pub use life::Phase;
+pub use memory::Hourly;
 
 use crate::{
     plan::{self, Plan},
-    rule::{Condition, RuleSet},
+    rule::{Condition, Event, RuleSet},
     transition::{Reason, Transition, TransitionKind},
 };
 use host::{Host, Orphan};
 use life::{Life, Moment};
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use timers::{Slot, Timers};
-use tocsin_vocabulary::{Dictionary, Hash, HostId, Timestamp, batch::Tick};
+use tocsin_vocabulary::{Dictionary, Hash, HostId, Severity, Timestamp, batch::Tick};
 
 /// A host that no longer has a series keeps the series' raised alert this long, for it may come back.
 const VANISHED_AFTER: Duration = Duration::from_secs(300);
@@ -47,6 +50,8 @@ pub struct Restored {
     pub raised_at: Timestamp,
     /// The last value known.
     pub value: Option<f64>,
+    /// How bad it was when last told of; decides which level of its rule it had.
+    pub severity: Severity,
 }
 
 /// Where one alert stands, for the page of rules.
@@ -62,7 +67,7 @@ pub struct AlertState {
     pub state: Phase,
     /// When the condition began to hold; `None` while clear.
     pub since: Option<Timestamp>,
-    /// The last value; `None` when nothing was measured.
+    /// The last value; `None` while clear, and when nothing was measured.
     pub value: Option<f64>,
 }
 
@@ -71,7 +76,8 @@ pub struct AlertState {
 pub struct Engine {
     rules: RuleSet,
     plans: HashMap<Hash, Arc<Plan>>,
-    hosts: BTreeMap<HostId, Host>,
+    /// Boxed, so that finding one looks at ids alone.
+    hosts: HashMap<HostId, Box<Host>>,
     timers: Timers,
 }
 
@@ -111,7 +117,7 @@ impl Engine {
             timers,
         } = self;
         let count = hosts.len();
-        let host = hosts.entry(host).or_insert_with(|| Host::new(host, rules));
+        let host = hosts.entry(host).or_insert_with(|| Box::new(Host::new(host, rules)));
         host.heard_at(now);
         host.seen(rules, timers, now, &mut out);
         if late {
@@ -123,6 +129,18 @@ impl Engine {
             host.rebuild(rules, rules, plan, timers, now, &mut out);
         }
         host.evaluate(rules, timers, tick, changed, now, &mut out);
+        host.miss(rules, tick, now, &mut out);
+        out
+    }
+
+    /// Takes an event: a sign of life, and what rules about events count. A `late` one (from backlog) counts too, unless
+    /// what ends it is known.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn event(&mut self, host: HostId, event: &Event<'_>, now: Timestamp, late: bool) -> Vec<Transition> {
+        let mut out = self.seen(host, now);
+        self.with(host, |host, rules, timers| {
+            host.happened(rules, timers, event, now, late, &mut out);
+        });
         out
     }
 
@@ -157,6 +175,19 @@ impl Engine {
         out
     }
 
+    /// Says to which groups and which customer a host belongs, for rules with an `override`.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn assign(&mut self, host: HostId, groups: &[String], customer: &str, now: Timestamp) -> Vec<Transition> {
+        let mut out = Vec::new();
+        if self.host(host).assign(groups, customer) {
+            self.with(host, |host, rules, timers| {
+                let plan = host.plan();
+                host.rebuild(rules, rules, plan, timers, now, &mut out);
+            });
+        }
+        out
+    }
+
     /// The host is no longer watched: its alerts are cleared and its deadlines dropped.
     #[must_use = "a transition that is dropped is a lost page"]
     pub fn forget(&mut self, host: HostId, now: Timestamp) -> Vec<Transition> {
@@ -174,21 +205,28 @@ impl Engine {
     pub fn restore(&mut self, alerts: impl IntoIterator<Item = Restored>, now: Timestamp) -> Vec<Transition> {
         let mut out = Vec::new();
         for alert in alerts {
-            let life = Life::restored(alert.raised_at, alert.value, now);
             let Some(at) = self.rules.position(&alert.rule) else {
                 out.push(speak::orphaned(&alert, now));
                 continue;
             };
             let rule = self.rules.at(at);
+            let level = rule.level_of(alert.severity);
+            let life = Life::restored(alert.raised_at, alert.value, level, now);
             let host = self
                 .hosts
                 .entry(alert.host)
-                .or_insert_with(|| Host::new(alert.host, &self.rules));
+                .or_insert_with(|| Box::new(Host::new(alert.host, &self.rules)));
             match &rule.condition {
+                Condition::Absent(_) => {
+                    let series = plan::series_of(rule.metric(), &alert.instance).map(Arc::new);
+                    let series = series.filter(|_| !alert.instance.is_empty());
+                    host.restore_absence(at, alert.instance, series, life);
+                }
+                Condition::Event(_) => host.restore_occurrence(at, alert.instance, life, &self.rules, now),
                 Condition::NoData(_) => host.restore_silence(at, life, &mut self.timers),
-                Condition::Metric(condition) => host.adopt(Orphan {
+                Condition::Metric(_) | Condition::Derived(_) => host.adopt(Orphan {
                     rule: alert.rule,
-                    series: plan::series_of(condition.metric.name, &alert.instance).map(Arc::new),
+                    series: plan::series_of(rule.metric(), &alert.instance).map(Arc::new),
                     instance: alert.instance,
                     life,
                     due: None,
@@ -210,13 +248,15 @@ impl Engine {
         let old = std::mem::replace(&mut self.rules, rules);
         self.plans.clear();
         let mut out = Vec::new();
-        for host in self.hosts.values_mut() {
+        // One order, whatever the table's: what is said must not depend on it.
+        let mut hosts: Vec<&mut Host> = self.hosts.values_mut().map(|host| &mut **host).collect();
+        hosts.sort_unstable_by_key(|host| host.id);
+        for host in hosts {
             let plan = host
                 .dictionary()
                 .map(|of| plan_of(&mut self.plans, &self.rules, of))
                 .unwrap_or_default();
             host.rebuild(&old, &self.rules, plan, &mut self.timers, now, &mut out);
-            host.reword(&old, &self.rules, now, &mut out);
         }
         out
     }
@@ -236,6 +276,7 @@ impl Engine {
                 Slot::Entry(at) => host.entry_due(at, rules, timers, now, &mut out),
                 Slot::Orphans => host.orphans_due(rules, now, &mut out),
                 Slot::Silence(at) => host.silence_due(at, rules, timers, now, &mut out),
+                Slot::Events => host.events_due(rules, timers, now, &mut out),
             });
         }
         out
@@ -253,12 +294,16 @@ impl Engine {
     /// Where every alert of every host stands, except those that are clear.
     #[must_use]
     pub fn snapshot(&self) -> Vec<AlertState> {
-        let hosts = self.hosts.values();
-        hosts.flat_map(|host| host.stirred(&self.rules)).collect()
+        let mut hosts: Vec<&Host> = self.hosts.values().map(|host| &**host).collect();
+        hosts.sort_unstable_by_key(|host| host.id);
+        hosts.into_iter().flat_map(|host| host.stirred(&self.rules)).collect()
     }
 
     fn host(&mut self, host: HostId) -> &mut Host {
-        self.hosts.entry(host).or_insert_with(|| Host::new(host, &self.rules))
+        let rules = &self.rules;
+        self.hosts
+            .entry(host)
+            .or_insert_with(|| Box::new(Host::new(host, rules)))
     }
 
     /// One host beside the rules and the timers.

@@ -63,6 +63,11 @@ impl Patterns {
         self.include.is_empty() && self.exclude.is_empty()
     }
 
+    /// Whether only one text fits.
+    pub(crate) fn is_single(&self) -> bool {
+        matches!(&self.include[..], [Glob { parts }] if parts.len() == 1) && self.exclude.is_empty()
+    }
+
     /// Whether `text` fits.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {

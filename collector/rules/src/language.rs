@@ -23,20 +23,108 @@
 //! ```
 //!
 //! A rule about silence has `no_data = "60s"` in place of `metric` and its threshold.
+//!
+//! # What a value is compared with, and what is made of it first
+//!
+//! | lines | the condition holds when |
+//! |---|---|
+//! | `above = 1`, `below = 1`, `equals = 1` | the value is so |
+//! | `in = [1, 2]`, `not_in = [0]` | the state is one of these, or none of these; whole numbers from 0 to 63 |
+//! | `avg = "10m"` and a threshold; also `min`, `max` | the mean, the least, the greatest of the last ten minutes is so |
+//! | `quantile = 0.95`, `over = "10m"` | the value that 95 % of the last ten minutes do not exceed is so |
+//! | `delta = "1h"` | the value now less that of an hour ago is so; also for counters, whose restart is no fall |
+//! | `change = "decrease"` (`increase`, `any`) | the value fell, until it is back; `above = 5`: by more than 5; `within = "30m"`: what lasts so long is how things are now |
+//! | `age = "value"`, `above = "26h"` | the instant that the value names (seconds since 1970) is so long ago |
+//! | `age = "change"`, `above = "1h"` | the value stands still for so long |
+//! | `forecast = 1`, `below = "24h"`, `over = "6h"` | the value will reach 1 in less than a day if it goes on as it did for six hours |
+//! | `baseline = "above"` (`below`, `both`), `above = 4`, `least = 0.1` | the last half hour is four times the usual deviation above what is usual at this hour of this weekday, and by at least 0.1 |
+//! | `absent = true` | a series that was there has no value, or is gone; `expected = true`: also if it never was there |
+//!
+//! A window says nothing until it was watched as a whole, nor does a forecast before `over`, nor a baseline before two
+//! weeks: nothing is raised then, and nothing that is raised is cleared. A forecast is infinite, which is healthy, where
+//! there is no trend: after a step, a copy that ran once, a sawtooth.
+//!
+//! # Several series
+//!
+//! ```toml
+//! expression = "free / (free + used)"          # + - * / ( ) numbers, min(a, b), max(a, b)
+//! unit = "%"                                   # how it is shown: By, bit/s, s, 1, %
+//! below = 0.1
+//! [rule.series]
+//! free = { metric = "system.filesystem.usage", where = { "system.filesystem.state" = "free" } }
+//! used = { metric = "system.filesystem.usage", where = { "system.filesystem.state" = "used" } }
+//! ```
+//!
+//! The first series leads: each of its series is an instance. Of the others the one is taken whose attributes are the
+//! same, as far as both have them; only attributes that both `where` hold to one value may differ. Where there is none,
+//! or more than one, or where a division is by zero, there is no value.
+//!
+//! ```toml
+//! all = [                                      # or any = […], or not = { … }, nested as needed
+//!     { metric = "system.filesystem.utilization", where = { "system.filesystem.state" = "used" }, above = 0.8 },
+//!     { any = [
+//!         { metric = "system.filesystem.usage", where = { "system.filesystem.state" = "free" }, below = 10737418240 },
+//!         { metric = "system.filesystem.utilization", where = { "system.filesystem.state" = "used" }, forecast = 1, below = "24h" },
+//!     ] },
+//! ]
+//! ```
+//!
+//! # Worse, other, and elsewhere
+//!
+//! ```toml
+//! [[rule.level]]                               # the same alert, worse: at a value, after a time, or whichever is first
+//! severity = "critical"
+//! above = 0.95                                 # left only below its own clear_below
+//! clear_below = 0.92
+//! after = "1h"                                 # since the condition began to hold
+//! action = "ticket"                            # default: the rule's
+//!
+//! [[rule.override]]                            # the first that fits the host counts
+//! hosts = ["db-*"]                             # and tags, groups, customers: all that are named must fit
+//! above = 0.97                                 # a threshold goes with its clear threshold; also for, clear_for,
+//! for = "10m"                                  # no_data, severity, action, level; or off = true
+//! ```
+//!
+//! # Events
+//!
+//! ```toml
+//! event = "log.match"                          # names and patterns
+//! where = { unit = "sshd" }
+//! body = "Failed password"                     # a regular expression
+//! count = 10                                   # default: 1
+//! within = "5m"
+//! by = ["source"]                              # an alert for each value; also placeholders, as is {body}
+//! cleared_by = { event = "log.match", body = "Accepted" }
+//! clear_after = "30m"                          # one of the two must be there
+//! ```
+//!
+//! # Manners
+//!
+//! `flapping = { raises = 5, within = "1h", calm = "15m" }` is what counts without it: the fifth time in an hour an alert
+//! stays until it was healthy for a quarter of an hour; `flapping = false` turns that off. `knowledge = "/…"` or
+//! `"https://…"` is a link for who takes the ticket. `auto_close = true` lets a ticket close itself when its alert has
+//! cleared, and is refused of rules that are worse than minor.
 
 mod condition;
+mod event;
 mod fields;
+mod level;
+mod manners;
+mod measure;
+mod overriding;
+mod series;
 #[cfg(test)]
 mod tests;
+mod threshold;
 
 use crate::{
     glob::Patterns,
-    rule::{Action, Condition, Rule},
+    rule::{Action, Condition, RULES_MAX, Rule},
     template::{Template, Words},
 };
 use fields::Fields;
 use std::{collections::BTreeMap, time::Duration};
-use tocsin_vocabulary::Text;
+use tocsin_vocabulary::{Severity, Text};
 use toml::de::{DeTable, DeValue};
 
 /// A mistake in a rule file.
@@ -58,19 +146,52 @@ const KEYS: &[&str] = &[
     "name",
     "metric",
     "where",
+    "expression",
+    "series",
+    "unit",
+    "all",
+    "any",
+    "not",
     "above",
     "below",
     "equals",
+    "in",
+    "not_in",
     "clear_below",
     "clear_above",
     "rate",
     "per",
+    "avg",
+    "min",
+    "max",
+    "delta",
+    "quantile",
+    "over",
+    "change",
+    "within",
+    "age",
+    "forecast",
+    "baseline",
+    "least",
     "from_healthy",
+    "absent",
+    "expected",
+    "event",
+    "body",
+    "count",
+    "by",
+    "cleared_by",
+    "clear_after",
     "no_data",
     "for",
     "clear_for",
     "severity",
     "action",
+    "level",
+    "flapping",
+    "auto_close",
+    "knowledge",
+    "override",
     "hosts",
     "tags",
     "drill",
@@ -98,6 +219,15 @@ pub(crate) fn read<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> Resul
                 rules.insert(rule.name.clone(), rule);
             }
         }
+    }
+    let count: usize = rules.values().map(|rule| 1 + rule.overrides.len()).sum();
+    if let Some(last) = rules.values().last().filter(|_| count > RULES_MAX) {
+        errors.push(RuleError {
+            file: last.file.clone(),
+            line: last.line,
+            message: format!("{count} rules and overrides"),
+            hint: format!("at most {RULES_MAX}: let one rule look at many hosts, and override by tags or groups"),
+        });
     }
     if errors.is_empty() {
         Ok(rules.into_values().collect())
@@ -156,14 +286,17 @@ fn read_rule(mut fields: Fields<'_>) -> Option<Rule> {
     fields.refuse_unknown(KEYS, "rule");
     let before = fields.mistakes();
     let name = read_name(&mut fields);
-    let condition = if fields.has("no_data") {
-        condition::read_silence(&mut fields)
-    } else {
-        condition::read_metric(&mut fields)
-    };
+    let condition = condition::read_condition(&mut fields);
+    let of_events: Vec<&str>;
     let attributes = match &condition {
         Some(Condition::Metric(condition)) => condition.metric.attributes,
-        _ => &[],
+        Some(Condition::Derived(condition)) => condition.operands[0].metric.attributes,
+        Some(Condition::Absent(condition)) => condition.metric.attributes,
+        Some(Condition::Event(condition)) => {
+            of_events = condition.by.iter().map(String::as_str).chain(["body"]).collect();
+            &of_events
+        }
+        Some(Condition::NoData(_)) | None => &[],
     };
     let hold = fields.duration("for", HOLD_MAX).unwrap_or_default();
     let clear_hold = fields.duration("clear_for", HOLD_MAX).unwrap_or_default();
@@ -173,11 +306,20 @@ fn read_rule(mut fields: Fields<'_>) -> Option<Rule> {
     let action = fields.word("action", "record, notify, ticket", |word| {
         Action::ALL.into_iter().find(|action| action.as_str() == word)
     });
+    let levels = level::read_levels(&mut fields, condition.as_ref(), hold, severity);
+    let flapping = manners::read_flapping(&mut fields);
+    let knowledge = manners::read_knowledge(&mut fields);
+    let auto_close = fields.flag("auto_close").unwrap_or(false);
+    if auto_close && severity.is_some_and(|severity| severity > Severity::Minor) {
+        let hint = "only what is minor or milder may close its own ticket: a person closes the others";
+        fields.error("auto_close", "`auto_close` of a severe rule", hint);
+    }
     let hosts = Patterns::new(fields.texts("hosts"));
     let tags = Patterns::new(fields.texts("tags"));
     let drill = fields.flag("drill").unwrap_or(false);
     let (title, title_template) = read_words(&mut fields, "title", attributes, condition.is_some());
     let (remedy, remedy_template) = read_words(&mut fields, "remedy", attributes, condition.is_some());
+    let overrides = overriding::read_overrides(&mut fields, before);
     let rule = Rule {
         name: name?,
         file: fields.file().to_owned(),
@@ -188,6 +330,11 @@ fn read_rule(mut fields: Fields<'_>) -> Option<Rule> {
         clear_hold,
         severity: severity?,
         action: action?,
+        levels,
+        overrides,
+        flapping,
+        auto_close,
+        knowledge,
         hosts,
         tags,
         drill,

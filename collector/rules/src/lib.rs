@@ -23,7 +23,29 @@
 //! a process group is no longer watched), when the rule is gone, or when the host is forgotten, is it cleared without
 //! having been seen healthy, and [`Reason`] says so.
 //!
-//! Time: durations count in the agent's tick time, so a slow network does not shorten or stretch them; it may run ahead of
+//! An alert that is raised for the fifth time in an hour is *flapping*: it stays raised until it was healthy for a
+//! quarter of an hour, so the number of notices is bounded. An alert may have *levels*: its severity gets worse with its
+//! value or with time, and milder again, and it stays one alert; each change is an update.
+//!
+//! # What a condition may look at
+//!
+//! * **a value** of one series ([`MetricCondition`]): by far the most, and what a tick costs least,
+//! * **what is worked out** ([`DerivedCondition`]): windows, changes, ages, arithmetic, forecasts, what is usual, and
+//!   several of these together by *and*, *or*, *not*. Each such alert has a bounded memory: sixty slots for a window,
+//!   forty-eight for a forecast, eight weeks of hours for a baseline,
+//! * **what is missing** ([`AbsentCondition`]): a series that was there, or is expected,
+//! * **events** ([`EventCondition`]): how many of a kind in a time. They are counted by their own time and number, so
+//!   order and repetition do not matter. Late ones count, and what they raise is marked late,
+//! * **silence** of a host.
+//!
+//! After a restart the caller tells what was raised ([`Engine::restore`]) and, if it likes, the past ticks
+//! ([`Engine::recall`]) and hours ([`Engine::learn`]) that windows, forecasts and baselines want. Until those know enough
+//! they are *unknown*, which ends what is pending and neither raises nor clears. How often an alert was raised lately is
+//! not told again: flapping is counted anew. A tick that comes twice counts once.
+//!
+//! # Time
+//!
+//! Durations count in the agent's tick time, so a slow network does not shorten or stretch them; it may run ahead of
 //! the collector's by some seconds, no more, so that a clock that jumps forward decides nothing. When no tick comes
 //! in between, timers count in the collector's time, and only for a host that is not overdue: nothing is raised
 //! about a host that is silent, except that it is silent. *Late* ticks (backlog) change nothing at all.
@@ -37,8 +59,12 @@ mod rule;
 mod template;
 mod transition;
 
-pub use engine::{AlertState, Engine, Phase, Restored};
+pub use engine::{AlertState, Engine, Hourly, Phase, Restored, Wanted};
 pub use glob::{Glob, Patterns};
 pub use language::RuleError;
-pub use rule::{Action, Bounds, Condition, MetricCondition, Rule, RuleSet};
+pub use rule::{
+    AbsentCondition, Action, Body, Bounds, Condition, DerivedCondition, Direction, Event, EventCondition, EventPattern,
+    Flapping, Formula, Function, Level, Logic, Measure, MetricCondition, Operand, Override, Rule, RuleSet, States,
+    Test,
+};
 pub use transition::{Evidence, Reason, Transition, TransitionKind};

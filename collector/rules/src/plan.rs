@@ -3,17 +3,29 @@
 //! An *entry* is one rule on one cell. Entries lie in cell order as a few flat arrays, some four bytes each, and a tick
 //! finds those of the cells that changed by their bits. What an entry is called is made from the dictionary when
 //! somebody wants to know, which is when an alert speaks.
+//!
+//! Entries that look at several cells, or at what cells were before, are *derived* and lie after the others.
 
-use crate::rule::{Condition, MetricCondition, RuleSet};
+mod derived;
+
+pub(crate) use derived::DerivedSpot;
+
+use crate::{
+    glob::Patterns,
+    rule::{Condition, MetricCondition, RuleSet},
+};
 use std::{
     collections::{HashMap, HashSet},
     ops::Range,
     sync::Arc,
 };
-use tocsin_vocabulary::{Dictionary, Series};
+use tocsin_vocabulary::{Dictionary, Series, catalogue::Metric};
 
 /// Cells in one word of a bitmap.
 const WORD: usize = 64;
+
+/// The cell of an entry that is not found by a cell.
+pub(crate) const NO_CELL: usize = usize::MAX;
 
 /// All entries of one dictionary, in cell order. (rule, instance) is unique.
 #[derive(Debug, Default)]
@@ -27,9 +39,11 @@ pub(crate) struct Plan {
     /// By watched cell: the decimals of its series.
     decimals: Vec<u8>,
     /// By entry: index of the rule in its set.
-    rules: Vec<u32>,
-    /// How many entries compare a rate.
+    rules: Vec<u16>,
+    /// How many cells have an entry that compares a rate.
     rated: usize,
+    /// The entries after those.
+    derived: Vec<DerivedSpot>,
 }
 
 /// 64 cells, by bits.
@@ -41,6 +55,8 @@ struct Word {
     rated: u64,
     /// Watched cells before this word.
     before: u32,
+    /// Of those, cells that have an entry which compares a rate.
+    rated_before: u32,
 }
 
 /// A cell that is looked at, and its entries.
@@ -49,6 +65,8 @@ pub(crate) struct Spot {
     /// Index of the cell in a tick.
     pub(crate) cell: usize,
     pub(crate) decimals: u8,
+    /// Its place among the cells that have an entry which compares a rate.
+    pub(crate) rated: Option<usize>,
     pub(crate) entries: Range<usize>,
 }
 
@@ -76,10 +94,20 @@ impl Plan {
 
     /// Number of entries.
     pub(crate) const fn len(&self) -> usize {
+        self.rules.len() + self.derived.len()
+    }
+
+    /// Number of entries that are found by their cell: the first ones.
+    pub(crate) const fn plain(&self) -> usize {
         self.rules.len()
     }
 
-    /// How many entries compare a rate.
+    /// The entries after those.
+    pub(crate) fn derived(&self) -> &[DerivedSpot] {
+        &self.derived
+    }
+
+    /// How many cells have an entry that compares a rate.
     pub(crate) const fn rated(&self) -> usize {
         self.rated
     }
@@ -91,28 +119,49 @@ impl Plan {
 
     /// Index of an entry's rule.
     pub(crate) fn rule(&self, entry: usize) -> usize {
-        self.rules[entry] as usize
+        match self.rules.get(entry) {
+            Some(rule) => usize::from(*rule),
+            None => self.derived[entry - self.rules.len()].rule(),
+        }
     }
 
-    /// Which of 64 cells are looked at, when these have changed or wait.
-    pub(crate) fn due(&self, word: usize, changed: u64, waiting: u64) -> u64 {
+    /// Indices of the rules of some plain entries.
+    pub(crate) fn plain_rules(&self, entries: Range<usize>) -> &[u16] {
+        &self.rules[entries]
+    }
+
+    /// Which of 64 cells are looked at, when these have changed or wait, and these counters stood still.
+    pub(crate) fn due(&self, word: usize, changed: u64, waiting: u64, still: u64) -> u64 {
         let Word { watched, rated, .. } = self.words[word];
-        watched & (changed | waiting | rated)
+        watched & (changed | waiting | (rated & !still))
+    }
+
+    /// The place of a cell among those that have an entry which compares a rate.
+    pub(crate) fn rated_place(&self, cell: usize) -> Option<usize> {
+        let word = self.words.get(cell / WORD)?;
+        let bit = cell % WORD;
+        let below = word.rated & !(u64::MAX << bit);
+        (word.rated >> bit & 1 == 1).then_some(word.rated_before as usize + below.count_ones() as usize)
     }
 
     /// The watched cell at a bit of a word.
     pub(crate) fn spot(&self, word: usize, bit: u32) -> Spot {
         let Word { watched, before, .. } = self.words[word];
         let rank = before as usize + (watched & !(u64::MAX << bit)).count_ones() as usize;
+        let cell = word * WORD + bit as usize;
         Spot {
-            cell: word * WORD + bit as usize,
+            cell,
+            rated: self.rated_place(cell),
             decimals: self.decimals[rank],
             entries: self.firsts[rank] as usize..self.firsts[rank + 1] as usize,
         }
     }
 
-    /// The cell that an entry looks at.
+    /// The cell that an entry is found by.
     pub(crate) fn cell(&self, entry: usize) -> usize {
+        if entry >= self.plain() {
+            return NO_CELL;
+        }
         let rank = self
             .firsts
             .partition_point(|first| *first as usize <= entry)
@@ -133,14 +182,24 @@ impl Plan {
     /// What an entry is called.
     pub(crate) fn listed(&self, entry: usize) -> Option<Listed<'_>> {
         let cell = self.cell(entry);
+        let named = match entry.checked_sub(self.plain()) {
+            None => cell,
+            Some(nth) => self.derived[nth].lead(),
+        };
+        let series = self.series(named)?;
+        Some(Listed {
+            cell,
+            rule: self.rule(entry),
+            series,
+        })
+    }
+
+    /// What a cell means.
+    pub(crate) fn series(&self, cell: usize) -> Option<&Series> {
         let mut left = cell;
         for section in self.dictionary()?.sections() {
             if let Some(series) = section.series().get(left) {
-                return Some(Listed {
-                    cell,
-                    rule: self.rule(entry),
-                    series,
-                });
+                return Some(series);
             }
             left -= section.series().len();
         }
@@ -151,15 +210,16 @@ impl Plan {
     pub(crate) fn list(&self) -> impl Iterator<Item = Listed<'_>> {
         let series = self.dictionary.iter().flat_map(Dictionary::series).enumerate();
         let watched = series.filter(|(cell, _)| self.words[cell / WORD].watched >> (cell % WORD) & 1 == 1);
-        watched.zip(self.firsts.windows(2)).flat_map(|((cell, series), ends)| {
+        let plain = watched.zip(self.firsts.windows(2)).flat_map(|((cell, series), ends)| {
             self.rules[ends[0] as usize..ends[1] as usize]
                 .iter()
                 .map(move |rule| Listed {
                     cell,
-                    rule: *rule as usize,
+                    rule: usize::from(*rule),
                     series,
                 })
-        })
+        });
+        plain.chain((self.plain()..self.len()).filter_map(|entry| self.listed(entry)))
     }
 
     fn new(dictionary: &Dictionary) -> Self {
@@ -172,14 +232,13 @@ impl Plan {
     }
 
     /// Adds the next cell that some rules look at.
-    fn push(&mut self, cell: usize, decimals: u8, rules: &[(u32, &MetricCondition)]) {
+    fn push(&mut self, cell: usize, decimals: u8, rules: &[(u16, &MetricCondition)]) {
         let word = &mut self.words[cell / WORD];
         word.watched |= 1 << (cell % WORD);
-        let rated = rules.iter().filter(|(_, condition)| condition.per.is_some()).count();
-        if rated > 0 {
+        if rules.iter().any(|(_, condition)| condition.per.is_some()) {
             word.rated |= 1 << (cell % WORD);
+            self.rated += 1;
         }
-        self.rated += rated;
         self.decimals.push(decimals);
         self.rules.extend(rules.iter().map(|(rule, _)| rule));
         self.firsts.push(index(self.rules.len()));
@@ -187,10 +246,11 @@ impl Plan {
 
     /// Counts what lies before each word, and lets go of spare memory.
     fn finish(&mut self) {
-        let mut before = 0;
+        let (mut before, mut rated_before) = (0, 0);
         for word in &mut self.words {
-            word.before = before;
+            (word.before, word.rated_before) = (before, rated_before);
             before += word.watched.count_ones();
+            rated_before += word.rated.count_ones();
         }
         self.firsts.shrink_to_fit();
         self.decimals.shrink_to_fit();
@@ -200,18 +260,18 @@ impl Plan {
 
 /// Finds the cells that each rule looks at.
 pub(crate) fn compile(dictionary: &Dictionary, rules: &RuleSet) -> Plan {
-    let mut by_metric: HashMap<&str, Vec<(u32, &MetricCondition)>> = HashMap::new();
+    let mut by_metric: HashMap<&str, Vec<(u16, &MetricCondition)>> = HashMap::new();
     for (at, rule) in rules.rules().enumerate() {
         if let Condition::Metric(condition) = &rule.condition {
             by_metric
                 .entry(condition.metric.name)
                 .or_default()
-                .push((index(at), condition));
+                .push((rule_index(at), condition));
         }
     }
     let mut plan = Plan::new(dictionary);
     // Two series of a host may not share an alert, whatever the host says.
-    let mut seen: HashSet<(u32, Arc<str>)> = HashSet::new();
+    let mut seen: HashSet<(u16, Arc<str>)> = HashSet::new();
     for (cell, series) in dictionary.series().enumerate() {
         let Some(candidates) = by_metric.get(series.name.as_str()) else {
             continue;
@@ -219,7 +279,7 @@ pub(crate) fn compile(dictionary: &Dictionary, rules: &RuleSet) -> Plan {
         let mut instance: Option<Arc<str>> = None;
         let mut looking = Vec::new();
         for (rule, condition) in candidates {
-            if !looks_at(condition, series) {
+            if !looks_at(condition.metric, &condition.filters, series) {
                 continue;
             }
             let instance = instance.get_or_insert_with(|| instance_of(series).into());
@@ -231,8 +291,14 @@ pub(crate) fn compile(dictionary: &Dictionary, rules: &RuleSet) -> Plan {
             plan.push(cell, series.decimals, &looking);
         }
     }
+    plan.derived = derived::compile(dictionary, rules);
     plan.finish();
     plan
+}
+
+/// Rules are at most [`RULES_MAX`](crate::rule::RULES_MAX).
+fn rule_index(at: usize) -> u16 {
+    u16::try_from(at).unwrap_or(u16::MAX)
 }
 
 /// Rules are lines of files and entries are fewer than the bytes they were named with: neither comes near 2³².
@@ -240,15 +306,14 @@ fn index(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-fn looks_at(condition: &MetricCondition, series: &Series) -> bool {
-    series.kind == condition.metric.kind
-        && condition
-            .filters
-            .iter()
-            .all(|(key, patterns)| patterns.matches(series.attribute(key).unwrap_or("")))
+/// Whether a series is of a metric and fits the patterns.
+pub(crate) fn looks_at(metric: &Metric, filters: &[(String, Patterns)], series: &Series) -> bool {
+    let fits = |(key, patterns): &(String, Patterns)| patterns.matches(series.attribute(key).unwrap_or(""));
+    series.kind == metric.kind && filters.iter().all(fits)
 }
 
-fn instance_of(series: &Series) -> String {
+/// `key=value,key=value`.
+pub(crate) fn instance_of(series: &Series) -> String {
     let mut instance = String::new();
     for (key, value) in &series.attributes {
         if !instance.is_empty() {

@@ -1,12 +1,29 @@
 //! A rule, as it was meant.
 
-use crate::{
-    glob::Patterns,
-    language::{self, RuleError},
-    template::Template,
-};
+mod bounds;
+mod derived;
+mod event;
+mod flapping;
+mod formula;
+mod level;
+mod overriding;
+mod set;
+
+pub use bounds::{Bounds, States};
+pub use derived::{DerivedCondition, Direction, Function, Logic, Measure, Operand, Test};
+pub use event::{Body, Event, EventCondition, EventPattern};
+pub use flapping::Flapping;
+pub use formula::Formula;
+pub(crate) use level::LEVELS_MAX;
+pub use level::Level;
+pub use overriding::Override;
+pub(crate) use overriding::Who;
+pub use set::RuleSet;
+pub(crate) use set::{Check, NONE, RULES_MAX};
+
+use crate::{glob::Patterns, template::Template};
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tocsin_vocabulary::{Severity, Text, catalogue::Metric};
 
 /// What happens when a rule's alert is raised.
@@ -36,79 +53,6 @@ impl Action {
     }
 }
 
-/// A threshold and where it lets go.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Bounds {
-    /// Holds above `limit`; healthy below `clear`, or at most `limit` without one.
-    Above {
-        /// Beyond this the condition holds.
-        limit: f64,
-        /// Below this it is healthy again; never more than `limit`.
-        clear: Option<f64>,
-    },
-    /// Holds below `limit`; healthy above `clear`, or at least `limit` without one.
-    Below {
-        /// Below this the condition holds.
-        limit: f64,
-        /// Above this it is healthy again; never less than `limit`.
-        clear: Option<f64>,
-    },
-    /// Holds while the value is this, healthy when it is another. Meant for flags and states, compared exactly.
-    Equals(f64),
-}
-
-impl Bounds {
-    /// Whether the condition holds. NaN never does.
-    #[must_use]
-    pub fn holds(self, value: f64) -> bool {
-        match self {
-            Self::Above { limit, .. } => value > limit,
-            Self::Below { limit, .. } => value < limit,
-            Self::Equals(limit) => value == limit,
-        }
-    }
-
-    /// Whether the value is healthy: not only that the condition no longer holds. NaN never is.
-    #[must_use]
-    pub fn healthy(self, value: f64) -> bool {
-        match self {
-            Self::Above { clear: Some(clear), .. } => value < clear,
-            Self::Above { limit, .. } => value <= limit,
-            Self::Below { clear: Some(clear), .. } => value > clear,
-            Self::Below { limit, .. } => value >= limit,
-            Self::Equals(limit) => value != limit && !value.is_nan(),
-        }
-    }
-
-    /// The threshold that raises.
-    #[must_use]
-    pub const fn threshold(self) -> f64 {
-        match self {
-            Self::Above { limit, .. } | Self::Below { limit, .. } | Self::Equals(limit) => limit,
-        }
-    }
-
-    /// The worse of two values.
-    #[must_use]
-    pub fn worse(self, a: f64, b: f64) -> f64 {
-        match self {
-            Self::Above { .. } => a.max(b),
-            Self::Below { .. } => a.min(b),
-            Self::Equals(_) => b,
-        }
-    }
-
-    /// `above`, `below` or `equals`.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Above { .. } => "above",
-            Self::Below { .. } => "below",
-            Self::Equals(_) => "equals",
-        }
-    }
-}
-
 /// A condition on the values of a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricCondition {
@@ -124,11 +68,28 @@ pub struct MetricCondition {
     pub from_healthy: bool,
 }
 
+/// A series that was there, or should be, and has no value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AbsentCondition {
+    /// Which metric.
+    pub metric: &'static Metric,
+    /// Which of its series: attribute and patterns.
+    pub filters: Vec<(String, Patterns)>,
+    /// Missed also if it was never there.
+    pub expected: bool,
+}
+
 /// What a rule looks at.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
     /// Values of a metric.
     Metric(MetricCondition),
+    /// What is worked out of values.
+    Derived(DerivedCondition),
+    /// A series that is not there.
+    Absent(AbsentCondition),
+    /// Something happened, so often.
+    Event(EventCondition),
     /// Nothing was heard from the host for this long.
     NoData(Duration),
 }
@@ -154,6 +115,16 @@ pub struct Rule {
     pub severity: Severity,
     /// What happens.
     pub action: Action,
+    /// When it is worse than that, from mild to bad.
+    pub levels: Vec<Level>,
+    /// Where other thresholds count; the first that fits a host.
+    pub overrides: Vec<Override>,
+    /// When an alert that comes and goes stays; `None` for never.
+    pub flapping: Option<Flapping>,
+    /// Whether the ticket of its minor alert may be closed by itself when the alert has cleared.
+    pub auto_close: bool,
+    /// Where to read more: a link.
+    pub knowledge: Option<String>,
     /// Host names that it applies to; all when empty.
     pub hosts: Patterns,
     /// Host tags that it applies to; all when empty.
@@ -170,122 +141,73 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The metric's name; empty for a rule about silence.
+    /// The metric's name, of several the first one's; empty for a rule about silence or events.
     #[must_use]
     pub fn metric(&self) -> &'static str {
         match &self.condition {
             Condition::Metric(condition) => condition.metric.name,
-            Condition::NoData(_) => "",
+            Condition::Derived(condition) => condition.operands.first().map_or("", |one| one.metric.name),
+            Condition::Absent(condition) => condition.metric.name,
+            Condition::Event(_) | Condition::NoData(_) => "",
         }
     }
 
-    /// The threshold that raises, to be drawn in a chart; `None` for a rule about silence.
+    /// The threshold that raises, to be drawn in a chart of the metric; `None` where it is one of something else.
     #[must_use]
-    pub const fn threshold(&self) -> Option<f64> {
+    pub fn threshold(&self) -> Option<f64> {
         match &self.condition {
             Condition::Metric(condition) => Some(condition.bounds.threshold()),
-            Condition::NoData(_) => None,
+            Condition::Derived(condition) => match condition.tests.first() {
+                Some(Test { measure, bounds, .. }) => match measure {
+                    Measure::Value { .. } => Some(bounds.threshold()),
+                    Measure::Window { function, .. } if *function != Function::Delta => Some(bounds.threshold()),
+                    _ => None,
+                },
+                None => None,
+            },
+            Condition::Absent(_) | Condition::Event(_) | Condition::NoData(_) => None,
         }
+    }
+
+    /// How bad an alert of this level is; level 0 is the rule's own.
+    #[must_use]
+    pub fn severity_at(&self, level: u8) -> Severity {
+        self.level(level).map_or(self.severity, |level| level.severity)
+    }
+
+    /// What happens for an alert of this level.
+    #[must_use]
+    pub fn action_at(&self, level: u8) -> Action {
+        self.level(level).and_then(|level| level.action).unwrap_or(self.action)
+    }
+
+    /// The main threshold; `None` where there is none.
+    pub(crate) fn bounds(&self) -> Option<Bounds> {
+        match &self.condition {
+            Condition::Metric(condition) => Some(condition.bounds),
+            Condition::Derived(condition) => condition.tests.first().map(|test| test.bounds),
+            Condition::Absent(_) | Condition::Event(_) | Condition::NoData(_) => None,
+        }
+    }
+
+    /// The worse of two values.
+    pub(crate) fn worse(&self, a: f64, b: f64) -> f64 {
+        self.bounds().map_or_else(|| a.max(b), |bounds| bounds.worse(a, b))
+    }
+
+    pub(crate) fn level(&self, level: u8) -> Option<&Level> {
+        self.levels.get(usize::from(level).checked_sub(1)?)
+    }
+
+    /// The level that bears a severity; 0 if none does.
+    pub(crate) fn level_of(&self, severity: Severity) -> u8 {
+        let at = self.levels.iter().position(|level| level.severity == severity);
+        at.and_then(|at| u8::try_from(at + 1).ok()).unwrap_or(0)
     }
 
     /// Whether it looks at hosts of this name and these tags.
     #[must_use]
     pub fn applies(&self, name: &str, tags: &[String]) -> bool {
         self.hosts.matches(name) && self.tags.matches_any(tags.iter().map(String::as_str))
-    }
-}
-
-/// All rules, sorted by name. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct RuleSet {
-    rules: Arc<[Arc<Rule>]>,
-    checks: Arc<[Check]>,
-}
-
-/// What a tick wants to know of a rule that looks at a metric, side by side with those of the other rules.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Check {
-    pub(crate) bounds: Bounds,
-    /// Seconds that a rate is over; `None` for the value itself.
-    pub(crate) per: Option<f64>,
-    pub(crate) from_healthy: bool,
-}
-
-impl Check {
-    fn of(rule: &Rule) -> Self {
-        match &rule.condition {
-            Condition::Metric(condition) => Self {
-                bounds: condition.bounds,
-                per: condition.per.map(|per| per.as_secs_f64()),
-                from_healthy: condition.from_healthy,
-            },
-            // No entry of a plan has such a rule.
-            Condition::NoData(_) => Self {
-                bounds: Bounds::Equals(0.0),
-                per: None,
-                from_healthy: false,
-            },
-        }
-    }
-}
-
-/// The rules that a collector has when nobody wrote any.
-const BUILTIN: &[(&str, &str)] = &[
-    ("agent.toml", include_str!("../default/agent.toml")),
-    ("cpu.toml", include_str!("../default/cpu.toml")),
-    ("disk.toml", include_str!("../default/disk.toml")),
-    ("memory.toml", include_str!("../default/memory.toml")),
-    ("network.toml", include_str!("../default/network.toml")),
-    ("process.toml", include_str!("../default/process.toml")),
-];
-
-impl RuleSet {
-    /// Reads files, given as name and text.
-    ///
-    /// # Errors
-    /// All mistakes of all files, in the order of files and lines.
-    pub fn parse<N: AsRef<str>, T: AsRef<str>>(files: &[(N, T)]) -> Result<Self, Vec<RuleError>> {
-        language::read(files.iter().map(|(name, text)| (name.as_ref(), text.as_ref()))).map(|rules| Self {
-            checks: rules.iter().map(Check::of).collect(),
-            rules: rules.into_iter().map(Arc::new).collect(),
-        })
-    }
-
-    /// The default rules.
-    #[must_use]
-    pub fn builtin() -> Self {
-        // A test proves that they have no mistake; without it the set would be empty, not a panic.
-        Self::parse(BUILTIN).unwrap_or_default()
-    }
-
-    /// The files that [`Self::builtin`] reads, as name and text, for an administrator to start from.
-    #[must_use]
-    pub const fn builtin_files() -> &'static [(&'static str, &'static str)] {
-        BUILTIN
-    }
-
-    /// The rules, sorted by name.
-    pub fn rules(&self) -> impl ExactSizeIterator<Item = &Rule> {
-        self.rules.iter().map(|rule| &**rule)
-    }
-
-    /// The rule at a position of [`Self::rules`].
-    pub(crate) fn at(&self, position: usize) -> &Rule {
-        &self.rules[position]
-    }
-
-    /// What a tick wants to know of the rule at a position.
-    pub(crate) fn check(&self, position: usize) -> &Check {
-        &self.checks[position]
-    }
-
-    /// The rule of this name.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Rule> {
-        self.position(name).map(|at| self.at(at))
-    }
-
-    pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        self.rules.binary_search_by(|rule| rule.name.as_str().cmp(name)).ok()
     }
 }

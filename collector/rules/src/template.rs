@@ -100,14 +100,17 @@ fn fill(pieces: &[Piece], facts: Facts<'_>) -> String {
     out
 }
 
+const BYTES: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+const BITS: [&str; 5] = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"];
+
 /// A value of `metric` as people read it: ratios in per cent, bytes with a prefix, rates with their time.
 pub(crate) fn figure(value: f64, metric: &Metric, per: Option<Duration>) -> String {
     if !value.is_finite() {
         return value.to_string();
     }
     let figure = match metric.unit {
-        "By" => prefixed(value, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB", "PiB"]),
-        "bit/s" => prefixed(value, 1000.0, &["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]),
+        "By" => prefixed(value, 1024.0, &BYTES),
+        "bit/s" => prefixed(value, 1000.0, &BITS),
         "s" if per.is_none() => format!("{} s", number(value)),
         "1" if metric.decimals >= 4 => format!("{} %", number(value * 100.0)),
         _ => number(value),
@@ -131,8 +134,20 @@ fn prefixed(value: f64, step: f64, units: &[&str]) -> String {
     format!("{} {}", number(left), units[at])
 }
 
+/// A value in a unit of the language: `By`, `bit/s`, `s`, `1`, or `%` for a share of 1.
+pub(crate) fn in_unit(value: f64, unit: &str) -> String {
+    match unit {
+        _ if !value.is_finite() => value.to_string(),
+        "By" => prefixed(value, 1024.0, &BYTES),
+        "bit/s" => prefixed(value, 1000.0, &BITS),
+        "s" => format!("{} s", number(value)),
+        "%" => format!("{} %", number(value * 100.0)),
+        _ => number(value),
+    }
+}
+
 /// At most two digits after the point, none that are zero.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

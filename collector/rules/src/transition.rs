@@ -8,7 +8,7 @@ use tocsin_vocabulary::{HostId, Severity, Text, Timestamp};
 pub enum TransitionKind {
     /// It holds, long enough.
     Raised,
-    /// It still holds; its value or its words changed. At most every five minutes for a value.
+    /// It still holds; its severity, its value or its words changed. At most every five minutes for a value.
     Updated,
     /// It is over.
     Cleared,
@@ -19,6 +19,10 @@ pub enum TransitionKind {
 pub enum Reason {
     /// The condition holds.
     Holds,
+    /// It is worse: another severity, reached by value or by time.
+    Worsened,
+    /// It is milder again, and still holds.
+    Eased,
     /// It was seen healthy, long enough.
     Recovered,
     /// The host no longer has the series.
@@ -37,6 +41,8 @@ impl Reason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Holds => "holds",
+            Self::Worsened => "worsened",
+            Self::Eased => "eased",
             Self::Recovered => "recovered",
             Self::Vanished => "vanished",
             Self::RuleChanged => "rule_changed",
@@ -61,6 +67,10 @@ pub struct Evidence {
     pub worst: Option<f64>,
     /// Ticks evaluated since.
     pub ticks: u32,
+    /// Whether it comes and goes, and stays raised until it is quiet for long enough.
+    pub flapping: bool,
+    /// Whether an event decided that came late, from a host's backlog.
+    pub late: bool,
 }
 
 /// One change of one alert. Alternates between raised and cleared for each (rule, host, instance).
@@ -82,7 +92,11 @@ pub struct Transition {
     pub title: Text,
     /// What to do, filled in. As `title`.
     pub remedy: Text,
-    /// The metric; empty for silence.
+    /// Where to read more: a link of the rule.
+    pub knowledge: Option<String>,
+    /// Whether its ticket may be closed by itself when it has cleared: the rule says so, and it never was worse than minor.
+    pub auto_close: bool,
+    /// The metric; empty for silence and events.
     pub metric: String,
     /// The value that decided; seconds of silence for silence. `None` when nothing was measured since a restart.
     pub value: Option<f64>,

@@ -6,7 +6,7 @@ use tocsin_console::backend::{Failure, HealthPart, RuleView};
 use tocsin_desk::{
     input::{Act, Report},
     model::Ticket,
-    record::HostRecord,
+    record::{EventRecord, HostRecord},
 };
 use tocsin_rules::RuleSet;
 use tocsin_vocabulary::{Code, Dictionary, HostId, Timestamp, batch::Tick};
@@ -40,6 +40,8 @@ pub enum Command {
         /// Between ticks.
         interval: Duration,
     },
+    /// Something happened on a host; each event is marked when it is late.
+    Events(HostId, Vec<(EventRecord, bool)>),
     /// A host was enrolled or its register row changed.
     HostChanged(Box<HostRecord>),
     /// A host was shut out.

@@ -5,11 +5,11 @@ use tocsin_console::backend::Failure;
 use tocsin_desk::{
     input::{AlertChange, OnDuty, Turn},
     model::{Actor, Alert, AssetFacts, Response, Via},
-    record::{AuditLine, HostRecord},
+    record::{AuditLine, EventRecord, HostRecord},
 };
 use tocsin_ledger::LedgerError;
 use tocsin_rules::{Restored, Transition, TransitionKind};
-use tocsin_vocabulary::{Code, Timestamp};
+use tocsin_vocabulary::{Code, HostId, Timestamp};
 
 pub(super) fn unwritable(error: &LedgerError) -> Failure {
     Failure::new(error.code(), error.to_string())
@@ -37,7 +37,31 @@ pub(super) fn restored(alert: &Alert) -> Restored {
         instance: alert.instance.clone(),
         raised_at: alert.occurred_at,
         value: alert.value,
+        severity: alert.severity,
     }
+}
+
+/// Has the rules hear of events.
+pub(super) fn happened(
+    rules: &mut tocsin_rules::Engine,
+    host: HostId,
+    events: &[(EventRecord, bool)],
+    now: Timestamp,
+) -> Vec<Transition> {
+    let mut said = Vec::new();
+    for (event, late) in events {
+        let attributes = event.attributes.iter();
+        let attributes: Vec<(&str, &str)> = attributes.map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let told = tocsin_rules::Event {
+            number: event.seq,
+            name: &event.name,
+            attributes: &attributes,
+            body: &event.body,
+            time: event.at,
+        };
+        said.extend(rules.event(host, &told, now, *late));
+    }
+    said
 }
 
 pub(super) fn audit_of(actor: &Actor, via: Via, action: &str, subject: &str, now: Timestamp) -> AuditLine {

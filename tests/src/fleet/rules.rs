@@ -15,10 +15,21 @@ const FURTHER: [(&str, &str); 8] = [
     ("system.network.packet.count", "above = 1e15\nrate = true"),
 ];
 
-/// Rule files, as name and text, with `count` rules in all; at least the built-in ones.
+/// Built-in files about what a simulated host does not have.
+const NOT_OF_A_FLEET: [&str; 4] = ["clock.toml", "hardware.toml", "services.toml", "storage.toml"];
+
+/// Rule files, as name and text, with `count` rules in all; at least the built-in ones about what each tick brings.
+///
+/// # Panics
+/// When a built-in file has a mistake.
 #[must_use]
 pub fn files(count: usize) -> Vec<(String, String)> {
-    let builtin = RuleSet::builtin().rules().count();
+    let mut files: Vec<(String, String)> = RuleSet::builtin_files()
+        .iter()
+        .filter(|(name, _)| !NOT_OF_A_FLEET.contains(name))
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect();
+    let builtin = RuleSet::parse(&files).expect("rules").rules().count();
     let further: String = (builtin..count)
         .zip(FURTHER.iter().cycle())
         .map(|(number, (metric, condition))| {
@@ -28,10 +39,6 @@ pub fn files(count: usize) -> Vec<(String, String)> {
                  title.zh = \"{{host}}：{{value}}\"\nremedy.en = \"None is needed.\"\nremedy.zh = \"无需处理。\"\n\n"
             )
         })
-        .collect();
-    let builtin = RuleSet::builtin_files().iter();
-    let mut files: Vec<_> = builtin
-        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
         .collect();
     files.push(("fleet.toml".to_owned(), further));
     files

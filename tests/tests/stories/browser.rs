@@ -59,6 +59,15 @@ async fn fits(window: &WebDriver, what: &str, width: u32) {
     assert!(found <= width, "{what} is {found} px wide on a screen of {width}");
 }
 
+/// Nothing on the page was refused by its own content security policy.
+async fn keeps_its_policy(window: &WebDriver, what: &str) {
+    let script = "const seen = new ReportingObserver(() => {}, { types: ['csp-violation'], buffered: true }); \
+        seen.observe(); const refused = seen.takeRecords().length; seen.disconnect(); return refused";
+    let refused = window.execute(script, Vec::new()).await.expect("a script");
+    let refused: u32 = refused.convert().expect("a number");
+    assert_eq!(refused, 0, "{what} breaks its own policy");
+}
+
 #[tokio::test]
 async fn a_duty_engineer_sees_the_host_at_the_desk_and_accepts_on_the_phone() {
     let Some(browser) = Browser::start().await else { return };
@@ -94,7 +103,10 @@ async fn a_duty_engineer_sees_the_host_at_the_desk_and_accepts_on_the_phone() {
     reads(&desk, "#board .ticket .state", "Accepted").await;
     go(&phone, &scene.site, &format!("/hosts/{}", scene.host.id())).await;
     see(&phone, "#charts figure svg").await;
+    see(&phone, "#filesystems table").await;
+    see(&phone, "#network").await;
     fits(&phone, "the host's page", PHONE.width).await;
+    keeps_its_policy(&phone, "the host's page").await;
     browser.picture(&phone, "host-phone").await;
 
     go(&desk, &scene.site, &format!("/t/{number}")).await;

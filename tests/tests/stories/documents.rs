@@ -92,20 +92,22 @@ async fn what_changed_twice_while_no_collector_was_there_arrives_twice() {
     let mut site = Site::start("").await;
     let mut host = Host::start(&site, "host", &watching(folder.path()));
     versions(&site, &host, &path, 1).await;
-    site.collector().kill();
     let index = host.state_dir().join("documents/index.json");
-    for (word, unacknowledged) in [("two\n", 1), ("three\n", 2)] {
-        replace(&path, word);
-        until("the agent to keep a version", async || {
+    let waiting = async |count: usize| {
+        until("versions to wait for their acknowledgement", async || {
             let index: Value = serde_json::from_slice(&std::fs::read(&index).ok()?).ok()?;
-            let waiting = index["versions"]
-                .as_array()?
-                .iter()
-                .filter(|version| version["kind"] == "file" && version["acked"] == false);
-            (waiting.count() == unacknowledged).then_some(())
+            let versions = index["versions"].as_array()?.iter();
+            let waiting = versions.filter(|version| version["kind"] == "file" && version["acked"] == false);
+            (waiting.count() == count).then_some(())
         })
         .await;
-    }
+    };
+    waiting(0).await;
+    site.collector().kill();
+    replace(&path, "two\n");
+    waiting(1).await;
+    replace(&path, "three\n");
+    waiting(2).await;
     // Also an agent that was restarted meanwhile has them.
     host.agent().kill();
     host.run();

@@ -6,7 +6,7 @@ use tocsin_tests::{
     fault::{group, stand_in},
     host::Host,
     patience::until,
-    site::Site,
+    site::{Site, rules_dir},
 };
 
 async fn events(site: &Site, host: &Host) -> Vec<Value> {
@@ -150,4 +150,43 @@ async fn a_process_group_that_ends_and_starts_again_is_seen_as_events_and_series
 
 fn happened(events: &[Value], name: &str) -> Option<()> {
     events.iter().any(|event| event["name"] == name).then_some(())
+}
+
+#[tokio::test]
+async fn a_line_of_a_log_opens_a_ticket_by_a_rule_about_events() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("app.log");
+    append(&log, "started\n");
+    let rules = rules_dir(
+        folder.path(),
+        r#"
+[[rule]]
+name = "payment-refused"
+event = "app.payment"
+by = ["shop"]
+clear_after = "1h"
+severity = "major"
+action = "ticket"
+title.en = "{host}: payments of {shop} are refused"
+title.zh = "{host} {shop}"
+remedy.en = "Look at the gateway."
+remedy.zh = "-"
+"#,
+    );
+    let site = Site::start(&rules).await;
+    let watch = format!(
+        "[[logs.watch]]\npath = \"{}\"\n[[logs.watch.match]]\npattern = 'payment refused by (?<shop>\\w+)'\nevent = \"app.payment\"\n",
+        log.display()
+    );
+    let host = Host::start(&site, "host", &watch);
+    host.says("the log is watched", |status| {
+        status["tick_seq"].as_u64().filter(|seq| *seq > 1)
+    })
+    .await;
+    let ticket = until("a ticket", async || {
+        append(&log, "payment refused by north\n");
+        site.get("tickets").await["items"].get(0).cloned()
+    })
+    .await;
+    assert!(ticket.to_string().contains("payments of north are refused"), "{ticket}");
 }

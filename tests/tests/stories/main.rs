@@ -11,6 +11,7 @@ mod enrolment;
 mod escaping;
 mod exchange;
 mod fault_to_phone;
+mod filling;
 mod first_look;
 mod hostile;
 mod identity;

@@ -1,7 +1,7 @@
 //! What each time service prints.
 
 use super::*;
-use crate::surveys::trees::{Tree, assert_values, values};
+use crate::surveys::stand::{Stand, assert_values, values};
 use answers::{chrony, ntp, show, span, status, timesync};
 
 const CHRONY: &str = "\
@@ -110,12 +110,12 @@ fn spans_are_read_as_systemd_prints_them() {
 
 #[test]
 fn the_first_service_that_answers_counts() {
-    let tree = Tree::new();
-    tree.answer_with("chronyc -n tracking", 1, "506 Cannot talk to daemon\n", "");
-    tree.hang("ntpq -p -n");
-    tree.answer("timedatectl timesync-status", TIMESYNC);
-    tree.answer("timedatectl show", "NTP=yes\nNTPSynchronized=yes\n");
-    let found = tree.look(&mut Clock::default(), 0);
+    let stand = Stand::new(&[]);
+    stand.answers("chronyc -n tracking", 1, "506 Cannot talk to daemon\n", "");
+    stand.hangs("ntpq -p -n");
+    stand.says("timedatectl timesync-status", TIMESYNC);
+    stand.says("timedatectl show", "NTP=yes\nNTPSynchronized=yes\n");
+    let found = stand.look_at(&mut Clock::default(), 0);
     assert_values(
         &found,
         &[
@@ -129,23 +129,23 @@ fn the_first_service_that_answers_counts() {
 
 #[test]
 fn a_clock_that_stays_without_a_source_is_degraded_after_a_while() {
-    let tree = Tree::new();
-    tree.answer("ntpq -p -n", &NTPQ.replace('*', " "));
+    let stand = Stand::new(&[]);
+    stand.says("ntpq -p -n", &NTPQ.replace('*', " "));
     let mut clock = Clock::default();
     for (second, expected) in [(0, PartStatus::Ok), (599, PartStatus::Ok), (600, PartStatus::Degraded)] {
-        let found = tree.look(&mut clock, second);
+        let found = stand.look_at(&mut clock, second);
         assert_eq!(found.parts[0].status, expected, "{second}");
         assert_values(&found, &[("tocsin.clock.synchronized{}", 0.0)]);
     }
-    tree.answer("ntpq -p -n", NTPQ);
-    assert_eq!(tree.look(&mut clock, 720).parts[0].status, PartStatus::Ok);
-    tree.answer("ntpq -p -n", &NTPQ.replace('*', " "));
-    assert_eq!(tree.look(&mut clock, 840).parts[0].status, PartStatus::Ok);
+    stand.says("ntpq -p -n", NTPQ);
+    assert_eq!(stand.look_at(&mut clock, 720).parts[0].status, PartStatus::Ok);
+    stand.says("ntpq -p -n", &NTPQ.replace('*', " "));
+    assert_eq!(stand.look_at(&mut clock, 840).parts[0].status, PartStatus::Ok);
 }
 
 #[test]
 fn without_a_time_service_nothing_is_told() {
-    let found = Tree::new().look(&mut Clock::default(), 0);
+    let found = Stand::new(&[]).look_at(&mut Clock::default(), 0);
     assert!(values(&found).is_empty() && found.parts.is_empty());
 }
 

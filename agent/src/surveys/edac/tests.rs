@@ -1,12 +1,12 @@
 //! Controllers with modules, with rows, with errors.
 
 use super::*;
-use crate::surveys::trees::{Tree, assert_values, status, verdict};
+use crate::surveys::stand::{Stand, assert_values, status, verdict};
 
 const MC: &str = "sys/devices/system/edac/mc";
 
-fn with_modules() -> Tree {
-    Tree::new().with(&[
+fn with_modules() -> Stand {
+    Stand::new(&[
         (&format!("{MC}/mc0/ce_count"), "4"),
         (&format!("{MC}/mc0/ue_count"), "0"),
         (&format!("{MC}/mc0/mc_name"), "Skylake Socket#0"),
@@ -23,9 +23,9 @@ fn with_modules() -> Tree {
 
 #[test]
 fn corrected_errors_of_before_are_no_fault_and_new_ones_are() {
-    let tree = with_modules();
+    let stand = with_modules();
     let mut edac = Edac::default();
-    let found = tree.look(&mut edac, 0);
+    let found = stand.look_at(&mut edac, 0);
     assert_values(
         &found,
         &[
@@ -38,9 +38,9 @@ fn corrected_errors_of_before_are_no_fault_and_new_ones_are() {
     assert_eq!(found.parts.len(), 3, "modules are not told twice");
     assert_eq!(found.parts[1].details["size_mib"], "32768");
 
-    tree.write(&format!("{MC}/mc0/ce_count"), "5");
-    tree.write(&format!("{MC}/mc0/dimm3/dimm_ce_count"), "1");
-    let found = tree.look(&mut edac, 60);
+    stand.write(&format!("{MC}/mc0/ce_count"), "5");
+    stand.write(&format!("{MC}/mc0/dimm3/dimm_ce_count"), "1");
+    let found = stand.look_at(&mut edac, 60);
     assert_eq!(status(&found, "memory", "mc0/dimm0"), Some(PartStatus::Ok));
     assert_eq!(
         verdict(&found, "memory", "mc0/dimm3"),
@@ -50,29 +50,29 @@ fn corrected_errors_of_before_are_no_fault_and_new_ones_are() {
         ))
     );
     assert_eq!(status(&found, "memory", "mc0"), Some(PartStatus::Degraded));
-    let found = tree.look(&mut edac, 60 + 86_400);
+    let found = stand.look_at(&mut edac, 60 + 86_400);
     assert_eq!(status(&found, "memory", "mc0/dimm3"), Some(PartStatus::Ok));
 }
 
 #[test]
 fn an_error_that_was_not_corrected_is_a_failure_at_once() {
-    let tree = with_modules();
-    tree.write(&format!("{MC}/mc0/dimm0/dimm_ue_count"), "1");
-    let found = tree.look(&mut Edac::default(), 0);
+    let stand = with_modules();
+    stand.write(&format!("{MC}/mc0/dimm0/dimm_ue_count"), "1");
+    let found = stand.look_at(&mut Edac::default(), 0);
     assert_eq!(status(&found, "memory", "mc0/dimm0"), Some(PartStatus::Failed));
     assert_eq!(status(&found, "memory", "mc0/dimm3"), Some(PartStatus::Ok));
 }
 
 #[test]
 fn older_kernels_count_by_row_and_channel() {
-    let tree = Tree::new().with(&[
+    let stand = Stand::new(&[
         (&format!("{MC}/mc1/ce_count"), "0"),
         (&format!("{MC}/mc1/ue_count"), "0"),
         (&format!("{MC}/mc1/csrow2/ce_count"), "7"),
         (&format!("{MC}/mc1/csrow2/ch1_ce_count"), "7"),
         (&format!("{MC}/mc1/csrow2/ch1_dimm_label"), "A2"),
     ]);
-    let found = tree.look(&mut Edac::default(), 0);
+    let found = stand.look_at(&mut Edac::default(), 0);
     assert_values(
         &found,
         &[(
@@ -81,9 +81,9 @@ fn older_kernels_count_by_row_and_channel() {
         )],
     );
     assert_eq!(found.parts[1].details["label"], "A2");
-    tree.write(&format!("{MC}/mc1/csrow2/ue_count"), "1");
+    stand.write(&format!("{MC}/mc1/csrow2/ue_count"), "1");
     assert_eq!(
-        verdict(&tree.look(&mut Edac::default(), 0), "memory", "mc1/csrow2/ch1"),
+        verdict(&stand.look_at(&mut Edac::default(), 0), "memory", "mc1/csrow2/ch1"),
         Some((
             PartStatus::Failed,
             "its row had errors that could not be corrected".to_owned()
@@ -94,19 +94,19 @@ fn older_kernels_count_by_row_and_channel() {
 
 #[test]
 fn counts_that_cannot_be_read_are_unread() {
-    let tree = Tree::new().with(&[
+    let stand = Stand::new(&[
         (&format!("{MC}/mc0/mc_name"), "odd"),
         (&format!("{MC}/mc0/ce_count"), "x"),
     ]);
-    let found = tree.look(&mut Edac::default(), 0);
+    let found = stand.look_at(&mut Edac::default(), 0);
     assert_eq!(status(&found, "memory", "mc0"), Some(PartStatus::Unread));
-    assert!(tree.look(&mut Edac::default(), 0).values.is_empty());
+    assert!(stand.look_at(&mut Edac::default(), 0).values.is_empty());
 }
 
 #[test]
 fn the_recorded_controller_failed() {
-    let Some(tree) = Tree::recorded() else { return };
-    let found = tree.look(&mut Edac::default(), 0);
+    let Some(stand) = Stand::recorded() else { return };
+    let found = stand.look_at(&mut Edac::default(), 0);
     assert_eq!(status(&found, "memory", "mc0"), Some(PartStatus::Failed));
     assert_eq!(status(&found, "memory", "mc0/csrow2/ch1"), Some(PartStatus::Failed));
     assert_values(

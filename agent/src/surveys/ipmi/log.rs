@@ -2,17 +2,16 @@
 
 use super::verdict;
 use crate::surveys::{Findings, PartStatus};
+use serde::{Deserialize, Serialize};
 use tocsin_vocabulary::Severity;
 
-/// How many of the newest records are asked for: a log of thousands takes a slow controller minutes.
-pub(super) const RECORDS: &str = "64";
-/// The same as a number.
+/// So many of the newest records are asked for.
 const RECORDS_MAX: usize = 64;
 /// Most bytes of one record.
 const LINE_BYTES_MAX: usize = 400;
 
-/// Where the log was read to.
-#[derive(Debug, Default)]
+/// Where the log was read to, also by an agent before this one.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Log {
     /// The newest record at the last look, as it was printed; `None` before the first, empty for an empty log.
     position: Option<String>,
@@ -27,7 +26,7 @@ pub(super) struct Record<'a> {
 }
 
 impl Log {
-    /// Tells the records that came after the last look. The first look only finds out where the log ends: what is in it
+    /// Tells the records that came after the last look. The very first look only finds out where the log ends: what is in it
     /// happened long ago. A log without the last record known was cleared or has moved on: then all of it is new.
     pub(super) fn follow(&mut self, text: &str, findings: &mut Findings) {
         let lines: Vec<&str> = text.lines().map(cut).filter(|line| line.contains('|')).collect();

@@ -1,7 +1,7 @@
 //! Listings in every format, states in words, thresholds that lie, the log.
 
 use super::*;
-use crate::surveys::trees::{Tree, assert_values, recording, status, values, verdict};
+use crate::surveys::stand::{Stand, assert_values, status, values, verdict};
 use sensors::parse_line;
 use tocsin_vocabulary::Severity;
 
@@ -9,14 +9,14 @@ const LIST: &str = "ipmitool sdr elist";
 const THRESHOLDS: &str = "ipmitool sensor list";
 const SEL: &str = "ipmitool sel elist last 64";
 
-fn controller(listing: &str) -> Tree {
-    let tree = Tree::new().with(&[("sys/class/ipmi/ipmi0/dev", "240:0\n")]);
-    tree.answer(LIST, listing);
-    tree
+fn controller(listing: &str) -> Stand {
+    let stand = Stand::new(&[("sys/class/ipmi/ipmi0/dev", "240:0\n")]);
+    stand.says(LIST, listing);
+    stand
 }
 
-fn look(tree: &Tree) -> Findings {
-    tree.look(&mut Ipmi::default(), 0)
+fn look(stand: &Stand) -> Findings {
+    stand.look_at(&mut Ipmi::new(Way::Direct), 0)
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn row(name: &str, value: &str, unit: &str, state: &str, limits: [&str; 6]) -> S
 #[test]
 fn thresholds_decide_where_they_are_known() {
     let na = "na";
-    let tree = controller(
+    let stand = controller(
         "CPU1 Temp | 01h | ucr | 3.1 | 97 degrees C\n\
          CPU2 Temp | 02h | unc | 3.2 | 88 degrees C\n\
          Fan 4 | 03h | lcr | 29.4 | 0 RPM\n\
@@ -110,13 +110,13 @@ fn thresholds_decide_where_they_are_known() {
          Power Meter | 05h | cr | 7.5 | 180 Watts\n\
          Virtual Fan | 06h | nc | 7.6 | 19.60 percent\n",
     );
-    let unknown = look(&tree);
+    let unknown = look(&stand);
     assert_eq!(
         verdict(&unknown, "temperature", "Odd Temp"),
         Some((PartStatus::Failed, "beyond a limit (cr)".to_owned())),
         "without thresholds the controller is believed"
     );
-    tree.answer(
+    stand.says(
         THRESHOLDS,
         &[
             row(
@@ -147,7 +147,7 @@ fn thresholds_decide_where_they_are_known() {
         ]
         .concat(),
     );
-    let found = look(&tree);
+    let found = look(&stand);
     for (kind, id, expected) in [
         ("temperature", "CPU1 Temp", PartStatus::Failed),
         ("temperature", "CPU2 Temp", PartStatus::Degraded),
@@ -172,16 +172,16 @@ fn thresholds_decide_where_they_are_known() {
 
 #[test]
 fn the_long_listing_is_asked_once_a_day_and_hourly_while_it_is_missed() {
-    let tree = controller("CPU1 Temp | 01h | ok | 3.1 | 40 degrees C\n");
-    let limit = |second: u64, tree: &Tree, ipmi: &mut Ipmi| {
-        let found = tree.look(ipmi, second);
+    let stand = controller("CPU1 Temp | 01h | ok | 3.1 | 40 degrees C\n");
+    let limit = |second: u64, stand: &Stand, ipmi: &mut Ipmi| {
+        let found = stand.look_at(ipmi, second);
         values(&found)
             .into_iter()
             .find(|(name, _)| name.contains("limit"))
             .map(|(_, value)| value)
     };
     let thresholds = |high: &str| {
-        tree.answer(
+        stand.says(
             THRESHOLDS,
             &row(
                 "CPU1 Temp",
@@ -192,14 +192,14 @@ fn the_long_listing_is_asked_once_a_day_and_hourly_while_it_is_missed() {
             ),
         );
     };
-    let mut ipmi = Ipmi::default();
+    let mut ipmi = Ipmi::new(Way::Direct);
     thresholds("80");
-    assert_eq!(limit(0, &tree, &mut ipmi), Some(80.0));
+    assert_eq!(limit(0, &stand, &mut ipmi), Some(80.0));
     thresholds("81");
-    assert_eq!(limit(86_399, &tree, &mut ipmi), Some(80.0));
-    assert_eq!(limit(86_400, &tree, &mut ipmi), Some(81.0));
-    tree.answer(LIST, "CPU2 Temp | 02h | nc | 3.2 | 90 degrees C\n");
-    tree.answer(
+    assert_eq!(limit(86_399, &stand, &mut ipmi), Some(80.0));
+    assert_eq!(limit(86_400, &stand, &mut ipmi), Some(81.0));
+    stand.says(LIST, "CPU2 Temp | 02h | nc | 3.2 | 90 degrees C\n");
+    stand.says(
         THRESHOLDS,
         &row(
             "CPU2 Temp",
@@ -209,8 +209,8 @@ fn the_long_listing_is_asked_once_a_day_and_hourly_while_it_is_missed() {
             ["na", "na", "na", "85", "na", "na"],
         ),
     );
-    assert_eq!(limit(86_460, &tree, &mut ipmi), None);
-    assert_eq!(limit(90_000, &tree, &mut ipmi), Some(85.0));
+    assert_eq!(limit(86_460, &stand, &mut ipmi), None);
+    assert_eq!(limit(90_000, &stand, &mut ipmi), Some(85.0));
 }
 
 #[test]
@@ -232,40 +232,40 @@ fn sensors_of_one_name_are_told_apart_by_number() {
 
 #[test]
 fn a_controller_that_cannot_be_asked_is_unread_and_none_is_absent() {
-    let tree = Tree::new();
-    tree.answer(LIST, "Temp | 01h | ok | 3.1 | 40 degrees C\n");
-    assert!(look(&tree).parts.is_empty(), "no controller");
-    tree.write("dev/ipmi0", "");
-    tree.answer_with(
+    let stand = Stand::new(&[]);
+    stand.says(LIST, "Temp | 01h | ok | 3.1 | 40 degrees C\n");
+    assert!(look(&stand).parts.is_empty(), "no controller");
+    stand.write("dev/ipmi0", "");
+    stand.answers(
         LIST,
         1,
         "",
         "\nCould not open device at /dev/ipmi0: Permission denied\n",
     );
     assert_eq!(
-        verdict(&look(&tree), "controller", "bmc"),
+        verdict(&look(&stand), "controller", "bmc"),
         Some((
             PartStatus::Unread,
             "Could not open device at /dev/ipmi0: Permission denied".to_owned()
         ))
     );
-    tree.hang(LIST);
-    assert_eq!(status(&look(&tree), "controller", "bmc"), Some(PartStatus::Unread));
-    let without_tool = Tree::new().with(&[("dev/ipmi0", "")]);
+    stand.hangs(LIST);
+    assert_eq!(status(&look(&stand), "controller", "bmc"), Some(PartStatus::Unread));
+    let without_tool = Stand::new(&[("dev/ipmi0", "")]);
     assert!(look(&without_tool).parts.is_empty());
 }
 
 #[test]
 fn new_records_of_the_log_become_events_once() {
-    let tree = controller("Temp | 01h | ok | 3.1 | 40 degrees C\n");
-    let mut ipmi = Ipmi::default();
+    let stand = controller("Temp | 01h | ok | 3.1 | 40 degrees C\n");
+    let mut ipmi = Ipmi::new(Way::Direct);
     let old = "   1 | 01/02/2026 | 03:04:05 | Event Logging Disabled SEL | Log area reset/cleared | Asserted\n";
     let failed = "   2 | 01/03/2026 | 10:00:00 | Power Supply PS1 | Failure detected | Asserted\n";
     let over = "   3 | 01/03/2026 | 10:05:00 | Power Supply PS1 | Failure detected | Deasserted\n";
     let hot = "   4 | Pre-Init  |0000000003| Temperature CPU1 | Upper Non-critical going high | Asserted | Reading 86 > Threshold 85 degrees C\n";
     let mut events = |log: &str| {
-        tree.answer(SEL, log);
-        let found = tree.look(&mut ipmi, 0);
+        stand.says(SEL, log);
+        let found = stand.look_at(&mut ipmi, 0);
         found
             .events
             .into_iter()
@@ -291,16 +291,40 @@ fn new_records_of_the_log_become_events_once() {
 }
 
 #[test]
+fn what_came_while_the_agent_was_away_is_told_after_its_restart() {
+    let stand = controller("").remembering();
+    let old = "1 | 01/02/2026 | 03:04:05 | Event Logging Disabled SEL | Log area reset/cleared | Asserted\n";
+    let new = "2 | 01/03/2026 | 10:00:00 | Memory DIMM_A1 | Uncorrectable ECC | Asserted\n";
+    stand.says(SEL, old);
+    assert!(look(&stand).events.is_empty());
+    assert!(look(&stand).events.is_empty(), "nothing is told again");
+    stand.says(SEL, &[old, new].concat());
+    let events = look(&stand).events;
+    assert_eq!(events.len(), 1);
+    assert!(events[0].body.starts_with("Memory DIMM_A1"), "{}", events[0].body);
+}
+
+#[test]
+fn without_root_and_without_a_helper_the_controller_is_unread() {
+    let stand = controller("Temp | 01h | ok | 3.1 | 40 degrees C\n");
+    let found = stand.look_at(&mut Ipmi::new(Way::Helper("/no/such.sock".into())), 0);
+    let why = "only root may ask: enable tocsin-errand.socket".to_owned();
+    assert_eq!(verdict(&found, "controller", "bmc"), Some((PartStatus::Unread, why)));
+    let none = Stand::new(&[]).look_at(&mut Ipmi::new(Way::Helper("/no/such.sock".into())), 0);
+    assert!(none.parts.is_empty());
+}
+
+#[test]
 fn records_that_came_into_an_empty_log_are_new() {
-    let tree = controller("");
-    let mut ipmi = Ipmi::default();
-    tree.answer(SEL, "SEL has no entries\n");
-    assert!(tree.look(&mut ipmi, 0).events.is_empty());
-    tree.answer(
+    let stand = controller("");
+    let mut ipmi = Ipmi::new(Way::Direct);
+    stand.says(SEL, "SEL has no entries\n");
+    assert!(stand.look_at(&mut ipmi, 0).events.is_empty());
+    stand.says(
         SEL,
         "1 | 01/03/2026 | 10:00:00 | Memory DIMM_A1 | Uncorrectable ECC | Asserted\n",
     );
-    let found = tree.look(&mut ipmi, 180);
+    let found = stand.look_at(&mut ipmi, 180);
     assert_eq!(found.events.len(), 1);
     assert_eq!(
         (found.events[0].name, found.events[0].severity),
@@ -326,7 +350,9 @@ fn any_line_is_a_sensor_a_record_or_none() {
 }
 
 fn recorded(file: &str) -> Option<Findings> {
-    Some(look(&controller(&recording(&format!("hardware/{file}"))?)))
+    Some(look(&controller(&crate::field_data::text(&format!(
+        "hardware/{file}"
+    ))?)))
 }
 
 #[test]

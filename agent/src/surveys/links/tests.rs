@@ -1,11 +1,11 @@
 //! Ports and bonds in every state.
 
 use super::*;
-use crate::surveys::trees::{Tree, assert_values, status, verdict};
+use crate::surveys::stand::{Stand, assert_values, status, verdict};
 
 /// A port with a link at 10 Gbit/s.
-fn port(tree: &Tree, name: &str) {
-    tree.link(&format!("{FOLDER}/{name}/device"), "../../../0000:3b:00.0");
+fn port(stand: &Stand, name: &str) {
+    stand.link(&format!("{FOLDER}/{name}/device"), "../../../0000:3b:00.0");
     for (file, text) in [
         ("operstate", "up"),
         ("carrier", "1"),
@@ -16,13 +16,13 @@ fn port(tree: &Tree, name: &str) {
         ("duplex", "full"),
         ("address", "02:00:00:00:00:01"),
     ] {
-        tree.write(&format!("{FOLDER}/{name}/{file}"), text);
+        stand.write(&format!("{FOLDER}/{name}/{file}"), text);
     }
 }
 
-fn set(tree: &Tree, name: &str, files: &[(&str, &str)]) {
+fn set(stand: &Stand, name: &str, files: &[(&str, &str)]) {
     for (file, text) in files {
-        tree.write(&format!("{FOLDER}/{name}/{file}"), text);
+        stand.write(&format!("{FOLDER}/{name}/{file}"), text);
     }
 }
 
@@ -32,10 +32,10 @@ fn links() -> Links {
 
 #[test]
 fn a_port_says_what_it_is_and_is_well_while_its_link_is() {
-    let tree = Tree::new();
-    port(&tree, "eth0");
-    tree.link(&format!("{FOLDER}/eth0/master"), "../bond0");
-    let found = tree.look(&mut links(), 0);
+    let stand = Stand::new(&[]);
+    port(&stand, "eth0");
+    stand.link(&format!("{FOLDER}/eth0/master"), "../bond0");
+    let found = stand.look_at(&mut links(), 0);
     let part = &found.parts[0];
     assert_eq!(
         (part.kind, part.id.as_str(), part.status),
@@ -56,22 +56,22 @@ fn a_port_says_what_it_is_and_is_well_while_its_link_is() {
 
 #[test]
 fn only_physical_ports_that_are_watched_are_told() {
-    let tree = Tree::new();
+    let stand = Stand::new(&[]);
     for name in ["eth0", "eth9", "eth1v0"] {
-        port(&tree, name);
+        port(&stand, name);
     }
-    tree.write("sys/class/0000:3b:00.0/x", "");
-    tree.remove(&format!("{FOLDER}/eth1v0/device"));
-    tree.link(&format!("{FOLDER}/eth1v0/device"), "../../../0000:3b:02.0");
-    tree.write(&format!("{FOLDER}/eth1v0/device/physfn/x"), "");
-    set(&tree, "lo", &[("operstate", "unknown"), ("flags", "0x9")]);
+    stand.write("sys/class/0000:3b:00.0/x", "");
+    stand.remove(&format!("{FOLDER}/eth1v0/device"));
+    stand.link(&format!("{FOLDER}/eth1v0/device"), "../../../0000:3b:02.0");
+    stand.write(&format!("{FOLDER}/eth1v0/device/physfn/x"), "");
+    set(&stand, "lo", &[("operstate", "unknown"), ("flags", "0x9")]);
     set(
-        &tree,
+        &stand,
         "tun0",
         &[("operstate", "unknown"), ("carrier", "0"), ("flags", "0x1")],
     );
-    tree.write(&format!("{FOLDER}/bonding_masters"), "");
-    let found = tree.look(&mut links(), 0);
+    stand.write(&format!("{FOLDER}/bonding_masters"), "");
+    let found = stand.look_at(&mut links(), 0);
     let names: Vec<_> = found.parts.iter().map(|part| part.id.as_str()).collect();
     assert_eq!(names, ["eth0"]);
 }
@@ -93,50 +93,56 @@ fn a_link_that_was_there_and_is_gone_failed() {
         ),
         ("switched off", &[("flags", "0x1002")], PartStatus::Ok),
     ] {
-        let tree = Tree::new();
-        port(&tree, "eth0");
-        set(&tree, "eth0", down);
-        set(&tree, "eth0", files);
-        let found = tree.look(&mut links(), 0);
+        let stand = Stand::new(&[]);
+        port(&stand, "eth0");
+        set(&stand, "eth0", down);
+        set(&stand, "eth0", files);
+        let found = stand.look_at(&mut links(), 0);
         assert_eq!(status(&found, "port", "eth0"), Some(expected), "{before}");
     }
     // Without the kernel's count the agent's own memory serves.
-    let tree = Tree::new();
-    port(&tree, "eth0");
+    let stand = Stand::new(&[]);
+    port(&stand, "eth0");
     for file in ["carrier_up_count", "carrier_changes"] {
-        tree.remove(&format!("{FOLDER}/eth0/{file}"));
+        stand.remove(&format!("{FOLDER}/eth0/{file}"));
     }
     let mut links = links();
-    tree.look(&mut links, 0);
-    set(&tree, "eth0", down);
-    let found = tree.look(&mut links, 30);
+    stand.look_at(&mut links, 0);
+    set(&stand, "eth0", down);
+    let found = stand.look_at(&mut links, 30);
     assert_eq!(
         verdict(&found, "port", "eth0"),
         Some((PartStatus::Failed, "its link is gone".to_owned()))
     );
-    set(&tree, "eth0", &[("flags", "0x1002")]);
-    assert_eq!(status(&tree.look(&mut links, 60), "port", "eth0"), Some(PartStatus::Ok));
+    set(&stand, "eth0", &[("flags", "0x1002")]);
+    assert_eq!(
+        status(&stand.look_at(&mut links, 60), "port", "eth0"),
+        Some(PartStatus::Ok)
+    );
 }
 
 #[test]
 fn a_slower_link_than_before_and_half_duplex_are_degraded() {
-    let tree = Tree::new();
-    port(&tree, "eth0");
+    let stand = Stand::new(&[]);
+    port(&stand, "eth0");
     let mut links = links();
-    tree.look(&mut links, 0);
-    set(&tree, "eth0", &[("speed", "100")]);
+    stand.look_at(&mut links, 0);
+    set(&stand, "eth0", &[("speed", "100")]);
     assert_eq!(
-        verdict(&tree.look(&mut links, 30), "port", "eth0"),
+        verdict(&stand.look_at(&mut links, 30), "port", "eth0"),
         Some((
             PartStatus::Degraded,
             "it runs at 100 Mbit/s and ran at 10 Gbit/s before".to_owned()
         ))
     );
-    set(&tree, "eth0", &[("speed", "4294967295")]);
-    assert_eq!(status(&tree.look(&mut links, 60), "port", "eth0"), Some(PartStatus::Ok));
-    set(&tree, "eth0", &[("speed", "10000"), ("duplex", "half")]);
+    set(&stand, "eth0", &[("speed", "4294967295")]);
     assert_eq!(
-        verdict(&tree.look(&mut links, 90), "port", "eth0"),
+        status(&stand.look_at(&mut links, 60), "port", "eth0"),
+        Some(PartStatus::Ok)
+    );
+    set(&stand, "eth0", &[("speed", "10000"), ("duplex", "half")]);
+    assert_eq!(
+        verdict(&stand.look_at(&mut links, 90), "port", "eth0"),
         Some((PartStatus::Degraded, "it runs in half duplex".to_owned()))
     );
     assert_eq!(speed_text(2_500), "2.5 Gbit/s");
@@ -144,12 +150,12 @@ fn a_slower_link_than_before_and_half_duplex_are_degraded() {
 
 #[test]
 fn a_link_that_goes_up_and_down_is_degraded_for_an_hour() {
-    let tree = Tree::new();
-    port(&tree, "eth0");
+    let stand = Stand::new(&[]);
+    port(&stand, "eth0");
     let mut links = links();
     let mut at = |second: u64, changes: &str| {
-        set(&tree, "eth0", &[("carrier_changes", changes)]);
-        status(&tree.look(&mut links, second), "port", "eth0")
+        set(&stand, "eth0", &[("carrier_changes", changes)]);
+        status(&stand.look_at(&mut links, second), "port", "eth0")
     };
     assert_eq!(at(0, "40"), Some(PartStatus::Ok), "long ago");
     assert_eq!(at(30, "42"), Some(PartStatus::Ok), "a cable that was moved");
@@ -192,11 +198,11 @@ Aggregator ID: 1
 ";
 
 /// A host with bond0 as this text shows it.
-fn bond(text: &str) -> Tree {
-    let tree = Tree::new();
-    set(&tree, "bond0", &[("flags", "0x1403")]);
-    tree.write("proc/net/bonding/bond0", text);
-    tree
+fn bond(text: &str) -> Stand {
+    let stand = Stand::new(&[]);
+    set(&stand, "bond0", &[("flags", "0x1403")]);
+    stand.write("proc/net/bonding/bond0", text);
+    stand
 }
 
 #[test]
@@ -239,16 +245,16 @@ fn a_bond_is_judged_by_its_slaves() {
             "",
         ),
     ] {
-        let found = bond(&text).look(&mut links(), 0);
+        let found = bond(&text).look_at(&mut links(), 0);
         assert_eq!(verdict(&found, "bond", "bond0"), Some((expected, reason.to_owned())));
     }
 }
 
 #[test]
 fn slaves_and_their_failures_are_counted() {
-    let tree = bond(LACP);
+    let stand = bond(LACP);
     let mut links = links();
-    let found = tree.look(&mut links, 0);
+    let found = stand.look_at(&mut links, 0);
     assert_values(
         &found,
         &[
@@ -258,44 +264,44 @@ fn slaves_and_their_failures_are_counted() {
         ],
     );
     assert_eq!(found.parts[0].details["slaves"], "eth0 eth1");
-    tree.write(
+    stand.write(
         "proc/net/bonding/bond0",
         &LACP.replace("Failure Count: 2", "Failure Count: 3"),
     );
     assert_eq!(
-        verdict(&tree.look(&mut links, 30), "bond", "bond0"),
+        verdict(&stand.look_at(&mut links, 30), "bond", "bond0"),
         Some((PartStatus::Degraded, "failed within the last hour: eth1".to_owned()))
     );
 }
 
 #[test]
 fn a_bond_with_fewer_slaves_than_before_is_degraded() {
-    let tree = bond(LACP);
+    let stand = bond(LACP);
     let mut links = links();
-    tree.look(&mut links, 0);
+    stand.look_at(&mut links, 0);
     let one = LACP.split("Slave Interface: eth1").next().unwrap();
-    tree.write("proc/net/bonding/bond0", one);
+    stand.write("proc/net/bonding/bond0", one);
     assert_eq!(
-        verdict(&tree.look(&mut links, 30), "bond", "bond0"),
+        verdict(&stand.look_at(&mut links, 30), "bond", "bond0"),
         Some((PartStatus::Degraded, "it has 1 of 2 slaves".to_owned()))
     );
-    tree.write("proc/net/bonding/bond0", one.split("Slave Interface").next().unwrap());
+    stand.write("proc/net/bonding/bond0", one.split("Slave Interface").next().unwrap());
     assert_eq!(
-        status(&tree.look(&mut links, 60), "bond", "bond0"),
+        status(&stand.look_at(&mut links, 60), "bond", "bond0"),
         Some(PartStatus::Failed)
     );
-    set(&tree, "bond0", &[("flags", "0x1402")]);
+    set(&stand, "bond0", &[("flags", "0x1402")]);
     assert_eq!(
-        status(&tree.look(&mut links, 90), "bond", "bond0"),
+        status(&stand.look_at(&mut links, 90), "bond", "bond0"),
         Some(PartStatus::Ok)
     );
 }
 
 #[test]
 fn without_proc_a_bond_is_read_from_sys() {
-    let tree = Tree::new();
+    let stand = Stand::new(&[]);
     set(
-        &tree,
+        &stand,
         "bond1",
         &[
             ("flags", "0x1403"),
@@ -307,14 +313,14 @@ fn without_proc_a_bond_is_read_from_sys() {
         ],
     );
     set(
-        &tree,
+        &stand,
         "eth3",
         &[
             ("bonding_slave/mii_status", "down"),
             ("bonding_slave/link_failure_count", "5"),
         ],
     );
-    let found = tree.look(&mut links(), 0);
+    let found = stand.look_at(&mut links(), 0);
     assert_eq!(
         verdict(&found, "bond", "bond1"),
         Some((PartStatus::Degraded, "down: eth3; no LACP partner answers".to_owned()))
@@ -329,6 +335,22 @@ fn without_proc_a_bond_is_read_from_sys() {
 }
 
 #[test]
+fn the_best_speed_is_known_after_a_restart() {
+    let stand = Stand::new(&[]).remembering();
+    port(&stand, "eth0");
+    set(&stand, "eth0", &[("speed", "10000")]);
+    stand.look_at(&mut links(), 0);
+    set(&stand, "eth0", &[("speed", "1000")]);
+    assert_eq!(
+        verdict(&stand.look_at(&mut links(), 30), "port", "eth0"),
+        Some((
+            PartStatus::Degraded,
+            "it runs at 1 Gbit/s and ran at 10 Gbit/s before".to_owned()
+        ))
+    );
+}
+
+#[test]
 fn any_text_is_a_bond() {
     bolero::check!().for_each(|bytes: &[u8]| {
         let bond = bonds::Bond::parse(&String::from_utf8_lossy(bytes));
@@ -338,8 +360,8 @@ fn any_text_is_a_bond() {
 
 #[test]
 fn recorded_bonds_have_their_verdicts() {
-    let Some(tree) = Tree::recorded() else { return };
-    let found = tree.look(&mut links(), 0);
+    let Some(stand) = Stand::recorded() else { return };
+    let found = stand.look_at(&mut links(), 0);
     assert_eq!(status(&found, "bond", "dmz"), Some(PartStatus::Ok));
     assert_eq!(
         verdict(&found, "bond", "int"),

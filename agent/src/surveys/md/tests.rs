@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     field_data,
-    surveys::stand::{Stand, look, recorded, seen},
+    surveys::stand::{Stand, seen},
 };
 use PartStatus::{Degraded, Failed, Ok};
 
@@ -147,11 +147,8 @@ fn any_text_is_survived() {
 
 #[test]
 fn recorded_arrays_have_the_state_that_they_show() {
-    let scratch = tempfile::tempdir().unwrap();
-    let Some(root) = field_data::tree(scratch.path()) else {
-        return;
-    };
-    let seen = look(&mut Md, &recorded(&root));
+    let Some(stand) = Stand::recorded() else { return };
+    let seen = stand.look(&mut Md);
     for (array, status) in [
         ("md3", Ok),
         ("md127", Ok),

@@ -1,8 +1,8 @@
 //! Multipath: the paths from this host to its volumes on storage arrays, by `multipath -ll`, and by
 //! `/sys/block/dm-*` where that is not to be had; NVMe's own multipath by `/sys/class/nvme-subsystem`.
 //!
-//! Of each volume the most paths that were ever seen since the agent started are remembered: a path that failed long
-//! enough is removed from the list, and what is left looks whole. Device mapper queues requests while no path works, so
+//! Of each volume the most paths that were ever seen are remembered, over restarts too: a path that failed long enough is
+//! removed from the list, and what is left looks whole. Device mapper queues requests while no path works, so
 //! everything that touches such a volume hangs; the tool has a deadline, and `/sys` does not touch the volume.
 
 mod listing;
@@ -12,39 +12,39 @@ mod tests;
 
 use super::{
     Findings, Host, Part, PartStatus, Survey,
+    memory::Bests,
     privileged::{Answer, Way},
 };
 use listing::{Map, Path, PathState};
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
+
+const NAME: &str = "multipath";
 
 /// Looks at paths.
 pub(crate) struct Multipath {
     way: Way,
-    /// Of each volume the most paths ever seen.
-    most: BTreeMap<String, usize>,
+    /// Of each volume the most paths ever seen; `None` before the first look.
+    most: Option<Bests>,
 }
 
 impl Multipath {
     /// Asks by `way`.
     pub(crate) const fn new(way: Way) -> Self {
-        Self {
-            way,
-            most: BTreeMap::new(),
-        }
+        Self { way, most: None }
     }
 
-    fn tell(&mut self, map: &Map, unknown: Option<&str>, findings: &mut Findings) {
+    fn tell(&mut self, map: &Map, unknown: Option<&str>, host: &Host, findings: &mut Findings) {
         let id = [("hw.id", map.wwid.as_str())];
         let working = map.paths.iter().filter(|path| path.state != PathState::Failed).count();
-        let most = self.most.entry(map.wwid.clone()).or_default();
-        *most = (*most).max(map.paths.len());
+        let most = self.most.get_or_insert_default();
+        let most = most.note(&map.wwid, map.paths.len() as u64, host.now);
         let mut part = Part::new("multipath", map.wwid.as_str());
         part.detail("name", map.name.as_str());
         part.detail("product", map.product.as_str());
         part.detail("size", map.size.as_str());
         if working == 0 {
             part.judge(PartStatus::Failed, "none of its paths works");
-        } else if working < *most {
+        } else if (working as u64) < most {
             part.judge(PartStatus::Degraded, format!("{working} of {most} paths work"));
         } else if map.paths.iter().any(|path| path.state == PathState::Shaky) {
             part.judge(PartStatus::Degraded, "a path is unsteady");
@@ -52,7 +52,7 @@ impl Multipath {
             part.judge(PartStatus::Unread, why);
         }
         findings.part(part);
-        findings.count("tocsin.multipath.paths.known", &id, *most as u64);
+        findings.count("tocsin.multipath.paths.known", &id, most);
         findings.count("tocsin.multipath.paths.working", &id, working as u64);
         for (at, path) in map.paths.iter().enumerate() {
             tell_path(map, path, at, unknown, findings);
@@ -82,7 +82,7 @@ fn tell_path(map: &Map, path: &Path, at: usize, unknown: Option<&str>, findings:
 
 impl Survey for Multipath {
     fn name(&self) -> &'static str {
-        "multipath"
+        NAME
     }
 
     fn period(&self) -> Duration {
@@ -94,22 +94,25 @@ impl Survey for Multipath {
     }
 
     fn look(&mut self, host: &Host, findings: &mut Findings) {
-        let subsystems = nvme::subsystems(host);
-        for subsystem in &subsystems {
-            self.tell(subsystem, None, findings);
+        if self.most.is_none() {
+            self.most = host.recall(NAME);
         }
-        let (seen, told) = self.tell_mapped(host, findings);
-        let there = || subsystems.iter().chain(&seen).chain(&told);
-        self.most.retain(|wwid, _| there().any(|map| map.wwid == *wwid));
+        for subsystem in nvme::subsystems(host) {
+            self.tell(&subsystem, None, host, findings);
+        }
+        self.tell_mapped(host, findings);
+        if let Some(most) = &self.most {
+            host.remember(NAME, most);
+        }
     }
 }
 
 impl Multipath {
     /// Tells the volumes of device mapper: as the kernel shows them, and as the tool does.
-    fn tell_mapped(&mut self, host: &Host, findings: &mut Findings) -> (Vec<Map>, Vec<Map>) {
+    fn tell_mapped(&mut self, host: &Host, findings: &mut Findings) {
         let seen = by_kernel(host);
         if seen.is_empty() {
-            return (seen, Vec::new());
+            return;
         }
         let (errands, allowed) = self.way.list(host, "multipath");
         let answer = match (allowed, errands.first()) {
@@ -125,14 +128,13 @@ impl Multipath {
             Err(why) => (Vec::new(), format!("whether its paths work is not known: {why}")),
         };
         for map in &told {
-            self.tell(map, None, findings);
+            self.tell(map, None, host, findings);
         }
         for map in &seen {
             if !told.iter().any(|known| known.wwid == map.wwid) {
-                self.tell(map, Some(&why), findings);
+                self.tell(map, Some(&why), host, findings);
             }
         }
-        (seen, told)
     }
 }
 

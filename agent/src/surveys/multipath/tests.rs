@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     field_data,
-    surveys::stand::{Stand, look, recorded, seen},
+    surveys::stand::{Stand, seen},
 };
 use PartStatus::{Degraded, Failed, Ok, Unread};
 
@@ -108,7 +108,7 @@ fn without_privilege_it_is_said() {
     let stand = stand();
     stand.prints("multipath", 0, WHOLE);
     let seen = stand.look(&mut Multipath::new(Way::Helper("/no/such.sock".into())));
-    let why = "whether its paths work is not known: only root may ask: enable tocsin-smart.socket";
+    let why = "whether its paths work is not known: only root may ask: enable tocsin-errand.socket";
     assert_eq!(seen.verdict("multipath", "36000d31000aaaa"), (Unread, why));
 }
 
@@ -152,11 +152,8 @@ fn controllers_of_a_remote_nvme_subsystem_are_its_paths() {
 
 #[test]
 fn a_recorded_subsystem_has_a_dead_path() {
-    let scratch = tempfile::tempdir().unwrap();
-    let Some(root) = field_data::tree(scratch.path()) else {
-        return;
-    };
-    let seen = look(&mut Multipath::new(Way::Direct), &recorded(&root));
+    let Some(stand) = Stand::recorded() else { return };
+    let seen = stand.look(&mut Multipath::new(Way::Direct));
     let id = "nqn.2014-08.org.nvmexpress:uuid:a34c4f3a-0d6f-5cec-dead-beefcafebabe";
     assert_eq!(seen.verdict("multipath", id), (Degraded, "3 of 4 paths work"));
 }
@@ -164,12 +161,18 @@ fn a_recorded_subsystem_has_a_dead_path() {
 #[test]
 fn any_text_is_survived() {
     bolero::check!().for_each(|bytes: &[u8]| {
+        let host = Host::new(
+            "/nowhere".as_ref(),
+            tocsin_vocabulary::Timestamp::from_millis(0),
+            Duration::ZERO,
+            None,
+        );
         let text = String::from_utf8_lossy(bytes);
         for map in listing::maps(&text)
             .iter()
             .chain(&listing::maps(&format!("{WHOLE}{text}")))
         {
-            Multipath::new(Way::Direct).tell(map, None, &mut Findings::default());
+            Multipath::new(Way::Direct).tell(map, None, &host, &mut Findings::default());
         }
     });
 }
@@ -208,7 +211,7 @@ fn recorded_listings_have_the_verdicts_of_their_paths() {
         let (mut findings, mut survey) = (Findings::default(), Multipath::new(Way::Direct));
         let maps = listing::maps(&String::from_utf8_lossy(&bytes));
         for map in &maps {
-            survey.tell(map, None, &mut findings);
+            survey.tell(map, None, &Stand::new(&[]).host(), &mut findings);
         }
         let seen = seen(findings);
         assert_eq!(seen.count("multipath"), verdicts.len(), "{file}");

@@ -82,7 +82,7 @@ impl Way {
 fn refusal(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            "only root may ask: enable tocsin-smart.socket".to_owned()
+            "only root may ask: enable tocsin-errand.socket".to_owned()
         }
         _ => format!("the helper does not answer: {error}"),
     }
@@ -217,6 +217,9 @@ mod tests {
     fn without_a_helper_it_is_said_what_to_do() {
         let (errands, allowed) = Way::Helper("/no/such.sock".into()).list(&stand().host(), "smart");
         assert_eq!(errands.len(), 2);
-        assert_eq!(allowed, Err("only root may ask: enable tocsin-smart.socket".to_owned()));
+        assert_eq!(
+            allowed,
+            Err("only root may ask: enable tocsin-errand.socket".to_owned())
+        );
     }
 }

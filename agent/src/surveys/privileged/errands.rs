@@ -86,6 +86,18 @@ const RAID: &[(&str, &[&str], &str)] = &[
 const LVS: &str = "--reportformat json --units b --nosuffix --ignorelockingfailure \
                    -o vg_name,lv_name,lv_size,lv_attr,data_percent,metadata_percent,origin,lv_health_status";
 
+/// Where drivers put a baseboard management controller (`ipmitool`'s open interface looks at the same). A service may
+/// not see devices, so the kernel's class tells too.
+const IPMI_DEVICES: [&str; 4] = ["sys/class/ipmi/ipmi0", "dev/ipmi0", "dev/ipmi/0", "dev/ipmidev/0"];
+
+/// What `ipmitool` is asked: label, arguments, seconds; controllers are slow. Of the log the newest records: one of
+/// thousands takes minutes.
+const IPMI: [(&str, &str, u64); 3] = [
+    ("ipmi sensors", "sdr elist", 45),
+    ("ipmi thresholds", "sensor list", 45),
+    ("ipmi log", "sel elist last 64", 30),
+];
+
 /// Every errand of this host, in a stable order.
 pub(crate) fn errands(host: &Host) -> Vec<Errand> {
     let mut errands = Vec::new();
@@ -118,6 +130,10 @@ pub(crate) fn errands(host: &Host) -> Vec<Errand> {
     if host.has_tool("zpool") && host.path("proc/spl/kstat/zfs").is_dir() {
         errands.push(Errand::new("zpool list", "zpool", "list -p -v", 20));
         errands.push(Errand::new("zpool status", "zpool", "status", 20));
+    }
+    if host.has_tool("ipmitool") && IPMI_DEVICES.iter().any(|device| host.path(device).exists()) {
+        let ipmi = IPMI.into_iter();
+        errands.extend(ipmi.map(|(label, arguments, deadline)| Errand::new(label, "ipmitool", arguments, deadline)));
     }
     errands.truncate(ERRANDS_MAX);
     errands
@@ -173,6 +189,7 @@ mod tests {
             ("sys/block/dm-1/dm/uuid", "LVM-abc"),
             ("sys/class/nvme/nvme0/transport", "pcie"),
             ("sys/class/nvme/nvme1/transport", "fc"),
+            ("sys/class/ipmi/ipmi0/dev", "240:0"),
         ]);
         for (disk, way) in [
             ("sdc", "pci/host1/rport-1:0-0/target1:0:0/1:0:0:1"),
@@ -183,7 +200,15 @@ mod tests {
             std::os::unix::fs::symlink(format!("../devices/{way}/block/{disk}"), link).unwrap();
         }
         assert!(errands(&stand.host()).is_empty(), "nothing is installed");
-        for tool in ["smartctl", "perccli", "hpssacli", "multipath", "lvs", "zpool"] {
+        for tool in [
+            "smartctl",
+            "perccli",
+            "hpssacli",
+            "multipath",
+            "lvs",
+            "zpool",
+            "ipmitool",
+        ] {
             stand.prints(tool, 0, "");
         }
         let errands = errands(&stand.host());
@@ -200,8 +225,12 @@ mod tests {
                 "raid ssacli",
                 "multipath",
                 "lvs",
+                "ipmi sensors",
+                "ipmi thresholds",
+                "ipmi log",
             ]
         );
+        assert_eq!(errands[11].arguments, ["sel", "elist", "last", "64"]);
         assert_eq!(errands[0].arguments.last().map(String::as_str), Some("/dev/sda"));
         assert_eq!(errands[6].tool, "hpssacli");
     }

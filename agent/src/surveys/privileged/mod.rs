@@ -1,9 +1,10 @@
-//! Questions that only root may ask the host's storage: SMART of a disk, RAID controllers, volumes, paths.
+//! Questions that only root may ask the host's hardware: SMART of a disk, RAID controllers, volumes, paths, the baseboard
+//! management controller.
 //!
 //! The agent has no privilege. An [`Errand`] is one tool with fixed arguments; the [list](errands) of all errands of a
 //! host is made from its `/sys` and from which tools are installed, and by nothing else. An agent that is root, as in a
 //! container, goes on its errands itself. Any other asks the [helper](serve), which systemd starts for each connection
-//! to its socket (`tocsin-smart.socket`): the helper makes the same list by itself, and whoever asks gives only a place
+//! to its socket (`tocsin-errand.socket`): the helper makes the same list by itself, and whoever asks gives only a place
 //! in that list. Request and answer:
 //!
 //! ```text
@@ -20,8 +21,8 @@ pub(crate) use client::{Answer, Way};
 pub(crate) use errands::{Errand, errands, physical_disks};
 pub(crate) use helper::serve;
 
-/// Where the helper listens; `tocsin-smart.socket` says the same.
-pub(crate) const SOCKET: &str = "/run/tocsin-smart.sock";
+/// Where the helper listens; `tocsin-errand.socket` says the same.
+pub(crate) const SOCKET: &str = "/run/tocsin-errand.sock";
 
 /// Most errands of one host: 500 disks and some tools, with room.
 pub(crate) const ERRANDS_MAX: usize = 1_200;

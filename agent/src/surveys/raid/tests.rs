@@ -410,7 +410,7 @@ fn a_controller_that_can_not_be_read_is_not_well() {
         storcli::controllers("Optl", "RWBD", "Onln", "Optimal"),
     );
     let seen = stand.look(&mut Raid::new(Way::Helper("/no/such.sock".into())));
-    let why = "only root may ask: enable tocsin-smart.socket";
+    let why = "only root may ask: enable tocsin-errand.socket";
     assert_eq!(seen.verdict("controller", "storcli64"), (Unread, why));
     let seen = stand.look(&mut Raid::new(Way::Direct));
     assert_eq!(seen.verdict("controller", "c0"), (Ok, ""));

@@ -1,7 +1,7 @@
 //! Default routes that come and go, gateways that answer or do not.
 
 use super::*;
-use crate::surveys::trees::{Tree, assert_values, values};
+use crate::surveys::stand::{Stand, assert_values, values};
 use std::sync::{Arc, Mutex};
 use tables::{defaults_v4, defaults_v6, neighbour};
 
@@ -79,13 +79,13 @@ fn neighbours_are_known_not_found_or_not_asked_for() {
 
 #[test]
 fn a_gateway_that_answers_is_reachable_and_one_that_stops_is_not() {
-    let tree = Tree::new().with(&[("proc/net/route", &gateway())]);
+    let stand = Stand::new(&[("proc/net/route", &gateway())]);
     let (mut routes, answers) = routes();
-    let found = tree.look(&mut routes, 0);
+    let found = stand.look_at(&mut routes, 0);
     assert_values(&found, &[("tocsin.network.routes.default{network.type=ipv4}", 1.0)]);
     assert!(!values(&found).contains_key(REACHABLE), "nothing tells");
     *answers.lock().unwrap() = true;
-    let found = tree.look(&mut routes, 30);
+    let found = stand.look_at(&mut routes, 30);
     assert_values(
         &found,
         &[
@@ -98,26 +98,26 @@ fn a_gateway_that_answers_is_reachable_and_one_that_stops_is_not() {
     );
     assert_eq!(names(&found), Vec::<&str>::new());
     *answers.lock().unwrap() = false;
-    let found = tree.look(&mut routes, 60);
+    let found = stand.look_at(&mut routes, 60);
     assert_values(&found, &[(REACHABLE, 0.0)]);
     assert_eq!(names(&found), ["network.gateway.gone"]);
-    assert_eq!(names(&tree.look(&mut routes, 90)), Vec::<&str>::new(), "told once");
+    assert_eq!(names(&stand.look_at(&mut routes, 90)), Vec::<&str>::new(), "told once");
     *answers.lock().unwrap() = true;
-    assert_eq!(names(&tree.look(&mut routes, 120)), ["network.gateway.back"]);
+    assert_eq!(names(&stand.look_at(&mut routes, 120)), ["network.gateway.back"]);
 }
 
 #[test]
 fn a_gateway_that_answers_no_pings_is_judged_by_the_table_of_neighbours() {
-    let tree = Tree::new().with(&[("proc/net/route", &gateway())]);
+    let stand = Stand::new(&[("proc/net/route", &gateway())]);
     let entry = |flags: &str| {
         let line = format!("192.0.2.1 0x1 {flags} 02:00:00:00:00:05 * eth0\n");
-        tree.write("proc/net/arp", &[ARP, &line].concat());
+        stand.write("proc/net/arp", &[ARP, &line].concat());
     };
     let (mut routes, _) = routes();
     entry("0x2");
-    assert_values(&tree.look(&mut routes, 0), &[(REACHABLE, 1.0)]);
+    assert_values(&stand.look_at(&mut routes, 0), &[(REACHABLE, 1.0)]);
     entry("0x0");
-    let found = tree.look(&mut routes, 30);
+    let found = stand.look_at(&mut routes, 30);
     assert_values(&found, &[(REACHABLE, 0.0)]);
     assert_eq!(found.events[0].body, "gateway 192.0.2.1 on eth0 does not answer");
 }
@@ -125,35 +125,35 @@ fn a_gateway_that_answers_no_pings_is_judged_by_the_table_of_neighbours() {
 #[test]
 fn a_gateway_that_never_answered_is_told_unless_it_was_so_from_the_start() {
     let silent = "192.0.2.1 0x1 0x0 00:00:00:00:00:00 * eth0\n";
-    let tree = Tree::new().with(&[("proc/net/route", &gateway()), ("proc/net/arp", silent)]);
+    let stand = Stand::new(&[("proc/net/route", &gateway()), ("proc/net/arp", silent)]);
     let (mut routes, _) = routes();
-    assert_eq!(names(&tree.look(&mut routes, 0)), Vec::<&str>::new());
-    tree.write("proc/net/route", &[HEAD, &default_via([192, 0, 2, 9], "eth0")].concat());
-    tree.write("proc/net/arp", "192.0.2.9 0x1 0x0 00:00:00:00:00:00 * eth0\n");
-    assert_eq!(names(&tree.look(&mut routes, 30)), ["network.gateway.gone"]);
+    assert_eq!(names(&stand.look_at(&mut routes, 0)), Vec::<&str>::new());
+    stand.write("proc/net/route", &[HEAD, &default_via([192, 0, 2, 9], "eth0")].concat());
+    stand.write("proc/net/arp", "192.0.2.9 0x1 0x0 00:00:00:00:00:00 * eth0\n");
+    assert_eq!(names(&stand.look_at(&mut routes, 30)), ["network.gateway.gone"]);
 }
 
 #[test]
 fn a_default_route_that_goes_is_told_and_one_that_never_was_is_absent() {
-    let tree = Tree::new().with(&[("proc/net/route", HEAD), ("proc/net/ipv6_route", "")]);
+    let stand = Stand::new(&[("proc/net/route", HEAD), ("proc/net/ipv6_route", "")]);
     let (mut routes, _) = routes();
-    assert!(tree.look(&mut routes, 0).values.is_empty());
-    tree.write("proc/net/route", &gateway());
+    assert!(stand.look_at(&mut routes, 0).values.is_empty());
+    stand.write("proc/net/route", &gateway());
     assert_eq!(
-        names(&tree.look(&mut routes, 30)),
+        names(&stand.look_at(&mut routes, 30)),
         Vec::<&str>::new(),
         "it came with the network"
     );
-    tree.write("proc/net/route", &[HEAD, LOCAL].concat());
-    let found = tree.look(&mut routes, 60);
+    stand.write("proc/net/route", &[HEAD, LOCAL].concat());
+    let found = stand.look_at(&mut routes, 60);
     assert_values(&found, &[("tocsin.network.routes.default{network.type=ipv4}", 0.0)]);
     assert_eq!(names(&found), ["network.route.gone"]);
     assert_values(
-        &tree.look(&mut routes, 90),
+        &stand.look_at(&mut routes, 90),
         &[("tocsin.network.routes.default{network.type=ipv4}", 0.0)],
     );
-    tree.write("proc/net/route", &gateway());
-    assert_eq!(names(&tree.look(&mut routes, 120)), ["network.route.back"]);
+    stand.write("proc/net/route", &gateway());
+    assert_eq!(names(&stand.look_at(&mut routes, 120)), ["network.route.back"]);
 }
 
 #[test]
@@ -167,9 +167,12 @@ fn any_tables_are_routes_and_neighbours_or_none() {
 
 #[test]
 fn recorded_neighbours_are_read() {
-    let Some(tree) = Tree::recorded() else { return };
+    let Some(stand) = Stand::recorded() else { return };
     let (mut routes, _) = routes();
-    assert!(tree.look(&mut routes, 0).values.is_empty(), "it has no table of routes");
-    let Some(text) = tree.text("proc/net/arp") else { return };
+    assert!(
+        stand.look_at(&mut routes, 0).values.is_empty(),
+        "it has no table of routes"
+    );
+    let Some(text) = stand.text("proc/net/arp") else { return };
     assert_eq!(neighbour(&text, "192.168.1.4".parse().unwrap(), "eth1"), Some(true));
 }

@@ -1,29 +1,29 @@
 //! Chips of every habit, batteries, mains; the recorded hardware.
 
 use super::*;
-use crate::surveys::trees::{Tree, assert_values, status, values, verdict};
+use crate::surveys::stand::{Stand, assert_values, status, values, verdict};
 use hwmon::parse_file_name;
 
 const CHIP: &str = "sys/class/hwmon/hwmon3";
 
 /// A chip `board` on device `board.656`.
-fn chip(files: &[(&str, &str)]) -> Tree {
-    let tree = Tree::new();
-    tree.link(&format!("{CHIP}/device"), "../../../devices/platform/board.656");
-    tree.write(&format!("{CHIP}/name"), "board\n");
+fn chip(files: &[(&str, &str)]) -> Stand {
+    let stand = Stand::new(&[]);
+    stand.link(&format!("{CHIP}/device"), "../../../devices/platform/board.656");
+    stand.write(&format!("{CHIP}/name"), "board\n");
     for (name, text) in files {
-        tree.write(&format!("{CHIP}/{name}"), text);
+        stand.write(&format!("{CHIP}/{name}"), text);
     }
-    tree
+    stand
 }
 
-fn look(tree: &Tree) -> Findings {
-    tree.look(&mut Sensors::default(), 0)
+fn look(stand: &Stand) -> Findings {
+    stand.look_at(&mut Sensors::default(), 0)
 }
 
 #[test]
 fn every_sort_of_sensor_is_told_in_its_unit() {
-    let tree = chip(&[
+    let stand = chip(&[
         ("temp1_input", "41500\n"),
         ("temp1_label", "CPU\n"),
         ("temp1_max", "80000\n"),
@@ -37,7 +37,7 @@ fn every_sort_of_sensor_is_told_in_its_unit() {
         ("curr1_input", "12340\n"),
         ("freq1_input", "300000000\n"),
     ]);
-    let found = look(&tree);
+    let found = look(&stand);
     assert_values(
         &found,
         &[
@@ -180,12 +180,12 @@ fn what_is_not_connected_is_absent() {
 
 #[test]
 fn a_sensor_that_falls_silent_is_unread_and_a_fan_that_stops_is_told() {
-    let tree = chip(&[("temp1_input", "40000"), ("fan1_input", "1200")]);
+    let stand = chip(&[("temp1_input", "40000"), ("fan1_input", "1200")]);
     let mut sensors = Sensors::default();
-    tree.look(&mut sensors, 0);
-    tree.write(&format!("{CHIP}/temp1_input"), "-128000");
-    tree.write(&format!("{CHIP}/fan1_input"), "0");
-    let found = tree.look(&mut sensors, 30);
+    stand.look_at(&mut sensors, 0);
+    stand.write(&format!("{CHIP}/temp1_input"), "-128000");
+    stand.write(&format!("{CHIP}/fan1_input"), "0");
+    let found = stand.look_at(&mut sensors, 30);
     assert_eq!(
         status(&found, "temperature", "board.656/temp1"),
         Some(PartStatus::Unread)
@@ -196,7 +196,7 @@ fn a_sensor_that_falls_silent_is_unread_and_a_fan_that_stops_is_told() {
 
 #[test]
 fn a_temperature_at_its_limit_does_not_flap() {
-    let tree = chip(&[("temp1_input", "95000"), ("temp1_crit", "95000")]);
+    let stand = chip(&[("temp1_input", "95000"), ("temp1_crit", "95000")]);
     let mut sensors = Sensors::default();
     for (reading, expected) in [
         ("95000", PartStatus::Failed),
@@ -204,8 +204,8 @@ fn a_temperature_at_its_limit_does_not_flap() {
         ("92000", PartStatus::Ok),
         ("93000", PartStatus::Ok),
     ] {
-        tree.write(&format!("{CHIP}/temp1_input"), reading);
-        let found = tree.look(&mut sensors, 0);
+        stand.write(&format!("{CHIP}/temp1_input"), reading);
+        let found = stand.look_at(&mut sensors, 0);
         assert_eq!(
             status(&found, "temperature", "board.656/temp1"),
             Some(expected),
@@ -216,7 +216,7 @@ fn a_temperature_at_its_limit_does_not_flap() {
 
 #[test]
 fn chips_are_called_after_their_devices_wherever_their_files_lie() {
-    let tree = Tree::new().with(&[
+    let stand = Stand::new(&[
         ("sys/class/hwmon/hwmon0/name", "acpitz"),
         ("sys/class/hwmon/hwmon0/temp1_input", "30000"),
         ("sys/class/hwmon/hwmon1/name", "acpitz"),
@@ -224,11 +224,11 @@ fn chips_are_called_after_their_devices_wherever_their_files_lie() {
         ("sys/class/hwmon/hwmon2/device/name", "old"),
         ("sys/class/hwmon/hwmon2/device/temp1_input", "32000"),
     ]);
-    tree.write("sys/devices/pci0000:00/nvme/nvme0/hwmon7/temp1_input", "33000");
-    tree.write("sys/devices/pci0000:00/nvme/nvme0/hwmon7/name", "nvme");
-    tree.link("sys/class/hwmon/hwmon7", "../../devices/pci0000:00/nvme/nvme0/hwmon7");
+    stand.write("sys/devices/pci0000:00/nvme/nvme0/hwmon7/temp1_input", "33000");
+    stand.write("sys/devices/pci0000:00/nvme/nvme0/hwmon7/name", "nvme");
+    stand.link("sys/class/hwmon/hwmon7", "../../devices/pci0000:00/nvme/nvme0/hwmon7");
     assert_values(
-        &look(&tree),
+        &look(&stand),
         &[
             ("hw.temperature{hw.id=acpitz/temp1}", 30.0),
             ("hw.temperature{hw.id=acpitz#2/temp1}", 31.0),
@@ -240,7 +240,8 @@ fn chips_are_called_after_their_devices_wherever_their_files_lie() {
 
 #[test]
 fn zones_are_told_unless_a_chip_shows_the_same() {
-    let tree = chip(&[]).with(&[
+    let stand = chip(&[]);
+    for (path, text) in [
         ("sys/class/thermal/thermal_zone0/type", "soc-thermal"),
         ("sys/class/thermal/thermal_zone0/temp", "104000"),
         ("sys/class/thermal/thermal_zone0/trip_point_0_type", "passive"),
@@ -252,8 +253,10 @@ fn zones_are_told_unless_a_chip_shows_the_same() {
         ("sys/class/hwmon/hwmon5/name", "gpu_thermal"),
         ("sys/class/hwmon/hwmon5/temp1_input", "50000"),
         ("sys/class/thermal/cooling_device0/type", "Processor"),
-    ]);
-    let found = look(&tree);
+    ] {
+        stand.write(path, text);
+    }
+    let found = look(&stand);
     assert_eq!(status(&found, "temperature", "soc-thermal"), Some(PartStatus::Failed));
     assert_eq!(status(&found, "temperature", "gpu-thermal"), None);
     assert_eq!(status(&found, "temperature", "gpu_thermal/temp1"), Some(PartStatus::Ok));
@@ -261,7 +264,7 @@ fn zones_are_told_unless_a_chip_shows_the_same() {
 
 #[test]
 fn batteries_and_mains_are_judged_by_what_they_say() {
-    let tree = Tree::new().with(&[
+    let stand = Stand::new(&[
         ("sys/class/power_supply/AC0/type", "Mains"),
         ("sys/class/power_supply/AC0/online", "1"),
         ("sys/class/power_supply/AC1/type", "Mains"),
@@ -283,7 +286,7 @@ fn batteries_and_mains_are_judged_by_what_they_say() {
         ("sys/class/power_supply/usb0/type", "USB"),
         ("sys/class/power_supply/usb0/online", "0"),
     ]);
-    let found = look(&tree);
+    let found = look(&stand);
     assert_eq!(status(&found, "power_supply", "AC0"), Some(PartStatus::Ok));
     assert_eq!(
         verdict(&found, "power_supply", "AC1"),
@@ -307,7 +310,7 @@ fn batteries_and_mains_are_judged_by_what_they_say() {
 
 #[test]
 fn a_host_without_sensors_tells_nothing() {
-    let found = look(&Tree::new());
+    let found = look(&Stand::new(&[]));
     assert!(found.values.is_empty() && found.parts.is_empty());
 }
 
@@ -323,23 +326,23 @@ fn any_name_of_a_file_is_a_sensor_or_none() {
 
 #[test]
 fn any_bytes_in_a_sensor_s_files_are_a_value_or_none() {
-    let tree = chip(&[("temp1_label", "CPU")]);
+    let stand = chip(&[("temp1_label", "CPU")]);
     bolero::check!().with_iterations(200).for_each(|bytes: &[u8]| {
         for (at, file) in ["temp1_input", "temp1_max", "fan1_input", "in1_alarm", "name"]
             .iter()
             .enumerate()
         {
             let text = String::from_utf8_lossy(bytes.get(at..).unwrap_or_default()).into_owned();
-            tree.write(&format!("{CHIP}/{file}"), &text);
+            stand.write(&format!("{CHIP}/{file}"), &text);
         }
-        look(&tree);
+        look(&stand);
     });
 }
 
 #[test]
 fn recorded_chips_zones_and_supplies_are_read() {
-    let Some(tree) = Tree::recorded() else { return };
-    let found = look(&tree);
+    let Some(stand) = Stand::recorded() else { return };
+    let found = look(&stand);
     assert_values(
         &found,
         &[

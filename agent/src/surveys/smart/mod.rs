@@ -15,6 +15,7 @@ use super::{
 };
 use report::Report;
 use std::{collections::BTreeMap, time::Duration};
+use tocsin_vocabulary::Timestamp;
 use verdict::History;
 
 /// Between two questions to one disk.
@@ -22,11 +23,16 @@ const PERIOD: Duration = Duration::from_secs(30 * 60);
 /// Disks that are asked in one look, each of which takes up to some seconds; 500 disks are read in a quarter of an hour.
 const DISKS_PER_LOOK: usize = 16;
 
+const NAME: &str = "smart";
+/// Disks whose history is kept, beyond which those are forgotten that are not there now.
+const HISTORIES_MAX: usize = 2_000;
+
 /// Asks disks.
 pub(crate) struct Smart {
     way: Way,
     disks: BTreeMap<String, Disk>,
-    histories: BTreeMap<String, History>,
+    /// Of each disk, by its id; `None` before the first look.
+    histories: Option<BTreeMap<String, History>>,
 }
 
 /// What is known of a device.
@@ -34,6 +40,17 @@ pub(crate) struct Smart {
 struct Disk {
     due: Duration,
     known: Option<Known>,
+}
+
+impl Disk {
+    /// It as it was told last, if it has SMART.
+    fn part(&self) -> Option<&Part> {
+        match self.known.as_ref()? {
+            Known::Read(read) => Some(&read.0),
+            Known::Unread(part) => Some(part),
+            Known::Nothing => None,
+        }
+    }
 }
 
 /// What was found last.
@@ -50,7 +67,7 @@ impl Smart {
         Self {
             way,
             disks: BTreeMap::new(),
-            histories: BTreeMap::new(),
+            histories: None,
         }
     }
 
@@ -66,7 +83,7 @@ impl Smart {
             Ok(report) if report.asleep => {
                 before.unwrap_or_else(|| unread(device, None, "it sleeps and was not read yet"))
             }
-            Ok(report) => self.read(device, before, report, host.mono),
+            Ok(report) => self.read(device, before, report, host.now),
             Err(why) => unread(device, before, why),
         };
         let due = host.mono + PERIOD;
@@ -80,7 +97,20 @@ impl Smart {
         answer
     }
 
-    fn read(&mut self, device: &str, before: Option<Known>, report: Report, mono: Duration) -> Known {
+    fn remember(&mut self, host: &Host) {
+        let Some(histories) = &mut self.histories else { return };
+        if histories.len() > HISTORIES_MAX {
+            let there = |id: &str| {
+                self.disks
+                    .values()
+                    .any(|disk| disk.part().is_some_and(|part| part.id == id))
+            };
+            histories.retain(|id, _| there(id));
+        }
+        host.remember(NAME, histories);
+    }
+
+    fn read(&mut self, device: &str, before: Option<Known>, report: Report, now: Timestamp) -> Known {
         if report.is_behind_unknown_bridge() {
             return Known::Nothing;
         }
@@ -101,15 +131,16 @@ impl Smart {
             };
         }
         let mut part = describe(device, &report);
-        let history = self.histories.entry(part.id.clone()).or_default();
-        verdict::judge(&report, history, mono, &mut part);
+        let history = self.histories.get_or_insert_default();
+        let history = history.entry(part.id.clone()).or_default();
+        verdict::judge(&report, history, now, &mut part);
         Known::Read(Box::new((part, report)))
     }
 }
 
 impl Survey for Smart {
     fn name(&self) -> &'static str {
-        "smart"
+        NAME
     }
 
     fn period(&self) -> Duration {
@@ -121,6 +152,9 @@ impl Survey for Smart {
     }
 
     fn look(&mut self, host: &Host, findings: &mut Findings) {
+        if self.histories.is_none() {
+            self.histories = host.recall(NAME);
+        }
         let due = self.disks.values().any(|disk| disk.due <= host.mono);
         let present = super::privileged::physical_disks(host);
         let fresh = present.iter().any(|device| !self.disks.contains_key(device));
@@ -143,6 +177,7 @@ impl Survey for Smart {
                     break; // a controller that hangs would take the time of all its disks in turn
                 }
             }
+            self.remember(host);
         }
         for disk in self.disks.values() {
             tell(disk, findings);

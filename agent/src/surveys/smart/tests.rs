@@ -290,7 +290,7 @@ fn without_privilege_each_disk_is_unread_until_there_is_a_helper() {
     let seen = stand.look(&mut smart);
     assert_eq!(
         seen.verdict("disk", "sda"),
-        (Unread, "only root may ask: enable tocsin-smart.socket")
+        (Unread, "only root may ask: enable tocsin-errand.socket")
     );
     assert!(stand.asked().is_empty());
 }
@@ -300,7 +300,7 @@ fn any_text_is_survived() {
     bolero::check!().for_each(|bytes: &[u8]| {
         if let Some(report) = Report::parse(bytes, 0) {
             let mut part = describe("sda", &report);
-            verdict::judge(&report, &mut History::default(), Duration::ZERO, &mut part);
+            verdict::judge(&report, &mut History::default(), Timestamp::from_millis(0), &mut part);
         }
     });
 }
@@ -313,7 +313,7 @@ fn any_table_of_attributes_is_survived() {
             let attributes: Vec<(u64, u64)> = attributes.iter().map(|(id, raw)| (u64::from(*id), *raw)).collect();
             let report = Report::parse(ata("D1", &attributes).as_bytes(), *exit).unwrap();
             let mut part = describe("sda", &report);
-            verdict::judge(&report, &mut History::default(), Duration::ZERO, &mut part);
+            verdict::judge(&report, &mut History::default(), Timestamp::from_millis(0), &mut part);
             assert!((part.status == Ok) == part.reason.is_empty());
         });
 }

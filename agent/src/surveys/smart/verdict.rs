@@ -7,7 +7,9 @@
 
 use super::report::{Report, exit};
 use crate::surveys::{Part, PartStatus};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use tocsin_vocabulary::Timestamp;
 
 /// More replaced sectors than this are a failure; on SAS disks, which ship with some, only growth counts.
 const REALLOCATED_MAX: u64 = 100;
@@ -32,20 +34,20 @@ const WARNINGS: [(u64, &str, PartStatus); 6] = [
 ];
 
 /// A count that should not grow: first and last seen, and when it grew.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Count {
     first: u64,
     last: u64,
-    grew_at: Option<Duration>,
+    grew_at: Option<Timestamp>,
 }
 
-/// What a disk said since the agent started.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a disk said since it was seen first, also by an agent before this one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct History {
     counts: [Option<Count>; 5],
 }
 
-/// How much a count grew since the agent started, and whether the last growth was within a day.
+/// How much a count grew since it was seen first, and whether the last growth was within a day.
 struct Growth {
     name: &'static str,
     by: u64,
@@ -55,16 +57,16 @@ struct Growth {
 }
 
 impl History {
-    /// Takes what a disk says at `mono`.
-    fn take(&mut self, report: &Report, mono: Duration) -> Vec<Growth> {
-        let now = [
+    /// Takes what a disk says now.
+    fn take(&mut self, report: &Report, now: Timestamp) -> Vec<Growth> {
+        let said = [
             ("reallocated sectors", report.reallocated, false),
             ("pending sectors", report.pending, true),
             ("uncorrectable errors", report.uncorrectable, true),
             ("reported uncorrectable errors", report.reported, true),
             ("media errors", report.media_errors, false),
         ];
-        let counts = self.counts.iter_mut().zip(now);
+        let counts = self.counts.iter_mut().zip(said);
         counts
             .filter_map(|(known, (name, value, any))| {
                 let value = value?;
@@ -74,14 +76,14 @@ impl History {
                     grew_at: None,
                 });
                 if value > count.last {
-                    count.grew_at = Some(mono);
+                    count.grew_at = Some(now);
                 }
                 count.last = value;
                 count.first = count.first.min(value);
                 Some(Growth {
                     name,
                     by: value - count.first,
-                    recent: count.grew_at.is_some_and(|at| mono.saturating_sub(at) < RECENT),
+                    recent: count.grew_at.is_some_and(|at| now.since(at) < RECENT),
                     any: any.then_some(value),
                 })
             })
@@ -90,7 +92,7 @@ impl History {
 }
 
 /// Judges a disk that was read.
-pub(super) fn judge(report: &Report, history: &mut History, mono: Duration, part: &mut Part) {
+pub(super) fn judge(report: &Report, history: &mut History, now: Timestamp, part: &mut Part) {
     if report.passed == Some(false) || report.exit & exit::FAILING != 0 {
         part.judge(PartStatus::Failed, "it says of itself that it fails");
     }
@@ -117,7 +119,7 @@ pub(super) fn judge(report: &Report, history: &mut History, mono: Duration, part
     if let Some(sectors) = report.reallocated.filter(|sectors| *sectors > REALLOCATED_MAX && !sas) {
         part.judge(PartStatus::Failed, format!("{sectors} sectors are reallocated"));
     }
-    for growth in history.take(report, mono) {
+    for growth in history.take(report, now) {
         let name = growth.name;
         if growth.recent {
             part.judge(PartStatus::Failed, format!("{name} grew within a day"));

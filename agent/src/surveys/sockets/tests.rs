@@ -1,7 +1,7 @@
 //! Counters of old and new kernels, tables of connections, the recorded host.
 
 use super::*;
-use crate::surveys::trees::{Tree, assert_values, values};
+use crate::surveys::stand::{Stand, assert_values, values};
 
 const SNMP: &str = "\
 Ip: Forwarding DefaultTTL
@@ -14,7 +14,7 @@ Udp: 900 1 6 800 5 2
 
 #[test]
 fn counters_are_found_by_name() {
-    let tree = Tree::new().with(&[
+    let stand = Stand::new(&[
         ("proc/net/snmp", SNMP),
         (
             "proc/net/snmp6",
@@ -32,7 +32,7 @@ fn counters_are_found_by_name() {
     ]);
     let page = f64::from(u32::try_from(rustix::param::page_size()).unwrap());
     assert_values(
-        &tree.look(&mut Sockets::default(), 0),
+        &stand.look_at(&mut Sockets::default(), 0),
         &[
             ("tocsin.network.tcp.segments.sent{}", 5_000.0),
             ("tocsin.network.tcp.retransmits{}", 42.0),
@@ -55,11 +55,11 @@ fn counters_are_found_by_name() {
 
 #[test]
 fn what_an_old_kernel_does_not_count_is_absent() {
-    let tree = Tree::new().with(&[
+    let stand = Stand::new(&[
         ("proc/net/snmp", "Tcp: OutSegs\nTcp: 5\nUdp: InDatagrams\nUdp: 1\n"),
         ("proc/net/sockstat", "TCP: inuse 8\n"),
     ]);
-    let found = tree.look(&mut Sockets::default(), 0);
+    let found = stand.look_at(&mut Sockets::default(), 0);
     assert_eq!(
         values(&found).into_keys().collect::<Vec<_>>(),
         [
@@ -67,7 +67,7 @@ fn what_an_old_kernel_does_not_count_is_absent() {
             "tocsin.network.tcp.segments.sent{}"
         ]
     );
-    assert!(Tree::new().look(&mut Sockets::default(), 0).values.is_empty());
+    assert!(Stand::new(&[]).look_at(&mut Sockets::default(), 0).values.is_empty());
 }
 
 fn table(states: &[&str]) -> String {
@@ -86,11 +86,11 @@ fn state(name: &str) -> String {
 
 #[test]
 fn connections_of_both_protocols_are_counted_by_state() {
-    let tree = Tree::new().with(&[
+    let stand = Stand::new(&[
         ("proc/net/tcp", &table(&["01", "01", "06", "0A", "0C", "FF", "00"])),
         ("proc/net/tcp6", &table(&["01", "08", "0B", "03"])),
     ]);
-    let found = tree.look(&mut Sockets::default(), 0);
+    let found = stand.look_at(&mut Sockets::default(), 0);
     for (name, count) in [
         ("established", 3.0),
         ("time_wait", 1.0),
@@ -107,14 +107,14 @@ fn connections_of_both_protocols_are_counted_by_state() {
 
 #[test]
 fn the_more_connections_the_less_often_they_are_counted() {
-    let tree = Tree::new().with(&[("proc/net/tcp", &table(&["01"; 10_000]))]);
+    let stand = Stand::new(&[("proc/net/tcp", &table(&["01"; 10_000]))]);
     let mut sockets = Sockets::default();
-    let mut established = |second: u64| values(&tree.look(&mut sockets, second))[&state("established")];
+    let mut established = |second: u64| values(&stand.look_at(&mut sockets, second))[&state("established")];
     assert_eq!(established(0), 10_000.0);
-    tree.write("proc/net/tcp", &table(&["01"]));
+    stand.write("proc/net/tcp", &table(&["01"]));
     assert_eq!(established(30), 10_000.0, "what was counted last stands");
     assert_eq!(established(60), 1.0);
-    tree.write("proc/net/tcp", &table(&["01", "01"]));
+    stand.write("proc/net/tcp", &table(&["01", "01"]));
     assert_eq!(established(90), 2.0);
 }
 
@@ -130,7 +130,7 @@ fn a_table_without_end_is_not_counted() {
 
 #[test]
 fn connection_tracking_is_told_where_it_is() {
-    let tree = Tree::new().with(&[
+    let stand = Stand::new(&[
         ("proc/sys/net/netfilter/nf_conntrack_count", "49152\n"),
         ("proc/sys/net/netfilter/nf_conntrack_max", "65536\n"),
         (
@@ -139,7 +139,7 @@ fn connection_tracking_is_told_where_it_is() {
         ),
     ]);
     assert_values(
-        &tree.look(&mut Sockets::default(), 0),
+        &stand.look_at(&mut Sockets::default(), 0),
         &[
             ("system.network.conntrack.count{}", 49_152.0),
             ("system.network.conntrack.max{}", 65_536.0),
@@ -166,9 +166,9 @@ fn any_tables_are_counters_or_none() {
 
 #[test]
 fn the_recorded_host_is_read() {
-    let Some(tree) = Tree::recorded() else { return };
+    let Some(stand) = Stand::recorded() else { return };
     assert_values(
-        &tree.look(&mut Sockets::default(), 0),
+        &stand.look_at(&mut Sockets::default(), 0),
         &[
             ("tocsin.network.sockets{network.transport=tcp}", 21.0),
             ("tocsin.network.sockets{network.transport=udp}", 9.0),

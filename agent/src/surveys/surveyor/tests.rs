@@ -20,6 +20,7 @@ impl crate::clock::Clock for Hand {
 /// A survey that looks for as long as the test says.
 struct Slow {
     name: &'static str,
+    budget: Duration,
     began: mpsc::Sender<&'static str>,
     go_on: mpsc::Receiver<()>,
 }
@@ -31,6 +32,10 @@ impl Survey for Slow {
 
     fn period(&self) -> Duration {
         Duration::from_secs(60)
+    }
+
+    fn budget(&self) -> Duration {
+        self.budget
     }
 
     fn look(&mut self, _: &Host, findings: &mut Findings) {
@@ -49,13 +54,19 @@ struct Stand {
 
 impl Stand {
     fn new(names: &[&'static str], mode: Mode) -> Self {
+        Self::of(names.iter().map(|name| (*name, QUICK)), mode)
+    }
+
+    /// Surveys with these budgets.
+    fn of(surveys_of: impl IntoIterator<Item = (&'static str, Duration)>, mode: Mode) -> Self {
         let (begins, began) = mpsc::channel();
         let (mut surveys, mut go_on) = (Vec::<Box<dyn Survey>>::new(), Vec::new());
-        for name in names {
+        for (name, budget) in surveys_of {
             let (sender, receiver) = mpsc::channel();
             go_on.push(sender);
             surveys.push(Box::new(Slow {
                 name,
+                budget,
                 began: begins.clone(),
                 go_on: receiver,
             }));
@@ -128,6 +139,26 @@ fn one_that_hangs_is_told_and_another_worker_takes_over() {
     let (cells, _) = stand.tick(13);
     assert_eq!(cells[0], Cell::Scaled(100), "of the one that answered");
     stand.go_on[0].send(()).unwrap();
+}
+
+#[test]
+fn a_slow_survey_does_not_delay_a_cheap_one() {
+    let slow = Duration::from_secs(90);
+    let mut stand = Stand::of([("slow", slow), ("slower", slow), ("quick", QUICK)], Mode::Background);
+    stand.tick(0);
+    let mut began = [stand.began.recv().unwrap(), stand.began.recv().unwrap()];
+    began.sort_unstable();
+    assert_eq!(began, ["quick", "slow"], "the second slow one waits for the first");
+    stand.end(2);
+    stand.tick(1);
+    // The quick one comes again at its time while the slow one is still at it, within its budget.
+    let (_, events) = stand.tick(61);
+    assert_eq!((stand.began.recv(), events), (Ok("quick"), Vec::new()));
+    stand.end(0);
+    assert_eq!(stand.began.recv(), Ok("slower"));
+    for at in [1, 2] {
+        stand.go_on[at].send(()).unwrap();
+    }
 }
 
 #[test]

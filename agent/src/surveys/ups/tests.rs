@@ -1,7 +1,7 @@
 //! Both services, every state.
 
 use super::*;
-use crate::surveys::trees::{Tree, assert_values, recording, status, verdict};
+use crate::surveys::stand::{Stand, assert_values, status, verdict};
 
 const APC: &str = "apcaccess status";
 
@@ -15,9 +15,9 @@ fn apc(status: &str) -> String {
 
 #[test]
 fn apcupsd_tells_figures_and_who_it_is() {
-    let tree = Tree::new();
-    tree.answer(APC, &apc("ONLINE"));
-    let found = tree.look(&mut Ups::default(), 0);
+    let stand = Stand::new(&[]);
+    stand.says(APC, &apc("ONLINE"));
+    let found = stand.look_at(&mut Ups::default(), 0);
     assert_values(
         &found,
         &[
@@ -49,21 +49,21 @@ fn states_of_apcupsd_have_their_verdicts() {
         ("SHUTTING DOWN", PartStatus::Failed),
         ("COMMLOST", PartStatus::Unread),
     ] {
-        let tree = Tree::new();
-        tree.answer(APC, &apc(words));
-        let found = tree.look(&mut Ups::default(), 0);
+        let stand = Stand::new(&[]);
+        stand.says(APC, &apc(words));
+        let found = stand.look_at(&mut Ups::default(), 0);
         assert_eq!(status(&found, "ups", "apcupsd"), Some(expected), "{words}");
     }
 }
 
 #[test]
 fn a_supply_that_is_lost_keeps_its_name_and_loses_its_figures() {
-    let tree = Tree::new();
+    let stand = Stand::new(&[]);
     let mut ups = Ups::default();
-    tree.answer(APC, &apc("ONLINE"));
-    tree.look(&mut ups, 0);
-    tree.answer(APC, "STATUS   : COMMLOST\nMBATTCHG : 5 Percent\n");
-    let found = tree.look(&mut ups, 30);
+    stand.says(APC, &apc("ONLINE"));
+    stand.look_at(&mut ups, 0);
+    stand.says(APC, "STATUS   : COMMLOST\nMBATTCHG : 5 Percent\n");
+    let found = stand.look_at(&mut ups, 30);
     assert_eq!(
         verdict(&found, "ups", "apcupsd"),
         Some((PartStatus::Unread, "its service has lost it".to_owned()))
@@ -81,11 +81,11 @@ fn nut(status: &str) -> String {
 
 #[test]
 fn network_ups_tools_tell_each_supply() {
-    let tree = Tree::new();
-    tree.answer("upsc -l", "rack1\n-rf\nrack2\n../etc\n");
-    tree.answer("upsc rack1", &nut("OL CHRG"));
-    tree.answer_with("upsc rack2", 1, "", "Error: Data stale\n");
-    let found = tree.look(&mut Ups::default(), 0);
+    let stand = Stand::new(&[]);
+    stand.says("upsc -l", "rack1\n-rf\nrack2\n../etc\n");
+    stand.says("upsc rack1", &nut("OL CHRG"));
+    stand.answers("upsc rack2", 1, "", "Error: Data stale\n");
+    let found = stand.look_at(&mut Ups::default(), 0);
     assert_values(
         &found,
         &[
@@ -128,15 +128,15 @@ fn states_of_network_ups_tools_have_their_verdicts() {
 
 #[test]
 fn without_a_service_nothing_is_told() {
-    let tree = Tree::new();
-    tree.answer_with(
+    let stand = Stand::new(&[]);
+    stand.answers(
         APC,
         1,
         "",
         "Error contacting apcupsd @ localhost:3551: Connection refused\n",
     );
-    tree.answer_with("upsc -l", 1, "", "Error: Connection failure: Connection refused\n");
-    let found = tree.look(&mut Ups::default(), 0);
+    stand.answers("upsc -l", 1, "", "Error: Connection failure: Connection refused\n");
+    let found = stand.look_at(&mut Ups::default(), 0);
     assert!(found.parts.is_empty() && found.values.is_empty());
 }
 
@@ -151,14 +151,14 @@ fn any_answer_is_a_supply_or_none() {
 #[test]
 fn recorded_supplies_have_their_verdicts() {
     let (Some(online), Some(lost)) = (
-        recording("hardware/netdata-apcupsd-status.txt"),
-        recording("hardware/netdata-apcupsd-status_commlost.txt"),
+        crate::field_data::text("hardware/netdata-apcupsd-status.txt"),
+        crate::field_data::text("hardware/netdata-apcupsd-status_commlost.txt"),
     ) else {
         return;
     };
-    let tree = Tree::new();
-    tree.answer(APC, &online);
-    let found = tree.look(&mut Ups::default(), 0);
+    let stand = Stand::new(&[]);
+    stand.says(APC, &online);
+    let found = stand.look_at(&mut Ups::default(), 0);
     assert_eq!(status(&found, "ups", "apcupsd"), Some(PartStatus::Ok));
     assert_values(
         &found,
@@ -171,8 +171,8 @@ fn recorded_supplies_have_their_verdicts() {
             ("hw.temperature{hw.id=apcupsd}", 32.8),
         ],
     );
-    tree.answer(APC, &lost);
-    let found = tree.look(&mut Ups::default(), 0);
+    stand.says(APC, &lost);
+    let found = stand.look_at(&mut Ups::default(), 0);
     assert_eq!(status(&found, "ups", "apcupsd"), Some(PartStatus::Unread));
     assert!(found.values.is_empty());
 }

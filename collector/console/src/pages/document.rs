@@ -1,11 +1,13 @@
 //! One version of a document: what changed, what it says, and the versions before.
 
 use super::documents::{name_of, url};
+use super::host::part_words;
 use crate::{
     api::fleet::find,
     backend::Failure,
     guard::{Answer, Visit, nothing},
     markup::Html,
+    parts::Part,
     shell::{Shell, page},
     texts::{self, DIFF_LINES_MAX, DiffLine, Table},
 };
@@ -91,7 +93,11 @@ pub(crate) async fn show(visit: Visit, Path((id, document)): Path<(String, Strin
         compared,
         lines_cut: lines.len() >= DIFF_LINES_MAX,
         lines,
-        tables: json.then(|| texts::tables(&content)).flatten().unwrap_or_default(),
+        tables: if record.kind == "parts" {
+            vec![parts(&shell, &content)]
+        } else {
+            json.then(|| texts::tables(&content)).flatten().unwrap_or_default()
+        },
         text_cut: text.len() > TEXT_BYTES_MAX,
         text: text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned(),
         api_url: format!("/api/v1/hosts/{host_id}/documents/{}", record.id),
@@ -104,6 +110,29 @@ pub(crate) async fn show(visit: Visit, Path((id, document)): Path<(String, Strin
 pub(crate) async fn read(visit: &Visit, host: HostId, id: &str) -> Result<(DocumentRecord, Vec<u8>), Failure> {
     let id: DocumentId = id.parse().map_err(|_| nothing())?;
     visit.console.backend.document(host, id).await?.ok_or_else(nothing)
+}
+
+/// All parts with their verdicts in the reader's words, the worst first.
+fn parts(shell: &Shell, content: &[u8]) -> Table {
+    let row = |part: &Part| {
+        vec![
+            part_words::status(shell, part),
+            format!("{} {}", part_words::kind(shell, &part.kind), part.id),
+            part.reason.clone(),
+            part_words::details(shell, part, &[]),
+        ]
+    };
+    Table {
+        title: String::new(),
+        columns: [
+            shell.t("state"),
+            shell.t("part"),
+            shell.t("part-reason"),
+            shell.t("detail"),
+        ]
+        .into(),
+        rows: crate::parts::read(content).iter().map(row).collect(),
+    }
 }
 
 fn version_row(

@@ -1,18 +1,29 @@
 //! One host: is it well, and if not, what is it?
 
+pub(crate) mod part_words;
+mod rows;
+mod seen;
+mod sheet;
+mod sheets;
+
+use self::{
+    rows::{EventRow, LatestRow, ProcessRow},
+    sheet::{Fact, Sheet},
+};
 use super::{
     board::{AlertRow, LIVE},
     diagnose::{self, DiagnosisRow},
     documents::{self, DocumentRow},
     hosts::{Gauge, gauges, state_key},
-    tickets::{Row, rows},
+    tickets::{self, Row},
     verdict::verdict,
 };
 use crate::{
-    backend::{Failure, Host, HostState, LatestTick, Process},
+    backend::{AnswerSeries, Failure, Host, HostState, LatestTick, MetricQuery},
     figures::figure,
     graph::{self, Around, PANELS, RANGES},
     guard::{Answer, Visit, nothing},
+    host_view::Known,
     markup::Html,
     parts::{self, Part},
     shell::{Shell, page},
@@ -23,7 +34,7 @@ use futures_util::future::join_all;
 use std::time::Duration;
 use tocsin_desk::{
     model::{Alert, AlertState},
-    record::{AlertFilter, DocumentRecord, EventRecord, Slice, TicketFilter},
+    record::{AlertFilter, DocumentRecord, Slice, TicketFilter},
 };
 use tocsin_vocabulary::{HostId, Timestamp};
 
@@ -35,6 +46,32 @@ const TICKETS_MAX: u32 = 500;
 const EVENTS_SPAN: Duration = Duration::from_hours(24);
 /// Events that are shown; a flapping link must not bury the page.
 const EVENTS_SHOWN: usize = 50;
+/// Events that stand open.
+const EVENTS_OPEN: usize = 10;
+/// Over how much time rates are: long enough to be calm, short enough to be now.
+const RATE_SPAN: Duration = Duration::from_mins(5);
+/// Counters whose rates are shown.
+const RATES: [&str; 9] = [
+    "hw.network.io",
+    "system.disk.io_time",
+    "system.disk.operation_time",
+    "system.disk.operations",
+    "system.network.io",
+    "tocsin.agent.cpu.time",
+    "tocsin.network.tcp.retransmits",
+    "tocsin.network.tcp.segments.sent",
+    "tocsin.process.group.cpu.time",
+];
+/// Over how much time errors and restarts are counted.
+const HOUR: Duration = Duration::from_hours(1);
+/// Counters whose growth within an hour is shown.
+const HOURLY: [&str; 5] = [
+    "hw.errors",
+    "system.network.errors",
+    "tocsin.network.tcp.listen.drops",
+    "tocsin.process.group.restarts",
+    "tocsin.unit.restarts",
+];
 
 /// Files that are shown, those that changed last first.
 const FILES_SHOWN: usize = 10;
@@ -47,47 +84,13 @@ struct PartRow {
     kind: String,
     id: String,
     reason: String,
+    details: String,
 }
 
 struct RangeChoice {
     word: &'static str,
     url: String,
     chosen: bool,
-}
-
-struct ProcessRow {
-    pid: u32,
-    name: String,
-    user: String,
-    cpu: String,
-    memory: String,
-    state: String,
-    command: String,
-    zombies: u32,
-}
-
-struct LatestRow {
-    name: String,
-    meaning: String,
-    attributes: String,
-    value: String,
-}
-
-struct Fact {
-    name: String,
-    value: String,
-}
-
-struct EventRow {
-    at: Html,
-    /// What happened: our words for names that we know, else the name as sent.
-    what: String,
-    /// What it concerns.
-    about: String,
-    severity: String,
-    severity_key: &'static str,
-    /// The agent's own sentence.
-    body: String,
 }
 
 #[derive(Template)]
@@ -100,6 +103,10 @@ struct HostPage {
     state_key: &'static str,
     verdict: String,
     tone: &'static str,
+    /// What is watched.
+    watched: String,
+    /// What is there and not observed.
+    unseen: Vec<String>,
     customer: String,
     site: String,
     seen: Option<Html>,
@@ -111,13 +118,19 @@ struct HostPage {
     alerts: Vec<AlertRow>,
     ranges: Vec<RangeChoice>,
     charts: Vec<Html>,
+    /// Old figures are no knowledge of now.
+    stale: bool,
+    sheets: Vec<Sheet>,
+    closing: Vec<Sheet>,
     processes: Vec<ProcessRow>,
     processes_total: u32,
     processes_at: Option<Html>,
     latest: Vec<LatestRow>,
+    latest_total: usize,
     latest_at: Option<Html>,
     facts: Vec<Fact>,
     events: Vec<EventRow>,
+    events_folded: Vec<EventRow>,
     events_total: usize,
     tags: Vec<String>,
     /// Those that are not well.
@@ -175,15 +188,19 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         .filter(|alert| alert.state == AlertState::Raised)
         .collect();
 
-    let charts = charts(&visit, &shell, id, &alerts, (from, to)).await?;
+    let (charts, gaps) = charts(&visit, &shell, id, &alerts, (from, to)).await?;
     let latest = backend.latest(id).await?;
+    let (rates, hourly) = rates(&visit, id, latest.as_ref()).await?;
     let known = latest.as_ref().filter(|_| host.state == HostState::Live);
     let (cpu, memory, disk) = gauges(known);
     let processes = backend.processes(id).await?;
-    let (tone, verdict) = verdict(&shell, &host, &tickets, &alerts);
     let events = backend.events(id, visit.now.minus(EVENTS_SPAN)).await?;
     let records = backend.documents(id).await?;
     let all_parts = parts::of(&visit, id, &records).await?;
+    let (tone, verdict) = verdict(&shell, &host, &tickets, &alerts, &all_parts);
+    let values = latest.as_ref().map_or(&[][..], |tick| &tick.values);
+    let known = Known::new(values, &rates, &hourly, &all_parts);
+    let running = processes.as_ref().map_or(0, |snapshot| snapshot.total);
     let diagnoses = backend.diagnoses(id).await?;
     let hosts = [host.clone()];
     let template = HostPage {
@@ -193,6 +210,8 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         state_key: state_key(host.state),
         verdict,
         tone,
+        watched: seen::watched(&shell, &known, &all_parts, running),
+        unseen: seen::not_observed(&shell, &host, &known, &all_parts, &gaps),
         customer: host.record.customer_name.clone(),
         site: host.record.site_name.clone(),
         seen: host.last_seen_at.or(host.record.last_seen_at).map(|at| shell.ago(at)),
@@ -200,26 +219,36 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         memory: Gauge::new(memory),
         disk_name: disk.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
         disk: Gauge::new(disk.map(|(_, value)| value)),
-        tickets: rows(&shell, &tickets, &hosts),
+        tickets: tickets::rows(&shell, &tickets, &hosts),
         alerts: raised
             .into_iter()
             .map(|alert| AlertRow::new(&shell, alert, &hosts))
             .collect(),
         ranges: RANGES.iter().map(|(name, _)| range_choice(id, name, word)).collect(),
         charts,
-        processes_total: processes.as_ref().map_or(0, |snapshot| snapshot.total),
+        stale: host.state != HostState::Live,
+        sheets: sheets::main(&shell, &known),
+        closing: sheets::closing(&shell, &known, host.clock_offset_ms),
+        processes_total: running,
         processes_at: processes.as_ref().map(|snapshot| shell.exact(snapshot.time)),
         processes: processes
-            .map(|snapshot| snapshot.processes.into_iter().map(process).collect())
+            .map(|snapshot| snapshot.processes.into_iter().map(ProcessRow::new).collect())
             .unwrap_or_default(),
         latest_at: latest.as_ref().map(|tick| shell.exact(tick.time)),
-        latest: latest.map(|tick| latest_rows(&shell, tick)).unwrap_or_default(),
+        latest_total: values.len(),
+        latest: latest.map(|tick| rows::latest(&shell, tick)).unwrap_or_default(),
         facts: facts(&shell, &host),
         events_total: events.len(),
         events: events
             .iter()
+            .take(EVENTS_OPEN)
+            .map(|event| EventRow::new(&shell, event))
+            .collect(),
+        events_folded: events
+            .iter()
             .take(EVENTS_SHOWN)
-            .map(|event| event_row(&shell, event))
+            .skip(EVENTS_OPEN)
+            .map(|event| EventRow::new(&shell, event))
             .collect(),
         tags: host.record.tags,
         parts: ill(&shell, &all_parts),
@@ -243,17 +272,46 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
 fn ill(shell: &Shell, parts: &[Part]) -> Vec<PartRow> {
     let ill = parts.iter().filter(|part| !part.is_well()).take(PARTS_SHOWN);
     ill.map(|part| PartRow {
-        status: shell.word("part", &part.status),
-        tone: match part.status.as_str() {
-            "failed" => "failed",
-            "degraded" => "degraded",
-            _ => "unread",
-        },
-        kind: shell.word("part-type", &part.kind),
+        status: part_words::status(shell, part),
+        tone: part_words::tone(part.health()),
+        kind: part_words::kind(shell, &part.kind),
         id: part.id.clone(),
         reason: part.reason.clone(),
+        details: part_words::details(shell, part, &["uuid", "wwid"]),
     })
     .collect()
+}
+
+/// Rates of counters that the host has, over some minutes and over an hour, up to its newest tick.
+async fn rates(
+    visit: &Visit,
+    host: HostId,
+    latest: Option<&LatestTick>,
+) -> Result<(Vec<AnswerSeries>, Vec<AnswerSeries>), Failure> {
+    let Some(tick) = latest else {
+        return Ok((Vec::new(), Vec::new()));
+    };
+    let has = |metric: &&&str| tick.values.iter().any(|latest| latest.series.name == **metric);
+    let ask = async |metrics: &[&str], span: Duration| {
+        let answers = metrics.iter().filter(has).map(|metric| {
+            let query = MetricQuery {
+                host,
+                metric: (*metric).to_owned(),
+                attributes: Vec::new(),
+                from: tick.time.minus(span),
+                to: tick.time,
+                step: Some(span),
+                aggregate: None,
+            };
+            async move { visit.console.backend.query(&query).await }
+        });
+        let mut series = Vec::new();
+        for answer in join_all(answers).await {
+            series.extend(answer?.series);
+        }
+        Ok::<_, Failure>(series)
+    };
+    Ok((ask(&RATES, RATE_SPAN).await?, ask(&HOURLY, HOUR).await?))
 }
 
 /// Files that changed last.
@@ -281,7 +339,7 @@ async fn charts(
     id: HostId,
     alerts: &[Alert],
     (from, to): (Timestamp, Timestamp),
-) -> Result<Vec<Html>, Failure> {
+) -> Result<(Vec<Html>, Vec<(Timestamp, Timestamp)>), Failure> {
     let rules = visit.console.backend.rules().await?;
     let around = Around {
         from,
@@ -294,66 +352,20 @@ async fn charts(
         .iter()
         .map(|panel| graph::points(visit, id, panel.metric, Vec::new(), (from, to)));
     let mut charts = Vec::with_capacity(PANELS.len());
+    let mut gaps = Vec::new();
     for (panel, answer) in PANELS.iter().zip(join_all(answers).await) {
-        charts.extend(graph::panel(shell, panel, answer?, &around));
+        let answer = answer?;
+        if gaps.is_empty() {
+            gaps.clone_from(&answer.not_observed);
+        }
+        charts.extend(graph::panel(shell, panel, answer, &around));
     }
-    Ok(charts)
-}
-
-fn process(process: Process) -> ProcessRow {
-    ProcessRow {
-        pid: process.pid,
-        name: process.name,
-        user: process.user,
-        cpu: figure(process.cpu_ratio, "1"),
-        // Beyond 2^53 bytes the last digits no longer matter.
-        memory: figure(process.memory_bytes as f64, "By"),
-        state: process.state,
-        command: process.command,
-        zombies: process.zombies,
-    }
-}
-
-fn latest_rows(shell: &Shell, tick: LatestTick) -> Vec<LatestRow> {
-    tick.values
-        .into_iter()
-        .map(|latest| {
-            let pairs: Vec<String> = latest
-                .series
-                .attributes
-                .iter()
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect();
-            LatestRow {
-                meaning: graph::meaning(shell, &latest.series.name),
-                attributes: pairs.join(" "),
-                value: latest
-                    .value
-                    .map_or_else(|| "–".to_owned(), |value| figure(value, &latest.series.unit)),
-                name: latest.series.name.into(),
-            }
-        })
-        .collect()
-}
-
-fn event_row(shell: &Shell, event: &EventRecord) -> EventRow {
-    EventRow {
-        at: shell.exact(event.at),
-        what: shell.event(&event.name),
-        about: event.attributes.values().cloned().collect::<Vec<_>>().join(" "),
-        severity: shell.severity(event.severity),
-        severity_key: event.severity.as_str(),
-        body: event.body.clone(),
-    }
+    Ok((charts, gaps))
 }
 
 fn facts(shell: &Shell, host: &Host) -> Vec<Fact> {
     let record = &host.record;
     let facts = &record.facts;
-    let offset = host
-        .clock_offset_ms
-        .map(|offset| format!("{offset} ms"))
-        .unwrap_or_default();
     let processors = if facts.cpu_count == 0 {
         String::new()
     } else {
@@ -387,7 +399,6 @@ fn facts(shell: &Shell, host: &Host) -> Vec<Fact> {
         ),
         ("fact-agent", facts.agent_version.clone()),
         ("fact-interval", interval),
-        ("fact-offset", offset),
         (
             "fact-enrolled",
             crate::moments::absolute(record.enrolled_at, shell.zone()),
@@ -401,9 +412,6 @@ fn facts(shell: &Shell, host: &Host) -> Vec<Fact> {
     ]
     .into_iter()
     .filter(|(_, value)| !value.trim().is_empty())
-    .map(|(key, value)| Fact {
-        name: shell.word("fact", key.trim_start_matches("fact-")),
-        value,
-    })
+    .map(|(key, value)| Fact::new(shell.word("fact", key.trim_start_matches("fact-")), value))
     .collect()
 }

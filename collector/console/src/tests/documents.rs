@@ -16,11 +16,62 @@ async fn parts_that_are_not_well_stand_on_the_host_page_the_worst_first_and_esca
         .find("Disk &#60;b&#62;sdb")
         .or(page.find("Disk &lt;b&gt;sdb"))
         .unwrap();
-    assert!(failed < page.find("Fan FAN1").unwrap());
+    assert!(failed < page.find("<b>Fan FAN1").unwrap());
     assert!(!page.contains("<b>sdb") && !page.contains("<i>fails"));
     assert!(page.contains("All 3 parts") && page.contains("/etc/hosts") && page.contains("Hardware"));
     let none = room.get("wang", &format!("/hosts/{}", host_id(2)), "en").await.body;
-    assert!(none.contains("No inventory yet.") && !none.contains("Parts that are not well"));
+    assert!(!none.contains("Inventory</h2>") && !none.contains("Parts that are not well"));
+}
+
+#[tokio::test]
+async fn a_host_that_has_something_of_everything_shows_it_in_both_languages_what_is_not_well_first() {
+    let room = Room::new();
+    for (language, member, clock, hung) in [
+        ("en", "Array member md0/sdb1", "synchronized", "does not answer"),
+        (
+            "zh-CN",
+            "\u{9635}\u{5217}\u{6210}\u{5458} md0/sdb1",
+            "\u{5df2}\u{540c}\u{6b65}",
+            "\u{65e0}\u{54cd}\u{5e94}",
+        ),
+    ] {
+        let page = room.get("wang", &format!("/hosts/{}", host_id(3)), language).await.body;
+        for section in [
+            "disks",
+            "volumes",
+            "filesystems",
+            "network",
+            "adapters",
+            "hardware",
+            "units",
+            "groups",
+            "clock",
+            "agent",
+        ] {
+            assert!(page.contains(&format!("<section id=\"{section}\"")), "{section}");
+        }
+        for text in [
+            member,
+            clock,
+            hung,
+            "class=\"unseen hatched\"",
+            "1 / 2",
+            "3 / 4",
+            "10 Gbit/s",
+        ] {
+            assert!(page.contains(text), "{text}");
+        }
+        assert!(
+            page.contains("class=\"verdict wrong\""),
+            "a failed disk is not well although no rule speaks of it"
+        );
+        let disks = page.find("id=\"disks\"").unwrap();
+        let at = |name: &str| page[disks..].find(name).unwrap();
+        assert!(at("<b>sdb</b>") < at("<b>sda</b>"));
+        for list in ["part-type-", "part-detail-", "column-", "sheet-", "watched-", "unseen-"] {
+            assert!(!page.contains(&format!(">{list}")), "{list}: a word is missing");
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,15 +2,17 @@
 
 use super::{
     Moment, Transition,
+    history::cell_of,
     host::Host,
     kept::Kept,
-    life::{Holds, Life, Outcome, Reading},
+    life::{Holds, Life, Outcome, Phase, Reading},
+    memory::Memory,
     speak::About,
     timers::{Slot, Timers},
 };
 use crate::{
-    plan::{Plan, Spot},
-    rule::{Bounds, Check, Rule, RuleSet},
+    plan::{DerivedSpot, NO_CELL, Plan, Spot},
+    rule::{Check, Condition, NONE, Rule, RuleSet},
 };
 use tocsin_vocabulary::{
     HostId, Timestamp,
@@ -22,7 +24,7 @@ struct Pass<'a> {
     id: HostId,
     name: &'a str,
     rules: &'a RuleSet,
-    applies: &'a [bool],
+    choice: &'a [u16],
     plan: &'a Plan,
     kept: &'a mut Kept,
     timers: &'a mut Timers,
@@ -30,8 +32,8 @@ struct Pass<'a> {
     moment: Moment,
     /// Seconds since the counters' last totals.
     elapsed: f64,
-    /// Rates seen so far: all of them are, on each pass.
-    rated: usize,
+    /// Whether everything is looked at.
+    fresh: bool,
 }
 
 /// A cell as the rules see it.
@@ -60,19 +62,21 @@ impl Host {
             id: self.id,
             name: &self.name,
             rules,
-            applies: &self.applies,
+            choice: &self.choice,
             plan: &self.plan,
             kept: &mut self.kept,
             timers,
             out,
             moment: Moment { tick: tick.time, now },
             elapsed: tick.time.since(since).as_secs_f64(),
-            rated: 0,
+            fresh,
         };
         for word in 0..self.plan.words() {
             let known = changed.get(word).copied().unwrap_or(0);
             let changed = if fresh { u64::MAX } else { known };
-            let mut due = self.plan.due(word, changed, pass.kept.awake_cells(word));
+            let mut due = self
+                .plan
+                .due(word, changed, pass.kept.awake_cells(word), pass.kept.still_cells(word));
             while due != 0 {
                 let bit = due.trailing_zeros();
                 due &= due - 1;
@@ -85,6 +89,9 @@ impl Host {
                     cell,
                 });
             }
+        }
+        for (nth, (spot, memory)) in self.plan.derived().iter().zip(&mut self.memories).enumerate() {
+            pass.derived(self.plan.plain() + nth, spot, memory, tick, changed);
         }
     }
 
@@ -106,10 +113,20 @@ impl Host {
             // Of a silent host nothing is known: the next tick decides.
             life.due = None;
         }
-        let outcome = life.elapse(now);
+        let Some(variant) = self.variant(self.plan.rule(at)) else {
+            return;
+        };
+        let rule = rules.at(variant);
+        let outcome = if life.phase == Phase::Raised {
+            Outcome::Nothing
+        } else {
+            life.elapse(now, &rule.levels)
+        };
+        if outcome == Outcome::Raised {
+            life.flapping = self.kept.raised(at, now, rule.flapping);
+        }
         timers.rearm(self.id, Slot::Entry(at), due, life.due);
         self.kept.put(at, self.plan.cell(at), life);
-        let rule = rules.at(self.plan.rule(at));
         let moment = Moment { tick: now, now };
         out.extend(spoken(
             self.id, &self.name, &self.plan, at, rule, outcome, &life, moment,
@@ -137,52 +154,72 @@ impl Seen {
 
 impl Pass<'_> {
     fn cell(&mut self, seen: &Seen) {
-        // Rules on one counter mostly have the same total before.
-        let mut known: Option<(i64, Option<f64>)> = None;
-        for at in seen.spot.entries.clone() {
-            let position = self.plan.rule(at);
-            let check = self.rules.check(position);
-            let rated = self.rated;
-            self.rated += usize::from(check.per.is_some());
-            if !self.applies[position] {
+        let rate = seen.spot.rated.and_then(|place| {
+            let total = seen.total();
+            let before = self.kept.count(place, total);
+            if self.elapsed == 0.0 && !self.fresh && before == total {
+                return None; // the same tick once more
+            }
+            let rate = before.and_then(|before| seen.rate(before, self.elapsed));
+            self.kept.set_still(seen.spot.cell, rate == Some(0.0));
+            Some(rate)
+        });
+        let entries = seen.spot.entries.clone();
+        for (at, position) in entries.clone().zip(self.plan.plain_rules(entries)) {
+            let variant = self.choice[usize::from(*position)];
+            if variant == NONE {
                 continue;
             }
+            let check = self.rules.check(usize::from(variant));
             let awake = self.kept.is_awake(at);
-            let value = if let Some(per) = check.per {
-                let total = seen.total();
-                let before = self.kept.count(rated, total);
-                let stands = total.is_some() && before == total && self.elapsed > 0.0;
-                if stands && !seen.changed && !awake && self.kept.value(at) == Some(0.0) {
-                    continue; // as on the tick before
-                }
-                let rate = before.and_then(|before| match known {
-                    Some((of, rate)) if of == before => rate,
-                    _ => known.insert((before, seen.rate(before, self.elapsed))).1,
-                });
-                rate.map(|rate| rate * per)
-            } else if awake || seen.changed {
-                seen.value
-            } else {
-                continue;
+            let value = match (check.per, rate) {
+                (Some(per), Some(rate)) => rate.map(|rate| rate * per),
+                (None, _) if awake || seen.changed => seen.value,
+                _ => continue,
             };
             let reading = judge(self.kept, at, value, check);
             if awake || matches!(reading, Reading::Holds(_)) {
-                self.live(at, seen.spot.cell, self.rules.at(position), check.bounds, reading);
-            } else {
-                self.kept.set_value(at, value);
+                self.live(at, seen.spot.cell, self.rules.at(usize::from(variant)), reading);
             }
         }
     }
 
-    /// An alert that is not clear, or shall not be, takes a reading.
-    fn live(&mut self, at: usize, cell: usize, rule: &Rule, bounds: Bounds, reading: Reading) {
-        let holds = Holds {
-            raise: rule.hold,
-            clear: rule.clear_hold,
+    /// An entry that looks at several cells, or at what they were.
+    fn derived(&mut self, at: usize, spot: &DerivedSpot, memory: &mut Memory, tick: &Tick, changed: &[u64]) {
+        let variant = self.choice[spot.rule()];
+        if variant == NONE {
+            return;
+        }
+        let awake = self.kept.is_awake(at);
+        let is_changed = |cell: usize| changed.get(cell / 64).is_some_and(|word| word >> (cell % 64) & 1 == 1);
+        if !self.fresh && !awake && !spot.restless && !spot.cells().any(is_changed) {
+            return;
+        }
+        let rule = self.rules.at(usize::from(variant));
+        let Condition::Derived(condition) = &rule.condition else {
+            return;
         };
+        let reading = match memory.look(condition, |operand| cell_of(spot, operand, tick), tick.time) {
+            Reading::Healthy(value) => {
+                self.kept.saw_healthy(at);
+                Reading::Healthy(value)
+            }
+            Reading::Holds(value) if condition.from_healthy && was_always_so(self.kept, at) => Reading::Between(value),
+            reading => reading,
+        };
+        if awake || matches!(reading, Reading::Holds(_)) {
+            self.live(at, NO_CELL, rule, reading);
+        }
+    }
+
+    /// An alert that is not clear, or shall not be, takes a reading.
+    fn live(&mut self, at: usize, cell: usize, rule: &Rule, reading: Reading) {
         let mut life = self.kept.life(at);
         let due = life.due;
-        let outcome = life.read(reading, self.moment, holds, |a, b| bounds.worse(a, b));
+        let outcome = life.read(reading, self.moment, Holds::of(rule), |a, b| rule.worse(a, b));
+        if outcome == Outcome::Raised {
+            life.flapping = self.kept.raised(at, self.moment.now, rule.flapping);
+        }
         self.timers.rearm(self.id, Slot::Entry(at), due, life.due);
         self.kept.put(at, cell, life);
         let said = spoken(self.id, self.name, self.plan, at, rule, outcome, &life, self.moment);
@@ -196,18 +233,24 @@ fn judge(kept: &mut Kept, at: usize, value: Option<f64>, check: &Check) -> Readi
         return Reading::Unknown;
     };
     if check.bounds.healthy(value) {
-        kept.saw_healthy(at);
+        if check.from_healthy {
+            kept.saw_healthy(at);
+        }
         return Reading::Healthy(value);
     }
     if !check.bounds.holds(value) {
         return Reading::Between(value);
     }
-    let was_always_so = check.from_healthy && !kept.was_healthy(at) && !kept.life(at).is_raised();
-    if was_always_so {
+    if check.from_healthy && was_always_so(kept, at) {
         Reading::Between(value)
     } else {
         Reading::Holds(value)
     }
+}
+
+/// Whether an instance was never seen healthy, and nobody knows of an alert.
+fn was_always_so(kept: &Kept, at: usize) -> bool {
+    !kept.was_healthy(at) && !kept.life(at).is_raised()
 }
 
 /// The transition that an outcome makes of an entry's alert, if any.

@@ -1,12 +1,12 @@
 //! One host: the plan that its dictionary asks for, and where each of its alerts stands.
 
 use super::{
-    AlertState, Moment, Phase, Reason, Transition, TransitionKind, kept::Kept, life::Life, silence::Silence,
-    speak::About,
+    AlertState, Moment, Phase, Reason, Transition, TransitionKind, absence::Absence, kept::Kept, life::Life,
+    memory::Memory, occurrence::Occurrence, silence::Silence, speak::About,
 };
 use crate::{
     plan::Plan,
-    rule::{Rule, RuleSet},
+    rule::{NONE, Rule, RuleSet, Who},
 };
 use std::{sync::Arc, time::Duration};
 use tocsin_vocabulary::{Dictionary, HostId, Series, Timestamp};
@@ -27,15 +27,23 @@ pub(super) struct Host {
     pub(super) id: HostId,
     pub(super) name: String,
     pub(super) tags: Vec<String>,
-    /// By rule: whether it looks at this host.
-    pub(super) applies: Vec<bool>,
+    pub(super) groups: Vec<String>,
+    pub(super) customer: String,
+    /// By rule: the variant that looks at this host, or [`NONE`].
+    pub(super) choice: Vec<u16>,
     pub(super) plan: Arc<Plan>,
     /// By entry of the plan.
     pub(super) kept: Kept,
+    /// By derived entry of the plan.
+    pub(super) memories: Vec<Memory>,
     /// Time of the last tick that was looked at: counters' totals are of then.
     pub(super) looked_at: Timestamp,
     pub(super) orphans: Vec<Orphan>,
     pub(super) silences: Vec<Silence>,
+    pub(super) absences: Vec<Absence>,
+    pub(super) occurrences: Vec<Occurrence>,
+    /// When they want to be looked at.
+    pub(super) events_armed: Option<Timestamp>,
     /// Between ticks; `None` while the host is not expected.
     pub(super) interval: Option<Duration>,
     /// When it was last heard, by our clock.
@@ -50,12 +58,18 @@ impl Host {
             id,
             name: id.to_string(),
             tags: Vec::new(),
-            applies: Vec::new(),
+            groups: Vec::new(),
+            customer: String::new(),
+            choice: Vec::new(),
             plan: Arc::default(),
             kept: Kept::default(),
+            memories: Vec::new(),
             looked_at: Timestamp::default(),
             orphans: Vec::new(),
             silences: Vec::new(),
+            absences: Vec::new(),
+            occurrences: Vec::new(),
+            events_armed: None,
             interval: None,
             heard: Timestamp::default(),
             fresh: true,
@@ -66,7 +80,34 @@ impl Host {
     }
 
     pub(super) fn apply(&mut self, rules: &RuleSet) {
-        self.applies = rules.rules().map(|rule| rule.applies(&self.name, &self.tags)).collect();
+        self.choice = rules.choose(&self.who());
+    }
+
+    pub(super) fn who(&self) -> Who<'_> {
+        Who {
+            name: &self.name,
+            tags: &self.tags,
+            groups: &self.groups,
+            customer: &self.customer,
+        }
+    }
+
+    /// The variant of a rule that looks at this host.
+    pub(super) fn variant(&self, rule: usize) -> Option<usize> {
+        self.choice
+            .get(rule)
+            .filter(|variant| **variant != NONE)
+            .map(|variant| usize::from(*variant))
+    }
+
+    /// Whether anything changed.
+    pub(super) fn assign(&mut self, groups: &[String], customer: &str) -> bool {
+        let other = self.groups != groups || self.customer != customer;
+        if other {
+            self.groups = groups.to_vec();
+            customer.clone_into(&mut self.customer);
+        }
+        other
     }
 
     pub(super) fn dictionary(&self) -> Option<&Dictionary> {
@@ -107,7 +148,7 @@ impl Host {
     pub(super) fn states<'a>(&'a self, rules: &'a RuleSet) -> impl Iterator<Item = AlertState> + 'a {
         let entries = self.plan.list().enumerate();
         let entries = entries
-            .filter(|(_, entry)| self.applies[entry.rule])
+            .filter(|(_, entry)| self.variant(entry.rule).is_some())
             .map(move |(at, entry)| self.state(rules.at(entry.rule), &entry.instance(), &self.kept.life(at)));
         entries.chain(self.others(rules, |_| true))
     }
@@ -115,7 +156,10 @@ impl Host {
     /// Where those alerts stand that are not clear: nothing is made of the others, which are nearly all.
     pub(super) fn stirred<'a>(&'a self, rules: &'a RuleSet) -> impl Iterator<Item = AlertState> + 'a {
         let entries = self.kept.awake().filter_map(move |(at, life)| {
-            let entry = self.plan.listed(at).filter(|entry| self.applies[entry.rule])?;
+            let entry = self
+                .plan
+                .listed(at)
+                .filter(|entry| self.variant(entry.rule).is_some())?;
             Some(self.state(rules.at(entry.rule), &entry.instance(), life))
         });
         entries.chain(self.others(rules, |life| life.phase != Phase::Clear))
@@ -129,7 +173,12 @@ impl Host {
             Some(self.state(rule, &orphan.instance, &orphan.life))
         });
         let silences = self.silences.iter().filter(move |one| wanted(&one.life));
-        orphans.chain(silences.map(move |one| self.state(rules.at(one.rule), "", &one.life)))
+        let silences = silences.map(move |one| self.state(rules.at(one.rule), "", &one.life));
+        let absences = self.absences.iter().filter(move |one| wanted(&one.life));
+        let absences = absences.map(move |one| self.state(rules.at(one.rule), &one.instance, &one.life));
+        let occurrences = self.occurrences.iter().filter(move |one| wanted(&one.life));
+        let occurrences = occurrences.map(move |one| self.state(rules.at(one.rule), &one.instance, &one.life));
+        orphans.chain(silences).chain(absences).chain(occurrences)
     }
 
     fn state(&self, rule: &Rule, instance: &str, life: &Life) -> AlertState {
@@ -158,6 +207,7 @@ impl Orphan {
         reason: Reason,
         now: Timestamp,
     ) -> Option<Transition> {
+        // The rule's own words: an override changes none of them.
         let about = About {
             rule: rules.get(&self.rule)?,
             host,

@@ -1,7 +1,13 @@
-//! What is kept for the entries of one host's plan: a value and a bit while all is well, the whole life of an alert
+//! What is kept for the entries of one host's plan: a counter's total and a bit while all is well, the whole life of an alert
 //! only while it is not clear.
 
-use super::life::{Life, Phase};
+use super::{
+    flaps::Flaps,
+    life::{Life, Phase},
+    memory::Memory,
+};
+use crate::rule::Flapping;
+use tocsin_vocabulary::Timestamp;
 
 /// Bits in one word of a bitmap.
 const WORD: usize = 64;
@@ -10,26 +16,33 @@ const WORD: usize = 64;
 const NO_TOTAL: i64 = i64::MIN;
 
 /// What is kept for one entry, on its way from one plan to another.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) life: Life,
     /// A counter's total on the last tick.
     pub(super) total: Option<i64>,
     /// Whether it was ever seen healthy.
     pub(super) healthy_seen: bool,
+    /// Of a derived entry.
+    pub(super) memory: Option<Memory>,
+    pub(super) flaps: Option<Flaps>,
 }
 
 /// What is kept for all entries of a plan.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// By entry: the last value; NaN, which no value is, when nothing was measured.
-    values: Vec<f64>,
-    /// By entry that compares a rate, in their order: the counter's total on the last tick, [`NO_TOTAL`] without one.
+    /// Number of entries.
+    len: usize,
+    /// By cell, as bits: whether its counter stood still on the last tick, so that its rate is zero until it changes.
+    still: Vec<u64>,
+    /// By cell with an entry that compares a rate: the counter's total on the last tick, [`NO_TOTAL`] without one.
     totals: Vec<i64>,
     /// By entry, as bits: whether it was ever seen healthy.
     healthy: Vec<u64>,
     /// Alerts that are not clear, in the order of entries.
     awake: Vec<Awake>,
+    /// Alerts that were raised lately.
+    flaps: Vec<(usize, Flaps)>,
 }
 
 #[derive(Debug)]
@@ -46,60 +59,72 @@ impl State {
             life,
             total: None,
             healthy_seen: true,
+            memory: None,
+            flaps: None,
         }
     }
 }
 
 impl Kept {
-    /// Room for so many entries, so many of them rates.
-    pub(super) fn with_room(entries: usize, rated: usize) -> Self {
+    /// Room for so many entries, cells with a rate, and words of cells.
+    pub(super) fn with_room(entries: usize, rated: usize, words: usize) -> Self {
         Self {
-            values: Vec::with_capacity(entries),
-            totals: Vec::with_capacity(rated),
+            len: 0,
+            still: vec![0; words],
+            totals: vec![NO_TOTAL; rated],
             healthy: Vec::with_capacity(entries.div_ceil(WORD)),
             awake: Vec::new(),
+            flaps: Vec::new(),
         }
     }
 
-    /// Adds the state of the next entry.
-    pub(super) fn push(&mut self, cell: usize, rated: bool, state: State) {
-        let entry = self.values.len();
+    /// Adds the state of the next entry; `rated` is the place of its cell, if it compares a rate.
+    pub(super) fn push(&mut self, cell: usize, rated: Option<usize>, state: &State) {
+        let entry = self.len;
         if entry.is_multiple_of(WORD) {
             self.healthy.push(0);
         }
-        if rated {
-            self.totals.push(state.total.unwrap_or(NO_TOTAL));
+        if let (Some(rated), Some(total)) = (rated, state.total) {
+            self.totals[rated] = total;
         }
         if state.healthy_seen {
             self.saw_healthy(entry);
         }
-        self.values.push(f64::NAN);
+        self.len += 1;
+        if let Some(flaps) = &state.flaps {
+            self.flaps.push((entry, flaps.clone()));
+        }
         self.put(entry, cell, state.life);
     }
 
     /// Number of entries.
     pub(super) const fn len(&self) -> usize {
-        self.values.len()
+        self.len
     }
 
     /// Where the alert of an entry stands.
     pub(super) fn life(&self, entry: usize) -> Life {
         self.find(entry)
-            .map_or_else(|_| Life::clear_at(self.value(entry)), |at| self.awake[at].life)
+            .map_or_else(|_| Life::default(), |at| self.awake[at].life)
     }
 
-    /// Everything about an entry; `rated` is its place among rates.
+    /// Everything about an entry; `rated` is the place of its cell, if it compares a rate.
     pub(super) fn state(&self, entry: usize, rated: Option<usize>) -> State {
         State {
             life: self.life(entry),
             total: rated.map(|rated| self.totals[rated]).filter(|total| *total != NO_TOTAL),
             healthy_seen: self.was_healthy(entry),
+            memory: None,
+            flaps: self
+                .flaps
+                .iter()
+                .find(|(of, _)| *of == entry)
+                .map(|(_, flaps)| flaps.clone()),
         }
     }
 
     /// Keeps where the alert of an entry on `cell` stands.
     pub(super) fn put(&mut self, entry: usize, cell: usize, life: Life) {
-        self.set_value(entry, life.value);
         match (self.find(entry), life.phase) {
             (Ok(at), Phase::Clear) => {
                 self.awake.remove(at);
@@ -111,6 +136,17 @@ impl Kept {
         if self.awake.is_empty() {
             self.awake = Vec::new();
         }
+    }
+
+    /// The alert of an entry is raised; whether it is flapping.
+    pub(super) fn raised(&mut self, entry: usize, now: Timestamp, rule: Option<Flapping>) -> bool {
+        self.flaps.retain(|(of, flaps)| *of == entry || !flaps.is_stale(now));
+        let at = self.flaps.iter().position(|(of, _)| *of == entry);
+        let at = at.unwrap_or_else(|| {
+            self.flaps.push((entry, Flaps::default()));
+            self.flaps.len() - 1
+        });
+        self.flaps[at].1.raised(now, rule)
     }
 
     /// Whether no alert is anything but clear.
@@ -140,12 +176,17 @@ impl Kept {
         self.awake.iter().map(|one| (one.entry, &one.life))
     }
 
-    pub(super) fn set_value(&mut self, entry: usize, value: Option<f64>) {
-        self.values[entry] = value.unwrap_or(f64::NAN);
+    /// Which of the 64 cells of a word are counters that stood still.
+    pub(super) fn still_cells(&self, word: usize) -> u64 {
+        self.still[word]
     }
 
-    pub(super) fn value(&self, entry: usize) -> Option<f64> {
-        Some(self.values[entry]).filter(|value| !value.is_nan())
+    /// Keeps whether a counter stands still.
+    pub(super) fn set_still(&mut self, cell: usize, is_still: bool) {
+        let (word, bit) = (&mut self.still[cell / WORD], 1 << (cell % WORD));
+        if (*word & bit != 0) != is_still {
+            *word ^= bit;
+        }
     }
 
     /// Keeps the total of a rate, if there is one; answers the one before, if there was.

@@ -1,5 +1,6 @@
 //! One alert's state machine: readings and time in, outcome out. The crate's face tells it in prose.
 
+use crate::rule::{LEVELS_MAX, Level, Rule};
 use std::time::Duration;
 use tocsin_vocabulary::Timestamp;
 
@@ -50,7 +51,7 @@ impl Phase {
     }
 }
 
-/// What a value means to a rule.
+/// What a value means to a rule. The value of a derived condition may be unknown, and is NaN then.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Reading {
     Holds(f64),
@@ -61,11 +62,25 @@ pub(crate) enum Reading {
     Unknown,
 }
 
+impl Reading {
+    pub(crate) fn value(self) -> Option<f64> {
+        match self {
+            Self::Holds(value) | Self::Between(value) | Self::Healthy(value) => Some(value),
+            Self::Unknown => None,
+        }
+        .filter(|value| !value.is_nan())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Nothing,
     Raised,
     Updated,
+    /// Its level is worse, or milder.
+    Graded {
+        worse: bool,
+    },
     Cleared,
 }
 
@@ -78,11 +93,25 @@ pub(crate) struct Moment {
     pub(crate) now: Timestamp,
 }
 
-/// How long a rule waits.
+/// How long a rule waits, and when it is worse.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Holds {
+pub(crate) struct Holds<'a> {
     pub(crate) raise: Duration,
     pub(crate) clear: Duration,
+    /// In place of `clear` while it flaps, if that is longer.
+    pub(crate) calm: Duration,
+    pub(crate) levels: &'a [Level],
+}
+
+impl<'a> Holds<'a> {
+    pub(crate) fn of(rule: &'a Rule) -> Self {
+        Self {
+            raise: rule.hold,
+            clear: rule.clear_hold,
+            calm: rule.flapping.map_or(Duration::ZERO, |flapping| flapping.calm),
+            levels: &rule.levels,
+        }
+    }
 }
 
 /// One alert.
@@ -98,28 +127,39 @@ pub(crate) struct Life {
     pub(crate) value: Option<f64>,
     pub(crate) worst: Option<f64>,
     pub(crate) ticks: u32,
+    /// How bad: 0 as the rule says, else one of its levels from 1.
+    pub(crate) level: u8,
+    /// The worst of its levels so far.
+    pub(crate) worst_level: u8,
+    /// Whether it comes and goes.
+    pub(crate) flapping: bool,
+    /// By level: since when its threshold is passed; tick time.
+    passed: [Option<Timestamp>; LEVELS_MAX],
+    /// As `began`, in our time as far as is known.
+    began_here: Timestamp,
     told_at: Timestamp,
     told: Option<f64>,
 }
 
 impl Life {
     /// One that was raised before this engine began.
-    pub(crate) fn restored(began: Timestamp, value: Option<f64>, now: Timestamp) -> Self {
+    pub(crate) fn restored(began: Timestamp, value: Option<f64>, level: u8, now: Timestamp) -> Self {
+        let mut passed = [None; LEVELS_MAX];
+        passed
+            .iter_mut()
+            .take(usize::from(level))
+            .for_each(|since| *since = Some(began));
         Self {
             phase: Phase::Raised,
+            level,
+            worst_level: level,
+            passed,
+            began_here: began.min(now),
             began,
             ended: began,
             worst: value,
             told_at: now,
             told: value,
-            ..Self::default()
-        }
-    }
-
-    /// One that is clear, and the last value.
-    pub(crate) fn clear_at(value: Option<f64>) -> Self {
-        Self {
-            value,
             ..Self::default()
         }
     }
@@ -138,16 +178,37 @@ impl Life {
         &mut self,
         reading: Reading,
         moment: Moment,
-        holds: Holds,
+        holds: Holds<'_>,
         worse: impl Fn(f64, f64) -> f64,
     ) -> Outcome {
-        self.value = match reading {
-            Reading::Holds(value) | Reading::Between(value) | Reading::Healthy(value) => Some(value),
-            Reading::Unknown => None,
+        let (was_raised, level) = (self.is_raised(), self.level);
+        let outcome = self.step(reading, moment, holds, worse);
+        if holds.levels.is_empty() || self.phase == Phase::Clear || matches!(reading, Reading::Healthy(_)) {
+            return outcome;
+        }
+        // The agent's clock may jump forward; ours says whether that time really passed.
+        let here = moment.now.since(self.began_here).saturating_add(AHEAD_MAX);
+        let lasted = moment.tick.since(self.began).min(here);
+        self.grade(holds.levels, self.value, moment.tick, lasted);
+        if was_raised {
+            self.graded(level, moment.now, outcome)
+        } else {
+            outcome
+        }
+    }
+
+    fn step(&mut self, reading: Reading, moment: Moment, holds: Holds<'_>, worse: impl Fn(f64, f64) -> f64) -> Outcome {
+        self.value = reading.value();
+        let clear = if self.flapping {
+            holds.clear.max(holds.calm)
+        } else {
+            holds.clear
         };
         match (self.phase, reading) {
             (Phase::Clear, Reading::Holds(value)) => {
-                (self.began, self.worst, self.ticks) = (moment.tick, Some(value), 1);
+                (self.began, self.worst, self.ticks) = (moment.tick, Some(value).filter(|value| !value.is_nan()), 1);
+                (self.level, self.worst_level, self.flapping) = (0, 0, false);
+                (self.passed, self.began_here) = ([None; LEVELS_MAX], moment.tick.min(moment.now));
                 self.phase = Phase::Pending;
                 self.due = Some(moment.now.plus(holds.raise).plus(GRACE));
                 self.raise_after(holds.raise, moment)
@@ -165,12 +226,12 @@ impl Life {
             (Phase::Raised, Reading::Healthy(_)) => {
                 self.ended = moment.tick;
                 self.phase = Phase::Clearing;
-                self.due = Some(moment.now.plus(holds.clear).plus(GRACE));
-                self.clear_after(holds.clear, moment)
+                self.due = Some(moment.now.plus(clear).plus(GRACE));
+                self.clear_after(clear, moment)
             }
             (Phase::Clearing, Reading::Healthy(_)) => {
                 self.ended = self.ended.min(moment.tick);
-                self.clear_after(holds.clear, moment)
+                self.clear_after(clear, moment)
             }
             (Phase::Raised | Phase::Clearing, _) => {
                 (self.phase, self.due) = (Phase::Raised, None);
@@ -183,7 +244,12 @@ impl Life {
     }
 
     /// A timer looks: nothing was read meanwhile that changed the state.
-    pub(crate) fn elapse(&mut self, now: Timestamp) -> Outcome {
+    pub(crate) fn elapse(&mut self, now: Timestamp, levels: &[Level]) -> Outcome {
+        if self.phase == Phase::Raised {
+            let level = self.level;
+            self.grade(levels, None, now, now.since(self.began_here));
+            return self.graded(level, now, Outcome::Nothing);
+        }
         if self.due.is_none_or(|due| due > now) {
             return Outcome::Nothing;
         }
@@ -192,6 +258,43 @@ impl Life {
             Phase::Pending => self.raise(now),
             Phase::Clearing => self.clear(),
             Phase::Clear | Phase::Raised => Outcome::Nothing,
+        }
+    }
+
+    /// When the next level is reached by time alone, in our time.
+    pub(crate) fn next_level(&self, levels: &[Level]) -> Option<Timestamp> {
+        let further = levels.get(usize::from(self.level)..)?;
+        let after = further.iter().filter_map(|level| level.after).min()?;
+        Some(self.began_here.plus(after))
+    }
+
+    /// Finds the level. A threshold once passed counts until the value is beyond its clear threshold.
+    fn grade(&mut self, levels: &[Level], value: Option<f64>, tick: Timestamp, lasted: Duration) {
+        let mut reached = 0;
+        for ((number, level), passed) in (1_u8..).zip(levels).zip(&mut self.passed) {
+            if let (Some(bounds), Some(value)) = (level.bounds, value) {
+                if bounds.holds(value) {
+                    *passed = Some(passed.map_or(tick, |since| since.min(tick)));
+                } else if bounds.healthy(value) || self.level < number {
+                    *passed = None;
+                }
+            }
+            let by_value = passed.is_some_and(|since| self.level >= number || tick.since(since) >= level.hold);
+            if by_value || level.after.is_some_and(|after| lasted >= after) {
+                reached = number;
+            }
+        }
+        self.level = reached;
+        self.worst_level = self.worst_level.max(reached);
+    }
+
+    fn graded(&mut self, before: u8, now: Timestamp, outcome: Outcome) -> Outcome {
+        if self.level == before {
+            return outcome;
+        }
+        (self.told_at, self.told) = (now, self.last());
+        Outcome::Graded {
+            worse: self.level > before,
         }
     }
 
@@ -233,7 +336,9 @@ impl Life {
     }
 
     fn saw(&mut self, value: f64, worse: impl Fn(f64, f64) -> f64) {
-        self.worst = Some(self.worst.map_or(value, |worst| worse(worst, value)));
+        if !value.is_nan() {
+            self.worst = Some(self.worst.map_or(value, |worst| worse(worst, value)));
+        }
         self.ticks = self.ticks.saturating_add(1);
     }
 

@@ -4,12 +4,14 @@ use super::{
     Moment, Reason, Transition, TransitionKind, VANISHED_AFTER,
     host::{Host, Orphan},
     kept::{Kept, State},
+    life::Life,
+    memory::Memory,
     speak::About,
     timers::{Slot, Timers},
 };
 use crate::{
     plan::Plan,
-    rule::{Rule, RuleSet},
+    rule::{Condition, NONE, Rule, RuleSet},
 };
 use std::{collections::HashMap, sync::Arc};
 use tocsin_vocabulary::{Series, Timestamp};
@@ -35,6 +37,7 @@ impl Host {
     ) {
         let edited = !std::ptr::eq(old, new);
         let mut moved = self.take_states(old, timers);
+        let before = std::mem::take(&mut self.choice);
         self.apply(new);
         self.plan = plan;
         self.fresh = true;
@@ -47,7 +50,7 @@ impl Host {
         for ((rule, instance), kept) in left {
             let reason = match new.position(&rule) {
                 None => Some(Reason::RuleChanged),
-                Some(at) if !self.applies[at] => Some(Reason::NotApplicable),
+                Some(at) if self.variant(at).is_none() => Some(Reason::NotApplicable),
                 // It was in the plan, and the same dictionary under other rules no longer has it there.
                 Some(_) if edited && kept.due.is_none() && self.dictionary().is_some() => Some(Reason::RuleChanged),
                 Some(_) => None,
@@ -70,44 +73,69 @@ impl Host {
             self.orphans.push(orphan);
         }
         self.rebuild_silences(old, new, timers, now, out);
+        self.rebuild_absences(old, new, now, out);
+        self.rebuild_occurrences(old, new, timers, now, out);
+        self.reword(old, new, &before, now, out);
     }
 
     /// Gives every entry of the plan what was kept for it.
     fn settle(&mut self, rules: &RuleSet, moved: &mut HashMap<(String, String), Moved>, timers: &mut Timers) {
-        self.kept = Kept::with_room(self.plan.len(), self.plan.rated());
+        self.kept = Kept::with_room(self.plan.len(), self.plan.rated(), self.plan.words());
+        self.memories = Vec::with_capacity(self.plan.derived().len());
         for (at, entry) in self.plan.list().enumerate() {
-            let state = if self.applies[entry.rule] && !moved.is_empty() {
-                let found = moved.remove(&(rules.at(entry.rule).name.clone(), entry.instance()));
+            let rule = rules.at(entry.rule);
+            let mut state = if self.variant(entry.rule).is_some() && !moved.is_empty() {
+                let found = moved.remove(&(rule.name.clone(), entry.instance()));
                 found.map(|moved| moved.state).unwrap_or_default()
             } else {
                 State::default()
             };
             timers.rearm(self.id, Slot::Entry(at), None, state.life.due);
-            self.kept.push(entry.cell, rules.check(entry.rule).per.is_some(), state);
+            let rated = rules
+                .check(entry.rule)
+                .per
+                .and_then(|_| self.plan.rated_place(entry.cell));
+            self.kept.push(entry.cell, rated, &state);
+            if let Condition::Derived(condition) = &rule.condition {
+                let memory = state.memory.take().filter(|memory| memory.fits(condition));
+                self.memories.push(memory.unwrap_or_else(|| Memory::of(condition)));
+            }
         }
     }
 
-    /// Tells of raised alerts whose rule was edited.
-    pub(super) fn reword(&self, old: &RuleSet, new: &RuleSet, now: Timestamp, out: &mut Vec<Transition>) {
+    /// Tells of raised alerts whose rule says something else than `before`, the choice among the old rules.
+    fn reword(&self, old: &RuleSet, new: &RuleSet, before: &[u16], now: Timestamp, out: &mut Vec<Transition>) {
+        if std::ptr::eq(old, new) && before == self.choice {
+            return;
+        }
         let moment = Moment { tick: now, now };
-        let edited = |rule: &Rule| old.get(&rule.name).is_some_and(|before| !same_words(before, rule));
+        let reworded = |rule: usize, life: &Life| {
+            let after = new.at(self.variant(rule)?);
+            let was = usize::from(*before.get(old.position(&after.name)?).filter(|was| **was != NONE)?);
+            (!same_words(old.at(was), after, life.level)).then_some(after)
+        };
         let entries = self.kept.awake().filter_map(|(at, life)| {
             let entry = self.plan.listed(at)?;
-            Some((new.at(entry.rule), entry.instance(), Some(entry.series), life))
+            Some((entry.rule, entry.instance(), Some(entry.series), life))
         });
         let silences = self.silences.iter();
-        let silences = silences.map(|one| (new.at(one.rule), String::new(), None, &one.life));
-        for (rule, instance, series, life) in entries.chain(silences) {
-            if life.is_raised() && edited(rule) {
-                let about = About {
-                    rule,
-                    host: self.id,
-                    name: &self.name,
-                    instance: &instance,
-                    series,
-                };
-                out.push(about.say(TransitionKind::Updated, Reason::RuleChanged, life, moment));
-            }
+        let silences = silences.map(|one| (one.rule, String::new(), None, &one.life));
+        let absences = self.absences.iter();
+        let absences = absences.map(|one| (one.rule, one.instance.clone(), one.series.as_deref(), &one.life));
+        let occurrences = self.occurrences.iter();
+        let occurrences = occurrences.map(|one| (one.rule, one.instance.clone(), one.series.as_deref(), &one.life));
+        for (rule, instance, series, life) in entries.chain(silences).chain(absences).chain(occurrences) {
+            let Some(rule) = reworded(rule, life).filter(|_| life.is_raised()) else {
+                continue;
+            };
+            let about = About {
+                rule,
+                host: self.id,
+                name: &self.name,
+                instance: &instance,
+                series,
+            };
+            out.push(about.say(TransitionKind::Updated, Reason::RuleChanged, life, moment));
         }
     }
 
@@ -128,6 +156,8 @@ impl Host {
                 out.extend(orphan.cleared(rules, self.id, &self.name, Reason::Forgotten, now));
             }
         }
+        self.dismiss_absences(rules, now, out);
+        self.dismiss_occurrences(rules, timers, now, out);
         let moment = Moment { tick: now, now };
         for (at, silence) in self.silences.iter().enumerate() {
             timers.rearm(self.id, Slot::Silence(at), silence.armed, None);
@@ -149,12 +179,17 @@ impl Host {
     fn take_states(&mut self, rules: &RuleSet, timers: &mut Timers) -> HashMap<(String, String), Moved> {
         let mut moved = HashMap::new();
         let kept = std::mem::take(&mut self.kept);
-        let mut rated = 0;
+        let mut memories = std::mem::take(&mut self.memories);
         for (at, entry) in self.plan.list().enumerate().take(kept.len()) {
-            let is_rated = rules.check(entry.rule).per.is_some();
-            let place = is_rated.then_some(rated);
-            rated += usize::from(is_rated);
-            let state = kept.state(at, place);
+            let place = rules
+                .check(entry.rule)
+                .per
+                .and_then(|_| self.plan.rated_place(entry.cell));
+            let mut state = kept.state(at, place);
+            state.memory = at
+                .checked_sub(self.plan.plain())
+                .and_then(|nth| memories.get_mut(nth))
+                .map(std::mem::take);
             timers.rearm(self.id, Slot::Entry(at), state.life.due, None);
             let series = state.life.is_raised().then(|| Arc::new(entry.series.clone()));
             let due = None;
@@ -186,7 +221,7 @@ impl Host {
             let rule = old.at(before.rule);
             let place = new.position(&rule.name);
             if let Some(silence) = silences.iter_mut().find(|silence| Some(silence.rule) == place) {
-                silence.life = before.life;
+                (silence.life, silence.flaps) = (before.life, before.flaps);
             } else if before.life.is_raised() {
                 let reason = if place.is_none() {
                     Reason::RuleChanged
@@ -208,6 +243,7 @@ impl Host {
     }
 }
 
-fn same_words(a: &Rule, b: &Rule) -> bool {
-    (a.severity, a.action, a.drill, &a.title, &a.remedy) == (b.severity, b.action, b.drill, &b.title, &b.remedy)
+fn same_words(a: &Rule, b: &Rule, level: u8) -> bool {
+    (a.severity_at(level), a.action_at(level), a.drill) == (b.severity_at(level), b.action_at(level), b.drill)
+        && (&a.title, &a.remedy) == (&b.title, &b.remedy)
 }

@@ -5,12 +5,13 @@
 
 use super::{
     Moment, Transition,
+    flaps::Flaps,
     host::Host,
-    life::{Holds, Life, Phase, Reading},
+    life::{Holds, Life, Outcome, Phase, Reading},
     speak::About,
     timers::{Slot, Timers},
 };
-use crate::rule::{Condition, Rule, RuleSet};
+use crate::rule::{Condition, NONE, Rule, RuleSet};
 use std::time::Duration;
 use tocsin_vocabulary::Timestamp;
 
@@ -24,6 +25,7 @@ pub(super) struct Silence {
     pub(super) rule: usize,
     pub(super) life: Life,
     pub(super) armed: Option<Timestamp>,
+    pub(super) flaps: Flaps,
 }
 
 impl Host {
@@ -31,11 +33,12 @@ impl Host {
     pub(super) fn silences_of(&self, rules: &RuleSet) -> Vec<Silence> {
         let rules = rules.rules().enumerate();
         rules
-            .filter(|(at, rule)| matches!(rule.condition, Condition::NoData(_)) && self.applies[*at])
+            .filter(|(at, rule)| matches!(rule.condition, Condition::NoData(_)) && self.variant(*at).is_some())
             .map(|(rule, _)| Silence {
                 rule,
                 life: Life::default(),
                 armed: None,
+                flaps: Flaps::default(),
             })
             .collect()
     }
@@ -61,6 +64,7 @@ impl Host {
                 rule,
                 life,
                 armed: None,
+                flaps: Flaps::default(),
             });
         }
     }
@@ -69,7 +73,7 @@ impl Host {
     pub(super) fn arm_silences(&mut self, rules: &RuleSet, timers: &mut Timers) {
         let (heard, interval) = (self.heard, self.interval);
         for (at, silence) in self.silences.iter_mut().enumerate() {
-            let next = silence.next(rules.at(silence.rule), heard, interval);
+            let next = silence.next(rules.at(chosen(&self.choice, silence.rule)), heard, interval);
             timers.rearm(self.id, Slot::Silence(at), silence.armed, next);
             silence.armed = next;
         }
@@ -82,11 +86,8 @@ impl Host {
         }
         let moment = Moment { tick: now, now };
         for silence in &mut self.silences {
-            let rule = rules.at(silence.rule);
-            let holds = Holds {
-                raise: Duration::ZERO,
-                clear: rule.clear_hold,
-            };
+            let rule = rules.at(chosen(&self.choice, silence.rule));
+            let holds = Holds::of(rule);
             let outcome = silence.life.read(Reading::Healthy(0.0), moment, holds, f64::max);
             let about = About {
                 rule,
@@ -114,23 +115,23 @@ impl Host {
             return;
         };
         silence.armed = None;
-        let rule = rules.at(silence.rule);
+        let rule = rules.at(chosen(&self.choice, silence.rule));
         let silent = deadline(rule, heard, interval).is_some_and(|deadline| deadline <= now);
-        let (outcome, moment) = if silent {
+        let (outcome, moment) = if silent && silence.life.phase != Phase::Raised {
             // What we know ends with the last sign of life.
             let moment = Moment { tick: heard, now };
-            let holds = Holds {
-                raise: Duration::ZERO,
-                clear: rule.clear_hold,
-            };
+            let holds = Holds::of(rule);
             let reading = Reading::Holds(now.since(heard).as_secs_f64());
             (
                 silence.life.read(reading, moment, holds, f64::max),
                 Moment { tick: now, now },
             )
         } else {
-            (silence.life.elapse(now), Moment { tick: now, now })
+            (silence.life.elapse(now, &rule.levels), Moment { tick: now, now })
         };
+        if outcome == Outcome::Raised {
+            silence.life.flapping = silence.flaps.raised(now, rule.flapping);
+        }
         let about = About {
             rule,
             host: self.id,
@@ -149,10 +150,16 @@ impl Silence {
         let deadline = deadline(rule, heard, interval)?;
         match self.life.phase {
             Phase::Clear | Phase::Pending => Some(deadline),
-            Phase::Raised => None,
+            Phase::Raised => self.life.next_level(&rule.levels),
             Phase::Clearing => Some(self.life.due.map_or(deadline, |due| due.min(deadline))),
         }
     }
+}
+
+/// The variant of a rule that counts for a host; the rule itself if none does and an alert is left of it.
+fn chosen(choice: &[u16], rule: usize) -> usize {
+    let variant = choice.get(rule).filter(|variant| **variant != NONE);
+    variant.map_or(rule, |variant| usize::from(*variant))
 }
 
 fn deadline(rule: &Rule, heard: Timestamp, interval: Option<Duration>) -> Option<Timestamp> {

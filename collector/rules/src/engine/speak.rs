@@ -5,12 +5,12 @@ use super::{
     life::{Life, Moment, Outcome},
 };
 use crate::{
-    rule::{Action, Condition, Rule},
+    rule::{Action, Bounds, Condition, DerivedCondition, Measure, Rule, Test},
     template::{self, Facts},
     transition::{Evidence, Reason, Transition, TransitionKind},
 };
 use std::time::Duration;
-use tocsin_vocabulary::{HostId, Series, Severity, Text, Timestamp, time::format_duration};
+use tocsin_vocabulary::{HostId, Series, Severity, Text, Timestamp};
 
 /// Whom and what a transition is about.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,10 @@ impl About<'_> {
             Outcome::Nothing => None,
             Outcome::Raised => Some(self.say(TransitionKind::Raised, Reason::Holds, life, moment)),
             Outcome::Updated => Some(self.say(TransitionKind::Updated, Reason::Holds, life, moment)),
+            Outcome::Graded { worse } => {
+                let reason = if worse { Reason::Worsened } else { Reason::Eased };
+                Some(self.say(TransitionKind::Updated, reason, life, moment))
+            }
             Outcome::Cleared => Some(self.say(TransitionKind::Cleared, Reason::Recovered, life, moment)),
         }
     }
@@ -41,10 +45,7 @@ impl About<'_> {
             instance,
             series,
         } = self;
-        let threshold = match &rule.condition {
-            Condition::Metric(condition) => condition.bounds.threshold(),
-            Condition::NoData(after) => after.as_secs_f64(),
-        };
+        let threshold = threshold(rule, life.level);
         let value = life.last();
         let shown_value = value.map_or_else(|| "?".to_owned(), |value| shown(rule, value));
         let shown_threshold = shown(rule, threshold);
@@ -60,10 +61,12 @@ impl About<'_> {
             rule: rule.name.clone(),
             host,
             instance: instance.to_owned(),
-            severity: rule.severity,
-            action: rule.action,
+            severity: rule.severity_at(life.level),
+            action: rule.action_at(life.level),
             title: rule.title_template.fill(facts),
             remedy: rule.remedy_template.fill(facts),
+            knowledge: rule.knowledge.clone(),
+            auto_close: rule.auto_close && rule.severity_at(life.worst_level) <= Severity::Minor,
             metric: rule.metric().to_owned(),
             value,
             threshold,
@@ -80,18 +83,71 @@ impl About<'_> {
                 decided: moment.now,
                 worst: life.worst,
                 ticks: life.ticks,
+                flapping: life.flapping,
+                late: false,
             },
         }
+    }
+}
+
+/// The threshold that an alert of a level has passed.
+fn threshold(rule: &Rule, level: u8) -> f64 {
+    let of_level = rule.level(level).and_then(|level| level.bounds);
+    match (&rule.condition, of_level.or_else(|| rule.bounds())) {
+        (Condition::NoData(after), _) => after.as_secs_f64(),
+        (Condition::Event(condition), _) => f64::from(condition.count),
+        (Condition::Absent(_), _) => rule.hold.as_secs_f64(),
+        (_, bounds) => bounds.map_or(0.0, Bounds::threshold),
     }
 }
 
 fn shown(rule: &Rule, value: f64) -> String {
     match &rule.condition {
         Condition::Metric(condition) => template::figure(value, condition.metric, condition.per),
+        Condition::Derived(condition) => shown_of(condition, value),
         // Whole seconds: nobody counts a silence in milliseconds.
-        Condition::NoData(_) => Duration::try_from_secs_f64(value.round())
-            .map(format_duration)
-            .unwrap_or_default(),
+        Condition::NoData(_) | Condition::Absent(_) => span(value),
+        Condition::Event(_) => template::number(value),
+    }
+}
+
+/// The first comparison's value as people read it.
+fn shown_of(condition: &DerivedCondition, value: f64) -> String {
+    let Some(Test { measure, unit, .. }) = condition.tests.first() else {
+        return String::new();
+    };
+    match measure {
+        _ if measure.is_time() => span(value),
+        Measure::Baseline { .. } => format!("{}×", template::number(value)),
+        _ => match (unit, measure.operand().and_then(|at| condition.operands.get(at))) {
+            (Some(unit), _) => template::in_unit(value, unit),
+            (None, Some(operand)) => template::figure(value, operand.metric, operand.per),
+            (None, None) => template::number(value),
+        },
+    }
+}
+
+/// Seconds as people read them: in the two greatest units, for hours are not told by the second.
+fn span(seconds: f64) -> String {
+    let Ok(whole) = Duration::try_from_secs_f64(seconds.round()) else {
+        return String::new();
+    };
+    let mut left = whole.as_secs();
+    let mut words: Vec<String> = Vec::new();
+    for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
+        let count = left / length;
+        left %= length;
+        if count > 0 {
+            words.push(format!("{count}{unit}"));
+        }
+        if words.len() == 2 || (!words.is_empty() && count == 0) {
+            break;
+        }
+    }
+    if words.is_empty() {
+        "0s".to_owned()
+    } else {
+        words.join(" ")
     }
 }
 
@@ -109,6 +165,8 @@ pub(super) fn orphaned(alert: &Restored, now: Timestamp) -> Transition {
             format!("规则 {} 已删除", alert.rule),
         ),
         remedy: Text::default(),
+        knowledge: None,
+        auto_close: false,
         metric: String::new(),
         value: alert.value,
         threshold: 0.0,
@@ -121,6 +179,8 @@ pub(super) fn orphaned(alert: &Restored, now: Timestamp) -> Transition {
             decided: now,
             worst: alert.value,
             ticks: 0,
+            flapping: false,
+            late: false,
         },
     }
 }

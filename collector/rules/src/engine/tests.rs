@@ -1,6 +1,14 @@
 //! The engine as a whole: stories of alerts.
 
+mod absence;
 mod changes;
+mod derived;
+mod events;
+mod flapping;
+mod history;
+mod levels;
+mod ordinary;
+mod overriding;
 mod sparse;
 mod turns;
 
@@ -160,7 +168,9 @@ fn a_transition_says_who_what_where_when_and_what_was_seen() {
             observed: at(10),
             decided: at(12),
             worst: Some(0.96),
-            ticks: 2
+            ticks: 2,
+            flapping: false,
+            late: false,
         }
     );
 }

@@ -12,6 +12,8 @@ pub(crate) enum Slot {
     Orphans,
     /// A rule about silence: the host is overdue then, or was heard long enough.
     Silence(usize),
+    /// What events raised: it ends by itself, or gets worse.
+    Events,
 }
 
 #[derive(Debug, Default)]

@@ -25,6 +25,17 @@ pub(super) fn line(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
+/// A finite number.
+fn number_of(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .ok()
+            .map(|integer| integer as f64),
+        DeValue::Float(float) => float.as_str().parse::<f64>().ok().filter(|float| float.is_finite()),
+        _ => None,
+    }
+}
+
 impl<'a> Fields<'a> {
     pub(super) const fn new(
         file: &'a str,
@@ -41,6 +52,10 @@ impl<'a> Fields<'a> {
             name: None,
             errors,
         }
+    }
+
+    pub(super) const fn own_table(&self) -> &'a DeTable<'a> {
+        self.table
     }
 
     pub(super) const fn file(&self) -> &'a str {
@@ -92,13 +107,95 @@ impl<'a> Fields<'a> {
                     Some(nearest) => format!("did you mean `{nearest}`?"),
                     None => format!("known here: {}", known.join(", ")),
                 };
+                let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) {
+                    "an"
+                } else {
+                    "a"
+                };
                 self.error_at(
                     key.span().start,
-                    &format!("unknown key `{}` of a {what}", name.escape_debug()),
+                    &format!("unknown key `{}` of {article} {what}", name.escape_debug()),
                     &hint,
                 );
             }
         }
+    }
+
+    /// A table inside this one, with the same file and mistakes.
+    pub(super) fn inner<'b>(&'b mut self, table: &'b DeTable<'b>, start: usize) -> Fields<'b> {
+        Fields {
+            file: self.file,
+            text: self.text,
+            table,
+            start,
+            name: self.name,
+            errors: self.errors,
+        }
+    }
+
+    /// The table at `key`, and where it stands.
+    pub(super) fn table(&mut self, key: &str, example: &str) -> Option<(&'a DeTable<'a>, usize)> {
+        let value = self.get(key)?;
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.wrong_type(key, value, &format!("a table such as {example}"));
+        }
+        Some((table?, value.span().start))
+    }
+
+    /// The tables of the list at `key`, and where they stand.
+    pub(super) fn tables(&mut self, key: &str, example: &str) -> Option<Vec<(&'a DeTable<'a>, usize)>> {
+        let value = self.get(key)?;
+        let Some(list) = value.get_ref().as_array() else {
+            self.wrong_type(key, value, &format!("a list such as {example}"));
+            return None;
+        };
+        let mut tables = Vec::new();
+        for value in list {
+            match value.get_ref().as_table() {
+                Some(table) => tables.push((table, value.span().start)),
+                None => self.wrong_type(key, value, &format!("a list of tables such as {example}")),
+            }
+        }
+        (tables.len() == list.len()).then_some(tables)
+    }
+
+    /// All tables in `table`, by name.
+    pub(super) fn named_tables(
+        &mut self,
+        table: &'a DeTable<'a>,
+        example: &str,
+    ) -> Vec<(&'a str, &'a DeTable<'a>, usize)> {
+        let mut tables = Vec::new();
+        for (key, value) in table {
+            let name: &'a str = key.get_ref().as_ref();
+            match value.get_ref().as_table() {
+                Some(table) => tables.push((name, table, value.span().start)),
+                None => self.wrong_type(name, value, &format!("a table such as {example}")),
+            }
+        }
+        tables
+    }
+
+    /// The numbers of the list at `key`.
+    pub(super) fn numbers(&mut self, key: &str) -> Option<Vec<f64>> {
+        let value = self.get(key)?;
+        let numbers = value
+            .get_ref()
+            .as_array()
+            .and_then(|list| list.iter().map(|value| number_of(value.get_ref())).collect());
+        if numbers.is_none() {
+            self.wrong_type(key, value, "a list of numbers such as [1, 2]");
+        }
+        numbers
+    }
+
+    /// Seconds, as a number or as a duration.
+    pub(super) fn seconds(&mut self, key: &str, max: Duration) -> Option<f64> {
+        if self.get(key)?.get_ref().is_str() {
+            return self.duration(key, max).map(|duration| duration.as_secs_f64());
+        }
+        self.number(key)
     }
 
     fn get(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -181,6 +278,11 @@ impl<'a> Fields<'a> {
         found
     }
 
+    /// Whether `key` is true or false.
+    pub(super) fn is_flag(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|value| value.get_ref().as_bool().is_some())
+    }
+
     pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
         let value = self.get(key)?;
         let flag = value.get_ref().as_bool();
@@ -192,13 +294,7 @@ impl<'a> Fields<'a> {
 
     pub(super) fn number(&mut self, key: &str) -> Option<f64> {
         let value = self.get(key)?;
-        let number = match value.get_ref() {
-            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-                .ok()
-                .map(|integer| integer as f64),
-            DeValue::Float(float) => float.as_str().parse::<f64>().ok().filter(|float| float.is_finite()),
-            _ => None,
-        };
+        let number = number_of(value.get_ref());
         if number.is_none() {
             self.wrong_type(key, value, "a finite number");
         }

@@ -159,6 +159,267 @@ fn impossible_rules_are_refused_with_a_way_out() {
     }
 }
 
+/// A rule about the load with this condition.
+fn about(condition: &str) -> String {
+    format!(
+        r#"
+[[rule]]
+name = "r"
+severity = "warning"
+action = "notify"
+title = {{ en = "{{host}} {{value}}", zh = "{{host}}" }}
+remedy = {{ en = "Look.", zh = "检查。" }}
+{condition}
+"#
+    )
+}
+
+const LOAD: &str = "metric = \"system.cpu.load_average.1m\"\n";
+
+#[test]
+fn what_is_worked_out_of_values_is_read() {
+    for condition in [
+        "avg = \"10m\"\nabove = 1",
+        "min = \"10m\"\nabove = 1",
+        "max = \"10m\"\nbelow = 1",
+        "delta = \"10m\"\nbelow = -1",
+        "quantile = 0.95\nover = \"10m\"\nabove = 1",
+        "change = \"any\"",
+        "change = \"increase\"\nabove = 3\nwithin = \"30m\"",
+        "age = \"value\"\nabove = \"26h\"\nclear_below = \"25h\"",
+        "age = \"change\"\nabove = 60",
+        "in = [1, 2]",
+        "not_in = [0]",
+        "forecast = 1\nover = \"6h\"\nbelow = \"24h\"\nclear_above = \"30h\"",
+        "baseline = \"both\"\nleast = 0.5\nabove = 5",
+        "above = 1\n[[rule.level]]\nseverity = \"critical\"\nabove = 2\n[[rule.level]]\nseverity = \"major\"\nafter = \"1h\"",
+        "above = 1\n[[rule.override]]\nhosts = [\"db-*\"]\nabove = 9\n[[rule.override]]\ntags = \"test\"\noff = true",
+    ] {
+        let text = about(&format!("{LOAD}{condition}"));
+        assert!(
+            RuleSet::parse(&[("a.toml", &text)]).is_ok(),
+            "{condition}: {:#?}",
+            mistakes(&text)
+        );
+    }
+}
+
+#[test]
+fn mistakes_of_what_is_worked_out_are_told_with_line_and_hint() {
+    for (condition, line, message, hint) in [
+        (
+            "avg = \"10m\"\nmax = \"10m\"\nabove = 1",
+            10,
+            "avg and max together",
+            "all = [",
+        ),
+        ("avg = \"10m\"", 8, "no condition", "add `above`"),
+        ("avg = \"0s\"\nabove = 1", 9, "`avg` is no span", "10m"),
+        ("avg = \"30d\"\nabove = 1", 9, "`avg` is too long", "at most 7d"),
+        ("quantile = 0.5\nabove = 1", 9, "`quantile` without `over`", "over ="),
+        (
+            "quantile = 95\nover = \"5m\"\nabove = 1",
+            9,
+            "`quantile` is no share",
+            "0.95",
+        ),
+        (
+            "over = \"5m\"\nabove = 1",
+            9,
+            "`over` without `quantile` or `forecast`",
+            "delete",
+        ),
+        ("change = \"up\"", 9, "`up` is not a word for `change`", "increase"),
+        (
+            "change = \"any\"\nbelow = 1",
+            10,
+            "`below` does not go with `change`",
+            "`above`",
+        ),
+        (
+            "age = \"birth\"\nabove = 1",
+            9,
+            "`birth` is not a word for `age`",
+            "value, change",
+        ),
+        ("in = [1, 99]", 9, "99 is not a state", "from 0 to 63"),
+        ("in = []", 9, "`in` is empty", "[1, 2]"),
+        ("in = 1", 9, "`in` is integer", "correct"),
+        (
+            "in = [1]\nclear_below = 1",
+            10,
+            "`clear_below` beside `in`",
+            "delete it",
+        ),
+        (
+            "forecast = 1\nabove = \"1h\"",
+            10,
+            "`above` does not go with `forecast`",
+            "`below`",
+        ),
+        (
+            "forecast = 1\nover = \"1m\"\nbelow = \"1h\"",
+            10,
+            "`over` is too short",
+            "6h",
+        ),
+        (
+            "baseline = \"both\"\nleast = -1\nabove = 4",
+            10,
+            "`least` is negative",
+            "0 or more",
+        ),
+        ("unit = \"By\"\nabove = 4", 9, "`unit` without `expression`", "delete"),
+        (
+            "above = 1\nexpression = \"a\"",
+            8,
+            "`metric` beside `expression`",
+            "delete one",
+        ),
+        (
+            "above = 1\n[[rule.level]]\nseverity = \"info\"\nabove = 2",
+            11,
+            "not worse than its rule",
+            "mildest",
+        ),
+        (
+            "above = 1\n[[rule.level]]\nseverity = \"major\"\nabove = 0.5",
+            10,
+            "before a milder one",
+            "worse threshold",
+        ),
+        (
+            "above = 1\n[[rule.level]]\nseverity = \"major\"\nbelow = 2",
+            10,
+            "looks the other way",
+            "`above`",
+        ),
+        (
+            "above = 1\n[[rule.level]]\nseverity = \"major\"",
+            10,
+            "a level without a condition",
+            "after",
+        ),
+        (
+            "above = 1\n[[rule.override]]\nabove = 2",
+            10,
+            "nobody in particular",
+            "name hosts",
+        ),
+        (
+            "above = 1\n[[rule.override]]\nhosts = \"a\"",
+            10,
+            "changes nothing",
+            "off = true",
+        ),
+        (
+            "above = 1\n[[rule.override]]\nhosts = \"a\"\nabove = \"2\"",
+            12,
+            "expected a finite number",
+            "correct",
+        ),
+        (
+            "above = 1\n[[rule.override]]\nhost = \"a\"\nabove = 2",
+            11,
+            "unknown key `host`",
+            "`hosts`",
+        ),
+    ] {
+        let found = mistakes(&about(&format!("{LOAD}{condition}")));
+        let fits =
+            |error: &RuleError| error.line == line && error.message.contains(message) && error.hint.contains(hint);
+        assert!(found.iter().any(fits), "{condition}\n{found:#?}");
+    }
+}
+
+#[test]
+fn mistakes_inside_compounds_and_expressions_are_told_where_they_are() {
+    let used = "{ metric = \"system.memory.usage\" }";
+    for (condition, line, message, hint) in [
+        ("all = []".to_owned(), 8, "`all` is empty", "write conditions"),
+        (
+            "all = [\n{ metric = \"system.uptime\" },\n]".to_owned(),
+            9,
+            "no condition",
+            "add `above`",
+        ),
+        (
+            "any = [\n{ metric = \"system.uptime\", abvoe = 1 } ]".to_owned(),
+            9,
+            "unknown key `abvoe`",
+            "`above`",
+        ),
+        (
+            "any = [{ above = 1 }]".to_owned(),
+            8,
+            "no condition",
+            "each condition has one of",
+        ),
+        (
+            "any = [{ not = { metric = \"system.uptme\", above = 1 } }]".to_owned(),
+            8,
+            "unknown metric",
+            "system.uptime",
+        ),
+        (
+            "above = 1\nany = []".to_owned(),
+            8,
+            "`above` beside `any`",
+            "inside `any`",
+        ),
+        ("not = 3".to_owned(), 8, "`not` is integer", "correct"),
+        (
+            "expression = \"a / b\"\nbelow = 1".to_owned(),
+            8,
+            "`series` is missing",
+            "series =",
+        ),
+        (
+            format!("expression = \"a / b\"\nbelow = 1\nseries = {{ a = {used} }}"),
+            8,
+            "`b` is not in `series`",
+            "a",
+        ),
+        (
+            format!("expression = \"a\"\nbelow = 1\nseries = {{ a = {used}, b = {used} }}"),
+            10,
+            "`b` of `series` is not in",
+            "use it",
+        ),
+        (
+            format!("expression = \"a\"\nseries = {{ a = {used} }}"),
+            7,
+            "no condition",
+            "add `above`",
+        ),
+        (
+            format!("expression = \"a\"\nbelow = 1\navg = \"5m\"\nseries = {{ a = {used} }}"),
+            10,
+            "`avg` beside `expression`",
+            "series",
+        ),
+    ] {
+        let found = mistakes(&about(&condition));
+        let fits = |error: &RuleError| error.message.contains(message) && error.hint.contains(hint);
+        let there = |error: &RuleError| fits(error) && (error.line == line || line < 8);
+        assert!(found.iter().any(there), "{condition}\n{found:#?}");
+    }
+}
+
+#[test]
+fn the_rule_that_the_handbook_teaches_has_no_mistake() {
+    for page in [
+        include_str!("../../../console/handbook/en/rules.md"),
+        include_str!("../../../console/handbook/zh-CN/rules.md"),
+    ] {
+        let blocks = page.split("```").skip(1).step_by(2);
+        let taught: Vec<&str> = blocks.filter(|block| block.contains("database-disk-filling")).collect();
+        assert_eq!(taught.len(), 1);
+        let set = RuleSet::parse(&[("handbook.toml", taught[0])]).unwrap_or_else(|errors| panic!("{errors:#?}"));
+        assert_eq!(set.get("database-disk-filling").unwrap().levels.len(), 2);
+    }
+}
+
 #[test]
 fn a_name_in_two_files_is_refused_naming_both() {
     let errors = RuleSet::parse(&[("a.toml", GOOD), ("b.toml", GOOD)]).unwrap_err();

@@ -1,12 +1,12 @@
 //! Documents of the first host: parts, inventory, a file with two versions, and snapshots.
 
-use super::*;
+use super::{rich, *};
 use tocsin_console::backend::Documents;
 use tocsin_desk::record::{DiagnosisRecord, DocumentRecord};
 use tocsin_vocabulary::{DiagnosisId, DocumentId};
 
 const PARTS: &str = r#"[
-    {"type":"disk","id":"sda","status":"ok","reason":"","details":{"model":"ST4000NM"}},
+    {"type":"disk","id":"sda","status":"ok","reason":"","details":{"model":"ST4000NM","device":"sda"}},
     {"type":"disk","id":"<b>sdb</b>","status":"failed","reason":"it says that it <i>fails</i>","details":{}},
     {"type":"fan","id":"FAN1","status":"unread","reason":"permission denied","details":{}}]"#;
 const HARDWARE: &str =
@@ -14,6 +14,8 @@ const HARDWARE: &str =
 const OLD_HOSTS: &str = "127.0.0.1 localhost\n10.0.0.1 db\n";
 const NEW_HOSTS: &str = "127.0.0.1 localhost\n10.0.0.2 db <script>\n";
 
+/// The parts of the rich host.
+const RICH_PARTS: u8 = 9;
 /// Contents by id: the n-th document of the first host.
 const DOCUMENTS: [(u8, &str, &str, &str); 5] = [
     (1, "file", "/etc/hosts", NEW_HOSTS),
@@ -76,6 +78,11 @@ impl Documents for Fake {
         let mut records = all_of(self);
         records.retain(|record| record.host == host && record.kind != "diagnosis");
         records.retain(|record| record.id != DocumentId::from_bytes([0; 16]));
+        if rich::is(host) {
+            let mut parts = record(self, (RICH_PARTS, "parts", "", rich::PARTS));
+            parts.host = host;
+            records.push(parts);
+        }
         Ok(records)
     }
     async fn document_versions(&self, host: HostId, kind: &str, name: &str) -> Result<Vec<DocumentRecord>, Failure> {
@@ -84,10 +91,22 @@ impl Documents for Fake {
         Ok(records)
     }
     async fn document(&self, host: HostId, id: DocumentId) -> Result<Option<(DocumentRecord, Vec<u8>)>, Failure> {
+        if rich::is(host) && id == DocumentId::from_bytes([RICH_PARTS; 16]) {
+            let mut parts = record(self, (RICH_PARTS, "parts", "", rich::PARTS));
+            parts.host = host;
+            return Ok(Some((parts, rich::PARTS.as_bytes().to_vec())));
+        }
         let found = DOCUMENTS
             .iter()
             .find(|(n, ..)| DocumentId::from_bytes([*n; 16]) == id && host == first_host());
-        Ok(found.map(|document| (record(self, *document), document.3.as_bytes().to_vec())))
+        let content = |text: &str| {
+            if self.mended.load(Ordering::Relaxed) {
+                text.replace(r#""status":"failed""#, r#""status":"ok""#)
+            } else {
+                text.to_owned()
+            }
+        };
+        Ok(found.map(|document| (record(self, *document), content(document.3).into_bytes())))
     }
     async fn diagnoses(&self, host: HostId) -> Result<Vec<DiagnosisRecord>, Failure> {
         Ok(Some(snapshot(self))

@@ -1,6 +1,6 @@
 //! Curves, health and rules of the made-up duty room.
 
-use super::*;
+use super::{rich, *};
 
 /// Attributes that a fake host has for a metric: one list per series.
 fn shapes(metric: &str) -> Vec<Vec<(&'static str, &'static str)>> {
@@ -97,6 +97,17 @@ impl Measurements for Fake {
             series: Vec::new(),
             not_observed: vec![gap],
         };
+        let own = rich::LINES
+            .iter()
+            .filter(|_| rich::is(query.host) && shapes(&query.metric).is_empty());
+        for (metric, attributes, value) in own.filter(|(metric, ..)| *metric == query.metric) {
+            let series = series(metric, attributes);
+            answer.series.push(AnswerSeries {
+                unit: format!("{}/s", series.unit),
+                points: vec![(query.from, Some(*value))],
+                series,
+            });
+        }
         for (line, attributes) in shapes(&query.metric).into_iter().enumerate() {
             let series = series(&query.metric, &attributes);
             if !query
@@ -177,9 +188,21 @@ impl Measurements for Fake {
                     value: Some(value(metric, line, host, now, now)),
                 })
         });
+        let own = rich::LINES.iter().filter(|_| rich::is(host));
+        let own = own.map(|(metric, attributes, value)| LatestValue {
+            series: series(metric, attributes),
+            value: Some(*value),
+        });
+        let counters = ["system.disk.io_time", "system.network.io"].iter().flat_map(|metric| {
+            let lines = shapes(metric).into_iter().filter(|_| rich::is(host));
+            lines.map(move |attributes| LatestValue {
+                series: series(metric, &attributes),
+                value: Some(0.0),
+            })
+        });
         Ok(Some(LatestTick {
             time: now,
-            values: values.collect(),
+            values: values.chain(own).chain(counters).collect(),
         }))
     }
     async fn processes(&self, _: HostId) -> Result<Option<Processes>, Failure> {

@@ -3,6 +3,7 @@
 mod documents;
 mod measurements;
 mod records;
+mod rich;
 
 use async_trait::async_trait;
 use std::{
@@ -10,7 +11,7 @@ use std::{
     f64::consts::TAU,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -58,6 +59,8 @@ pub(crate) struct Fake {
     desk: Mutex<Work>,
     doors: Mutex<Doors>,
     changes: broadcast::Sender<Change>,
+    /// The parts of the first host work again.
+    mended: AtomicBool,
 }
 
 #[derive(Default)]
@@ -194,6 +197,7 @@ impl Fake {
             desk: Mutex::default(),
             doors: Mutex::default(),
             changes: broadcast::channel(64).0,
+            mended: AtomicBool::new(false),
         };
         fake.open_tickets();
         fake
@@ -501,6 +505,7 @@ impl Fake {
 
     /// A ticket's alerts clear now, and the desk restores it.
     pub(crate) fn restore(&self, number: u64) {
+        self.mended.store(true, Ordering::Relaxed);
         self.put(number, TicketState::Restored);
         let now = self.now();
         let mut work = lock(&self.desk);

@@ -32,6 +32,7 @@ fn what_was_raised_before_a_restart_is_not_raised_again_and_clears() {
         instance: instance.to_owned(),
         raised_at: at(-500),
         value: Some(0.97),
+        severity: Severity::Critical,
     };
     let mut story = Story::new(&text);
     let alerts = [

@@ -87,9 +87,11 @@ impl Pair {
 
     /// Cells change seldom: only those of a kind that differs from 0 do.
     fn tick(&mut self, dictionary: &Dictionary, kinds: &[u8], now: i64, late: bool) -> Result<(), TestCaseError> {
-        self.last.resize(dictionary.len(), Cell::Scaled(0));
-        let mut changed = vec![0_u64; self.last.len().div_ceil(64)];
-        let mut cells = self.last.clone();
+        // What came late is compared with nothing that was live.
+        let mut last = self.last.clone();
+        last.resize(dictionary.len(), Cell::Scaled(0));
+        let mut changed = vec![0_u64; last.len().div_ceil(64)];
+        let mut cells = last.clone();
         for (at, (cell, series)) in cells.iter_mut().zip(dictionary.series()).enumerate() {
             let kind = kinds.get(at).copied().unwrap_or(0);
             let total = if let Cell::Scaled(total) = *cell { total } else { 0 };
@@ -102,7 +104,7 @@ impl Pair {
                 5 if at % 4 == 0 => Cell::Raw(f64::NAN),
                 _ => *cell,
             };
-            if *cell != self.last[at] {
+            if *cell != last[at] {
                 changed[at / 64] |= 1 << (at % 64);
             }
         }
@@ -126,6 +128,7 @@ impl Pair {
                     instance: state.instance,
                     raised_at: state.since.unwrap_or_default(),
                     value: state.value,
+                    severity: Severity::Critical,
                 })
                 .collect();
             *engine = Engine::new(rules.clone());

@@ -88,7 +88,8 @@ proptest! {
         }
         // However it went, a healthy host has no alert in the end.
         let _ = engine.reload(sets[0].clone(), at(now));
-        for _ in 0..50 {
+        // Longer than an alert that flapped must be calm.
+        for _ in 0..120 {
             now += 10;
             let _ = engine.tick(HOST, &dictionaries[0], &tick(now, &[0.1; 3]), &[7], at(now), false);
             let _ = engine.advance(at(now));
