@@ -1,6 +1,6 @@
 //! The measuring programs do measure; how much is for `BENCHMARKS.md`, not for a story.
 
-use std::{fs::File, process::Command};
+use std::{fs::File, path::Path, process::Command};
 use tocsin_tests::{
     fleet::{model::Model, peer::PeerKind},
     program,
@@ -46,6 +46,15 @@ fn an_agent_is_measured_beside_others_on_a_crowded_host_and_after_many_ticks() {
 fn file_systems_that_hang_cost_a_parked_thread_each_and_no_tick() {
     if !program::is_root() {
         program::skipped("an agent beside file systems that hang", "mounting them takes root");
+        return;
+    }
+    let namespaces = ["--mount", "--pid", "--fork", "--mount-proc", "true"];
+    let allowed = Command::new("unshare").args(namespaces).status();
+    if !Path::new("/dev/fuse").exists() || !allowed.is_ok_and(|status| status.success()) {
+        program::skipped(
+            "an agent beside file systems that hang",
+            "there is no FUSE, or no namespace may be made",
+        );
         return;
     }
     let printed = output("agent-cost", &["hung", "--mounts", "50", "--seconds", "10"]);
