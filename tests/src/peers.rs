@@ -1,4 +1,5 @@
-//! Debian's own `prometheus` and `victoria-metrics`, each with a folder and a free port, asked over HTTP.
+//! Debian's own `prometheus`, `prometheus-alertmanager`, `prometheus-node-exporter` and `victoria-metrics`, each with a
+//! folder and a free port, asked over HTTP.
 
 use crate::{patience::until, program};
 use serde_json::Value;
@@ -17,6 +18,7 @@ pub struct Peer {
     arguments: Vec<String>,
     folder: PathBuf,
     port: u16,
+    ready: &'static str,
     running: Option<program::Running>,
     http: reqwest::Client,
 }
@@ -60,6 +62,42 @@ impl Peer {
         Some(Self::new(program, arguments, folder, port))
     }
 
+    /// A Prometheus Alertmanager with this configuration, alone, not running yet; none where it is not installed, which is
+    /// said.
+    ///
+    /// # Panics
+    /// When it is not installed where it is required.
+    #[must_use]
+    pub fn alertmanager(folder: &Path, config: &str) -> Option<Self> {
+        let program = installed("prometheus-alertmanager")?;
+        std::fs::create_dir_all(folder).expect("a folder");
+        std::fs::write(folder.join("alertmanager.yml"), config).expect("a configuration");
+        let port = free_port();
+        let arguments = vec![
+            format!("--config.file={}", folder.join("alertmanager.yml").display()),
+            format!("--storage.path={}", folder.join("data").display()),
+            format!("--web.listen-address=127.0.0.1:{port}"),
+            "--cluster.listen-address=".to_owned(),
+        ];
+        Some(Self::new(program, arguments, folder, port))
+    }
+
+    /// A node_exporter, not running yet; none where it is not installed, which is said.
+    ///
+    /// # Panics
+    /// When it is not installed where it is required.
+    #[must_use]
+    pub fn node_exporter(folder: &Path) -> Option<Self> {
+        let program = installed("prometheus-node-exporter")?;
+        let port = free_port();
+        let arguments = vec![format!("--web.listen-address=127.0.0.1:{port}")];
+        let ready = "/";
+        Some(Self {
+            ready,
+            ..Self::new(program, arguments, folder, port)
+        })
+    }
+
     fn new(program: PathBuf, arguments: Vec<String>, folder: &Path, port: u16) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         Self {
@@ -67,6 +105,7 @@ impl Peer {
             arguments,
             folder: folder.to_owned(),
             port,
+            ready: "/-/ready",
             running: None,
             http: reqwest::Client::builder().no_proxy().build().expect("an HTTP client"),
         }
@@ -81,7 +120,7 @@ impl Peer {
         command.args(&self.arguments);
         self.running = Some(program::Running::start(&mut command, &self.folder.join("log")));
         until("the other program to answer", async || {
-            let answer = self.http.get(self.url("/-/ready")).send().await.ok()?;
+            let answer = self.http.get(self.url(self.ready)).send().await.ok()?;
             answer.status().is_success().then_some(())
         })
         .await;
