@@ -30,7 +30,7 @@ pub mod usage;
 pub mod verdict;
 
 use member::{Member, Surroundings, Trust};
-use model::Model;
+use model::{Failing, Model};
 use pace::Pace;
 use register::Credentials;
 use std::{sync::Arc, time::Duration};
@@ -74,6 +74,8 @@ pub struct FleetHost {
     pub pace: Pace,
     /// How far it is.
     pub progress: Arc<Progress>,
+    /// From when on it fails.
+    pub failing: Arc<Failing>,
 }
 
 /// A running fleet. Its hosts end when it is dropped.
@@ -115,12 +117,13 @@ impl Fleet {
         for (number, credentials) in credentials.iter().enumerate() {
             let pace = Pace::spread(begin, plan.interval, number, hosts.capacity()).after_backlog(plan.backlog);
             let progress = Arc::new(Progress::default());
+            let machine = model.machine(number as u64);
             hosts.push(FleetHost {
                 id: credentials.host,
                 pace,
                 progress: progress.clone(),
+                failing: machine.failing().clone(),
             });
-            let machine = model.machine(number as u64);
             let member = Member::new(plan.seed ^ number as u64, credentials.clone(), machine, pace, progress);
             tasks.spawn(member.run(surroundings.clone()));
         }

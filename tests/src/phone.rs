@@ -102,6 +102,11 @@ impl Phone {
             .expect("the server runs")
     }
 
+    /// The pages that have arrived and were not looked at yet.
+    pub fn rang(&mut self) -> Vec<Received> {
+        std::iter::from_fn(|| self.received.try_recv().ok()).collect()
+    }
+
     /// Waits for the next page for this reason.
     ///
     /// # Panics

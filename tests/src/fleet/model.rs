@@ -2,10 +2,14 @@
 //!
 //! Four fifths of the series are the same on all hosts and one fifth is of the host's own disks, mounts and network
 //! interfaces. Half of the series stand still, the rest are counters of varying rate and gauges that swing, as they
-//! come in the catalogue: about a quarter each. No value is one that a built-in rule alerts on.
+//! come in the catalogue: about a quarter each. No value is one that a built-in rule alerts on, until a host
+//! [fails](Failing).
 
+mod failing;
 mod made;
 mod replay;
+
+pub use failing::{FAILED, Failing};
 
 use made::Shape;
 use replay::Replay;
@@ -37,6 +41,9 @@ pub struct Machine {
     number: u64,
     dictionary: Dictionary,
     values: Values,
+    failing: Arc<Failing>,
+    /// Where among the cells that of [`PROBE`] is.
+    probe: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -85,10 +92,13 @@ impl Model {
             }
             Source::Replayed(replay) => (replay.dictionary(number), Values::Replayed(replay.clone())),
         };
+        let probe = dictionary.series().position(|series| series.name == PROBE);
         Machine {
             number,
             dictionary,
             values,
+            failing: Arc::default(),
+            probe,
         }
     }
 }
@@ -106,13 +116,25 @@ impl Machine {
         &self.dictionary
     }
 
+    /// From which tick on it fails; shared with who decides that.
+    #[must_use]
+    pub const fn failing(&self) -> &Arc<Failing> {
+        &self.failing
+    }
+
     /// Its cells at tick `seq`.
     #[must_use]
     pub fn cells(&self, seq: u64) -> Vec<Cell> {
-        match &self.values {
+        let mut cells = match &self.values {
             Values::Made(shapes) => made::cells(shapes, self.number, seq),
             Values::Replayed(replay) => replay.cells(self.number, seq),
+        };
+        if self.failing.at(seq)
+            && let Some(cell) = self.probe.and_then(|at| cells.get_mut(at))
+        {
+            *cell = Cell::Raw(FAILED);
         }
+        cells
     }
 }
 

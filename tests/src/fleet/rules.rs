@@ -1,5 +1,7 @@
-//! As many rules as a busy site has: the built-in ones, and more on what moves, none of which is ever met.
+//! As many rules as a busy site has: the built-in ones, one that a host which [fails](super::model::Failing) meets, and
+//! more on what moves, none of which is ever met.
 
+use super::model::PROBE;
 use std::path::Path;
 use tocsin_rules::RuleSet;
 
@@ -30,7 +32,11 @@ pub fn files(count: usize) -> Vec<(String, String)> {
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
         .collect();
     let builtin = RuleSet::parse(&files).expect("rules").rules().count();
-    let further: String = (builtin..count)
+    let failed = format!(
+        "[[rule]]\nname = \"failed\"\nmetric = \"{PROBE}\"\nabove = 2\nseverity = \"critical\"\naction = \"ticket\"\n\
+         title.en = \"{{host}}\"\ntitle.zh = \"{{host}}\"\nremedy.en = \"None is needed.\"\nremedy.zh = \"无需处理。\"\n\n"
+    );
+    let further: String = (builtin + 1..count)
         .zip(FURTHER.iter().cycle())
         .map(|(number, (metric, condition))| {
             format!(
@@ -40,7 +46,7 @@ pub fn files(count: usize) -> Vec<(String, String)> {
             )
         })
         .collect();
-    files.push(("fleet.toml".to_owned(), further));
+    files.push(("fleet.toml".to_owned(), [failed, further].concat()));
     files
 }
 

@@ -23,12 +23,12 @@ pub struct Station {
 }
 
 impl Station {
-    /// Starts the collector `program`, or the one built beside this, with its state in `folder`: enrolled hosts are
-    /// kept, samples of earlier runs are removed.
+    /// Starts the collector `program`, or the one built beside this, with its state in `folder` and `more` TOML in its
+    /// configuration: enrolled hosts are kept, samples of earlier runs are removed.
     ///
     /// # Panics
     /// When it does not start.
-    pub async fn start(folder: &Path, collector: Option<PathBuf>) -> Self {
+    pub async fn start(folder: &Path, collector: Option<PathBuf>, more: &str) -> Self {
         // As many connections as the system lets one process have; a collector inherits it.
         raise_file_limit();
         std::fs::create_dir_all(folder).expect("a folder");
@@ -41,7 +41,7 @@ impl Station {
         let rules = folder.join("rules.d");
         rules::write(&rules, RULES);
         let site = Site::start_as(Plan {
-            more: format!("rules_dir = {rules:?}\n"),
+            more: format!("rules_dir = {rules:?}\n{more}"),
             state_dir: Some(state),
             collector,
             ..Plan::default()

@@ -205,6 +205,7 @@ impl<'a> Talk<'a> {
         tally.live.add(1);
         tally.sent_late(sent_at.since(self.member.pace.time(seq)));
         self.count(1, payload.len());
+        self.member.machine.failing().sent(seq, sent_at);
         self.waiting.push_back(Waiting {
             seq,
             sent_at,

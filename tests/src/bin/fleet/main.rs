@@ -6,6 +6,8 @@
 //! * `steady` — CPU, memory, disk and the time to an acknowledgement, beside peers that get the same values at the same
 //!   pace; also second by second, across a full hour,
 //! * `herd` — all hosts come back at once with a backlog,
+//! * `alerting` — hosts fail: how soon somebody is paged; what becomes of open alerts when the collector is killed; what
+//!   happens when all hosts are gone at once,
 //! * `killing` — the collector is killed again and again, and nothing may be lost or stored twice.
 
 #![allow(
@@ -14,6 +16,7 @@
     reason = "a measuring program: prints, and ends when something is missing"
 )]
 
+mod alerting;
 mod herd;
 mod killing;
 mod seconds;
@@ -30,6 +33,7 @@ use tocsin_tests::{
         register::{self, Credentials},
         station::Station,
     },
+    phone::Phone,
     recording::Recording,
 };
 
@@ -82,6 +86,10 @@ struct Options {
     /// Kills the collector after a random time of 1 s to so many seconds, again and again
     #[arg(long)]
     kill_every: Option<u64>,
+    /// So many hosts fail over the measured time; then the collector is killed, then all hosts are gone. Wants a state
+    /// that no such run had before
+    #[arg(long, conflicts_with_all = ["backlog", "kill_every", "peer"])]
+    alerts: Option<usize>,
 }
 
 /// What every measurement begins with.
@@ -97,7 +105,9 @@ async fn main() -> ExitCode {
     let options = Options::parse();
     let temporary = tempfile::tempdir().expect("a folder");
     let state = options.state.clone().unwrap_or_else(|| temporary.path().to_owned());
-    let station = Station::start(&state, options.collector.clone()).await;
+    let phone = Phone::start(temporary.path()).await;
+    let channel = options.alerts.map(|_| phone.channel()).unwrap_or_default();
+    let station = Station::start(&state, options.collector.clone(), &channel).await;
     let began = tokio::time::Instant::now();
     let (credentials, enrolled) = register::credentials(&station.hosts_file(), &station, options.hosts).await;
     if enrolled > 0 {
@@ -113,17 +123,15 @@ async fn main() -> ExitCode {
         credentials,
         model,
     };
-    match (setup.options.kill_every, setup.options.backlog) {
-        (Some(seconds), _) => killing::run(setup, seconds).await,
-        (None, Some(minutes)) => {
-            herd::run(setup, minutes).await;
-            ExitCode::SUCCESS
-        }
-        (None, None) => {
-            steady::run(setup).await;
-            ExitCode::SUCCESS
-        }
+    if let Some(seconds) = setup.options.kill_every {
+        return killing::run(setup, seconds).await;
     }
+    match (setup.options.backlog, setup.options.alerts) {
+        (Some(minutes), _) => herd::run(setup, minutes).await,
+        (None, Some(count)) => alerting::run(setup, count, phone).await,
+        (None, None) => steady::run(setup).await,
+    }
+    ExitCode::SUCCESS
 }
 
 impl Setup {
