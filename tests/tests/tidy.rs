@@ -223,3 +223,50 @@ fn every_dependency_has_a_licence_on_the_list() {
         );
     }
 }
+
+/// Whether the text could be what `pattern` makes when its `{holes}` are filled.
+fn could_be(pattern: &str, text: &str) -> bool {
+    let mut pieces = pattern.split('{').enumerate().map(|(at, part)| {
+        let literal = if at == 0 {
+            Some(part)
+        } else {
+            part.split_once('}').map(|(_, rest)| rest)
+        };
+        literal.unwrap_or_default()
+    });
+    let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
+    for piece in pieces {
+        let Some(at) = rest.find(piece) else { return false };
+        rest = &rest[at + piece.len()..];
+    }
+    rest.is_empty() || pattern.ends_with('}')
+}
+
+#[test]
+fn what_agents_say_of_parts_is_in_the_phrase_book() {
+    let book = fs::read_to_string(root().join("collector/console/locales/phrases.zh-CN.txt")).expect("a phrase book");
+    let known: Vec<&str> = book
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(known, _)| known)
+        .collect();
+    let mut unknown = Vec::new();
+    for (file, text) in sources() {
+        if !file.starts_with("agent/src/surveys/") || file.contains("test") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for call in code.split(".judge(").skip(1) {
+            let call = call.split(");").next().unwrap_or_default();
+            let Some(phrase) = call.split('"').nth(1).filter(|phrase| phrase.contains(' ')) else {
+                continue;
+            };
+            if !known.iter().any(|known| could_be(phrase, known)) {
+                unknown.push(format!("{file}: {phrase}"));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "add to the phrase book: {unknown:#?}");
+}

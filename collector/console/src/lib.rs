@@ -32,6 +32,7 @@ mod moments;
 mod pages;
 mod parts;
 pub mod password;
+mod phrases;
 mod reporting;
 mod routes;
 pub mod session;

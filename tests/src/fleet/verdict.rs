@@ -72,6 +72,7 @@ mod tests {
             id: tocsin_vocabulary::HostId::from_bytes([1; 16]),
             pace: Pace::spread(begin, Duration::from_secs(1), 0, 1),
             progress: Arc::new(Progress::default()),
+            failing: Arc::default(),
         };
         let mut verdict = Verdict::default();
         verdict.add(

@@ -118,7 +118,7 @@ fn parts(shell: &Shell, content: &[u8]) -> Table {
         vec![
             part_words::status(shell, part),
             format!("{} {}", part_words::kind(shell, &part.kind), part.id),
-            part.reason.clone(),
+            part_words::reason(shell, &part.reason),
             part_words::details(shell, part, &[]),
         ]
     };

@@ -276,7 +276,7 @@ fn ill(shell: &Shell, parts: &[Part]) -> Vec<PartRow> {
         tone: part_words::tone(part.health()),
         kind: part_words::kind(shell, &part.kind),
         id: part.id.clone(),
-        reason: part.reason.clone(),
+        reason: part_words::reason(shell, &part.reason),
         details: part_words::details(shell, part, &["uuid", "wwid"]),
     })
     .collect()

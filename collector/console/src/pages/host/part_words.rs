@@ -1,6 +1,6 @@
 //! Words for parts: their types and what they say of themselves, ours where we have them, else as they came.
 
-use crate::{figures::figure, host_view::Health, parts::Part, shell::Shell};
+use crate::{figures::figure, host_view::Health, parts::Part, phrases, shell::Shell};
 
 /// Bytes of one detail that are shown.
 const DETAIL_BYTES_MAX: usize = 120;
@@ -13,6 +13,11 @@ pub(crate) fn kind(shell: &Shell, kind: &str) -> String {
 /// `failed`, or the status as sent.
 pub(crate) fn status(shell: &Shell, part: &Part) -> String {
     shell.word("part", &part.status)
+}
+
+/// Why it is not well.
+pub(crate) fn reason(shell: &Shell, reason: &str) -> String {
+    phrases::in_language(shell.language, reason)
 }
 
 /// What it says of itself, but what stands elsewhere.

@@ -1,5 +1,6 @@
 //! A section of a host's page: a few facts and a table, as long as they are worth a look.
 
+use super::part_words;
 use crate::{figures::figure, host_view::Standing, markup::Html, markup::escape, pages::hosts::Gauge, shell::Shell};
 
 /// Rows that stand open; what is not well always does.
@@ -75,7 +76,8 @@ impl Cell {
         let why = if standing.reason.is_empty() {
             String::new()
         } else {
-            format!(r#"<span class="under">{}</span>"#, escape(&standing.reason))
+            let reason = part_words::reason(shell, &standing.reason);
+            format!(r#"<span class="under">{}</span>"#, escape(&reason))
         };
         Self(Html(format!(r#"<span class="part {key}">{word}</span>{why}"#)))
     }

@@ -363,7 +363,7 @@ fn clock(shell: &Shell, known: &Known<'_>, offset_ms: Option<i64>) -> Option<She
             Some(false) => ("degraded", shell.t("clock-unsynchronized")),
             None => ("", String::new()),
         };
-        let reason = clock.standing.reason;
+        let reason = part_words::reason(shell, &clock.standing.reason);
         let word = [word, reason].into_iter().filter(|word| !word.is_empty());
         facts.push(Fact {
             tone,
