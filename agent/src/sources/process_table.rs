@@ -252,6 +252,14 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_counted_in_the_pages_of_the_kernel_even_where_they_are_large() {
+        let root = host(&[(1, 0, 500)]);
+        let mut maker = TableMaker::new(root.path(), 2);
+        maker.page_bytes = 64 << 10;
+        assert_eq!(make(&mut maker, &root, 0).processes[0].memory_bytes, 500 << 16);
+    }
+
+    #[test]
     fn the_busiest_and_the_largest_are_shown_once_each() {
         let root = host(&[(1, 5_000, 1), (2, 10, 500), (3, 9_000, 900), (4, 0, 0)]);
         let table = make(&mut TableMaker::new(root.path(), 2), &root, 0);
