@@ -8,7 +8,8 @@ usage() {
 usage: install.sh agent     --binary FILE [--enrol FILE|-] [--prefix DIR] [--root DIR] [--no-start]
        install.sh collector --binary FILE                  [--prefix DIR] [--root DIR] [--no-start]
 
-  --binary FILE    the tocsin-agent or tocsin-collector to install
+  --binary FILE    the tocsin-agent or tocsin-collector to install; a tocsin-agent-exec in the same folder, the small
+                   program behind `tocsin-agent backup exec`, goes with the agent
   --enrol FILE|-   enrol this host with the install string in FILE, or on standard input with `-`;
                    `tocsin-collector token create` on the collector prints one. It never appears in a process list.
                    A host that is already enrolled stays as it is.
@@ -150,6 +151,16 @@ enrol_host() {
 }
 
 lay "$binary" "$root$bin" 755
+if [ "$part" = agent ]; then
+    # Of the same release as the agent: an old one must not stay when the new release has none beside it.
+    small=$(dirname "$binary")/tocsin-agent-exec
+    if [ -f "$small" ] && [ -x "$small" ]; then
+        lay "$small" "$root$bin-exec" 755
+    else
+        rm -f "$root$bin-exec"
+        echo "note    no tocsin-agent-exec beside $binary: \`$name backup exec\` works, and takes more memory"
+    fi
+fi
 
 # The units say where the binary is.
 units=$name.service

@@ -79,7 +79,8 @@ if [ -z "$root" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/nu
     if [ "$part" = agent ]; then systemctl disable --now tocsin-errand.socket 2>/dev/null || true; fi
 fi
 if [ "$part" = agent ]; then
-    rm -f "$root/etc/systemd/system/tocsin-errand.socket" "$root/etc/systemd/system/tocsin-errand@.service"
+    rm -f "$root/etc/systemd/system/tocsin-errand.socket" "$root/etc/systemd/system/tocsin-errand@.service" \
+        "$root$prefix/bin/tocsin-agent-exec"
 fi
 rm -f "$root/etc/systemd/system/$name.service" "$root$prefix/bin/$name" "$root$prefix/lib/sysusers.d/$name.conf"
 if [ "$purge" = yes ]; then rm -rf "$root/etc/systemd/system/$name.service.d"; fi

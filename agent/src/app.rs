@@ -1,6 +1,7 @@
 //! The daemon: puts the parts together, runs them until it is told to stop, and stops them in order.
 
 use crate::{
+    backup::courier::{self, Courier},
     clock::SharedClock,
     config::{Config, LogLevel},
     diagnosis::{self, Diagnostician},
@@ -199,6 +200,13 @@ fn spawn(
         spool: spool.clone(),
         clock: Arc::clone(&options.clock),
     };
+    let courier = Courier {
+        state_dir: options.state_dir.clone(),
+        root: options.root.clone(),
+        config: configs.clone(),
+        spool: spool.clone(),
+        clock: Arc::clone(&options.clock),
+    };
     let reporter = Arc::new(Reporter {
         state_dir: options.state_dir,
         spool: spool.clone(),
@@ -229,6 +237,7 @@ fn spawn(
     tasks.spawn(uplink.run(stop.clone()));
     tasks.spawn(diagnostician.run(stop.clone()));
     tasks.spawn(watched::run(watch, stop.clone()));
+    tasks.spawn(courier::run(courier, stop.clone()));
     tasks.spawn(changes.run(stop.clone()));
     tasks.spawn(reload.run(stop.clone()));
     tasks.spawn(look_up_facts(options.root, host_facts, stop.clone()));

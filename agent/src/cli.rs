@@ -14,7 +14,8 @@ use std::path::PathBuf;
     version,
     after_help = "First look, without a collector:   tocsin-agent sample\n\
                   Join a site:                       tocsin-agent enrol 'tocsin1@…'   (from `tocsin-collector token create`)\n\
-                  Is it well?                        tocsin-agent status"
+                  Is it well?                        tocsin-agent status\n\
+                  Watch a backup:                    tocsin-agent backup exec --job nightly -- restic backup --json /srv"
 )]
 pub struct Cli {
     /// What to do.
@@ -50,6 +51,14 @@ pub enum Command {
     Check(CheckArgs),
     /// Print ticks of this machine, without a collector.
     Sample(SampleArgs),
+    /// Backup runs on this host: wrap a command, show what was kept
+    #[command(
+        after_help = "Examples:\n  tocsin-agent backup exec --job nightly -- restic backup --json /srv\n  \
+                            tocsin-agent backup runs --job nightly\n  \
+                            tocsin-agent backup judge --adapter rsync --exit-code 24 --stdout rsync.log"
+    )]
+    #[command(subcommand)]
+    Backup(crate::backup::args::Backup),
     /// Tell how the running agent is.
     ///
     /// Exits with 0 when it is healthy, with 6 when something is wrong, with 5 when none has run here.

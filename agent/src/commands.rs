@@ -57,6 +57,7 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sample(args) => {
             sample::run(&args, &(Arc::new(SystemClock) as SharedClock)).map(|()| ExitCode::SUCCESS)
         }
+        Command::Backup(command) => crate::backup::dispatch(command),
         Command::Status(args) => status(&args),
         Command::Errand => errand(),
     }

@@ -56,7 +56,7 @@ pub fn read(root: &Path) -> HostFacts {
         .boot_seconds
         .and_then(|seconds| i64::try_from(seconds.checked_mul(1_000)?).ok());
     let mut facts = HostFacts {
-        hostname: word(root, "proc/sys/kernel/hostname"),
+        hostname: hostname(root),
         os: os.unwrap_or_default(),
         kernel: word(root, "proc/sys/kernel/osrelease"),
         architecture: word(root, "proc/sys/kernel/arch"),
@@ -72,6 +72,12 @@ pub fn read(root: &Path) -> HostFacts {
         complete(&mut facts);
     }
     facts
+}
+
+/// What the kernel calls the host below `root`; empty when it does not tell.
+#[must_use]
+pub fn hostname(root: &Path) -> String {
+    word(root, "proc/sys/kernel/hostname")
 }
 
 /// The id of the current boot, `/proc/sys/kernel/random/boot_id`; empty when unknown.

@@ -9,6 +9,7 @@
 //! * [`surveys`] — what a host is asked less often than on every tick,
 //! * [`documents`], `watched`, `diagnosis` — texts that travel when they change: of surveys, of files, on request,
 //! * [`logs`] — what is written on a host, watched for patterns,
+//! * [`backup`] — runs of backup jobs: wrapped, read, kept, told,
 //! * [`ticking`] — the tick loop,
 //! * [`spool`] — the durable queue,
 //! * [`uplink`] — the link to the collectors,
@@ -20,6 +21,7 @@
 //! The agent opens no port and executes nothing that a collector sends.
 
 pub mod app;
+pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod clock;

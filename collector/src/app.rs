@@ -1,13 +1,23 @@
 //! The one place that wires the collector.
+//!
+//! * `names` — under which names it is reached,
+//! * `housekeeping` — what is looked after all the time.
+
+mod housekeeping;
+mod names;
 
 use crate::{
-    backend::{LedgerWrites, Wired},
+    backend::Wired,
     backup::{Keeper, Sources},
+    backups::Backups,
+    channel_watch::ChannelWatch,
     clock::{self, Clock},
     config::Config,
     control::{self, Addresses, Control},
     diagnoses::Diagnoses,
-    engine::{Engine, EngineHandle, Parts},
+    duty::{self, Room},
+    engine::{Engine, EngineHandle, Parts, past::Past},
+    evidence::Evidence,
     exchange, files,
     ingest::{
         Capacity,
@@ -18,31 +28,26 @@ use crate::{
     live::Live,
     outbox::{Failing, LedgerOutbox},
     pki::{self, Authority},
+    policies,
     retention::Membership,
     rules_files, serve,
     supervise::Supervisor,
 };
 use anyhow::{Context as _, anyhow};
+use housekeeping::look_after;
+use names::{console_url, enrolment_addresses, reachable_names};
 use std::{
-    net::SocketAddr,
+    collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
 use tocsin_console::backend::Backend;
-use tocsin_desk::policy::Policy;
 use tocsin_ledger::Ledger;
 use tocsin_metrics::{Store, StoreConfig, disk::RealDisk};
 use tocsin_rules::RuleSet;
-use tocsin_vocabulary::{Timestamp, time::HumanDuration};
 use tokio::{net::TcpListener, sync::Notify, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-/// How often blocks are sealed and retention is looked after.
-const MAINTAIN_PERIOD: Duration = Duration::from_secs(5);
-/// How often old documents are let go.
-const FORGET_PERIOD: Duration = Duration::from_secs(600);
-/// How often `last seen` is written to the ledger.
-const TOUCH_PERIOD: Duration = Duration::from_secs(60);
 /// How long closing the stores may take.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -160,6 +165,7 @@ pub(crate) struct Common<'a> {
     pub(crate) supervisor: &'a Supervisor,
     pub(crate) stores: &'a Stores,
     pub(crate) engine: &'a EngineHandle,
+    pub(crate) backups: &'a Arc<Backups>,
     pub(crate) live: &'a Arc<Live>,
     pub(crate) capacity: &'a Arc<Capacity>,
     pub(crate) clock: &'a Clock,
@@ -222,18 +228,36 @@ async fn wire(
         clock.clone(),
         config.diagnose_on_fault,
     )?);
+    let book = policies::book(config)?;
     let parts = Parts {
         ledger: stores.ledger.clone(),
         rules,
-        policy: policy(config),
+        book: book.clone(),
         destinations: config.destinations.clone(),
         clock: clock.clone(),
         live: live.clone(),
         outbox: outbox.clone(),
         diagnoses: Some(diagnoses.clone()),
+        limits: config.desk_limits,
     };
     let desk = Engine::open(parts, &engine).await?;
     supervisor.critical("desk", desk.run(commands, supervisor.cancel()));
+    let past = Past {
+        store: stores.store.clone(),
+        ledger: stores.ledger.clone(),
+        engine: engine.clone(),
+        clock: clock.clone(),
+    };
+    supervisor.critical("past", past.run(supervisor.cancel()));
+    let evidence = Evidence::new(stores.ledger.clone(), stores.store.clone(), clock.clone());
+    supervisor.critical("evidence", evidence.run(supervisor.cancel()));
+    let backups = Arc::new(Backups::new(
+        stores.ledger.clone(),
+        engine.clone(),
+        clock.clone(),
+        clock::ids()?,
+    ));
+    supervisor.critical("backups", backups.clone().watch(supervisor.cancel()));
     // Before housekeeping, so that what they still need of the journal stays.
     let (exports, workers) = exchange::exports(&config.remote_writes, &config.state_dir, stores, clock)?;
     for worker in workers {
@@ -242,8 +266,27 @@ async fn wire(
     // Before anything is sealed.
     let membership = Membership::open(&config.retention_classes, &stores.ledger, &stores.store).await?;
     supervisor.critical("retention", membership.follow(supervisor.cancel()));
+    let room = Arc::new(Room {
+        ledger: stores.ledger.clone(),
+        engine: engine.clone(),
+        live: live.clone(),
+        clock: clock.clone(),
+        ids: Mutex::new(clock::ids()?),
+        outbox: outbox.clone(),
+        destinations: config.destinations.clone(),
+    });
+    supervisor.critical("duty", duty::keep(room.clone(), supervisor.cancel()));
     let ledger_writes = look_after(supervisor, stores, &live, clock);
-    let capacity = capacity(config, stores, &live, clock, supervisor);
+    let capacity = capacity(config, stores, &live, &engine, clock, supervisor);
+    let channels = Arc::new(tocsin_channels::build(&config.channels).map_err(anyhow::Error::msg)?);
+    let watch = Arc::new(ChannelWatch::new(
+        stores.ledger.clone(),
+        channels.clone(),
+        clock.clone(),
+        outbox.clone(),
+        engine.clone(),
+        config,
+    )?);
     let backend: Arc<dyn Backend> = Arc::new(Wired {
         ledger: stores.ledger.clone(),
         store: stores.store.clone(),
@@ -257,19 +300,26 @@ async fn wire(
         capacity: capacity.clone(),
         exports,
         diagnoses,
+        book,
+        channels: watch.clone(),
+        backups: backups.clone(),
+        room: room.clone(),
     });
     let common = Common {
         supervisor,
         stores,
         engine: &engine,
+        backups: &backups,
         live: &live,
         capacity: &capacity,
         clock,
         config,
     };
     serve::agents(&common, listeners.agents, listeners.enrolment)?;
-    let console_ca = serve::console(&common, &names, backend.clone(), listeners.console)?;
-    deliver(&common, outbox, failing, &console_url)?;
+    let delivered = deliver(&common, outbox, failing, &console_url, &channels)?;
+    let inbound = crate::inbound::routes(&common, backend.clone(), watch.clone(), delivered)?;
+    let console_ca = serve::console(&common, &names, backend.clone(), inbound, listeners.console)?;
+    supervisor.critical("channel watch", watch.clone().run(supervisor.cancel()));
     if let Some(folder) = &config.rules_dir {
         let watch = rules_files::watch(folder.clone(), engine.clone(), supervisor.cancel());
         supervisor.critical("rules", watch);
@@ -279,12 +329,16 @@ async fn wire(
         engine: engine.clone(),
         live,
         backend: backend.clone(),
+        backups: backups.clone(),
         clock: clock.clone(),
         ids: Mutex::new(clock::ids()?),
         enrolment: enrolment_addresses(addresses.enrolment, names),
         ca_pin: stores.agents_ca.pin(),
         console_url: console_url.clone(),
         addresses,
+        channels: watch,
+        link_key: stores.link_key,
+        room,
         keeper: Keeper {
             ledger: stores.ledger.clone(),
             store: stores.store.clone(),
@@ -314,11 +368,13 @@ fn capacity(
     config: &Config,
     stores: &Stores,
     live: &Arc<Live>,
+    engine: &EngineHandle,
     clock: &Clock,
     supervisor: &Supervisor,
 ) -> Arc<Capacity> {
     let (backlog, chunks) = Backlog::new(config.limits, clock.clone());
-    let storing = backlog::store_chunks(backlog.clone(), chunks, stores.store.clone(), supervisor.cancel());
+    let past = engine.past.clone();
+    let storing = backlog::store_chunks(backlog.clone(), chunks, stores.store.clone(), past, supervisor.cancel());
     supervisor.critical("backlog", storing);
     supervisor.critical("bell", live.clone().ring_ticks(supervisor.cancel()));
     Arc::new(Capacity {
@@ -328,142 +384,30 @@ fn capacity(
     })
 }
 
-/// Where people reach the console.
-fn console_url(config: &Config, console: SocketAddr, names: &[String]) -> String {
-    config.public_url.clone().unwrap_or_else(|| {
-        let name = if console.ip().is_loopback() {
-            "localhost"
-        } else {
-            names.first().map_or("localhost", String::as_str)
-        };
-        format!("https://{name}:{}", console.port())
-    })
-}
-
-/// `host:port` list for install strings.
-fn enrolment_addresses(enrolment: SocketAddr, names: Vec<String>) -> Vec<String> {
-    let names = if enrolment.ip().is_loopback() {
-        vec!["127.0.0.1".to_owned()]
-    } else {
-        names
-    };
-    names
-        .iter()
-        .map(|name| format!("{name}:{}", enrolment.port()))
-        .collect()
-}
-
-/// The shipped policy with the administrator's page rounds.
-fn policy(config: &Config) -> Policy {
-    let mut policy = Policy::basic();
-    policy.paging.repage_after = HumanDuration(config.repage_after);
-    policy.paging.destinations.clone_from(&config.destinations);
-    policy
-}
-
-/// Names under which hosts and browsers may reach this machine: configured ones first.
-fn reachable_names(config: &Config) -> Vec<String> {
-    let mut names = config.console_names.clone();
-    if let Some(host) = config
-        .public_url
-        .as_deref()
-        .and_then(|url| url.strip_prefix("https://"))
-    {
-        names.push(host.split([':', '/']).next().unwrap_or(host).to_owned());
-    }
-    if let Ok(hostname) = std::fs::read_to_string("/proc/sys/kernel/hostname") {
-        names.push(hostname.trim().to_owned());
-    }
-    names.retain(|name| !name.is_empty());
-    names.dedup();
-    names
-}
-
-fn deliver(common: &Common<'_>, kick: Arc<Notify>, failing: Arc<Failing>, console_url: &str) -> anyhow::Result<()> {
-    let outbox = LedgerOutbox {
+/// Starts delivery; answers the outbox, for what comes back by other ways.
+fn deliver(
+    common: &Common<'_>,
+    kick: Arc<Notify>,
+    failing: Arc<Failing>,
+    console_url: &str,
+    channels: &HashMap<String, tocsin_channels::Built>,
+) -> anyhow::Result<Arc<dyn tocsin_channels::Outbox>> {
+    let outbox: Arc<dyn tocsin_channels::Outbox> = Arc::new(LedgerOutbox {
         ledger: common.stores.ledger.clone(),
         live: common.live.clone(),
         clock: common.clock.clone(),
         link_key: common.stores.link_key,
         console_url: console_url.to_owned(),
         failing,
-    };
-    let channels = tocsin_channels::build(&common.config.channels).map_err(anyhow::Error::msg)?;
-    let worker = tocsin_channels::Worker::new(Arc::new(outbox), channels, common.clock.clone());
+        engine: common.engine.clone(),
+        kick: kick.clone(),
+        ids: Mutex::new(clock::ids()?),
+    });
+    let orders = tocsin_channels::Orders::new(&common.config.orders);
+    let worker = tocsin_channels::Worker::new(outbox.clone(), channels.clone(), orders, common.clock.clone());
     let supervisor = common.supervisor;
     supervisor.critical("channels", worker.run(supervisor.cancel(), kick));
-    Ok(())
-}
-
-/// Retention of documents.
-fn forget(supervisor: &Supervisor, stores: &Stores, clock: &Clock) {
-    let (ledger, time, cancel) = (stores.ledger.clone(), clock.clone(), supervisor.cancel());
-    supervisor.critical("documents", async move {
-        let mut period = tokio::time::interval(FORGET_PERIOD);
-        period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = period.tick() => {}
-                () = cancel.cancelled() => return,
-            }
-            // What one call leaves, the next one takes; a disk that refuses is told elsewhere, and tried again.
-            if let Err(error) = ledger.trim_documents(time()).await {
-                tracing::warn!(%error, "cannot let go of old documents");
-            }
-        }
-    });
-}
-
-/// Sealing, retention, and when hosts were last heard; answers whether the ledger took that.
-fn look_after(supervisor: &Supervisor, stores: &Stores, live: &Arc<Live>, clock: &Clock) -> LedgerWrites {
-    let (store, time, cancel) = (stores.store.clone(), clock.clone(), supervisor.cancel());
-    supervisor.critical("sealing", async move {
-        let mut period = tokio::time::interval(MAINTAIN_PERIOD);
-        period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = period.tick() => {}
-                () = cancel.cancelled() => return,
-            }
-            let (store, now) = (store.clone(), time());
-            match tokio::task::spawn_blocking(move || store.maintain(now)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::error!(%error, "cannot seal"),
-                Err(_) => return,
-            }
-        }
-    });
-    forget(supervisor, stores, clock);
-    let writes = LedgerWrites::default();
-    let (ledger, live, time) = (stores.ledger.clone(), live.clone(), clock.clone());
-    let (cancel, outcome) = (supervisor.cancel(), writes.clone());
-    supervisor.critical("presence", async move {
-        let mut period = tokio::time::interval(TOUCH_PERIOD);
-        period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = Timestamp::from_millis(0);
-        while !cancel.is_cancelled() {
-            // The last time at the end, so that a restart knows.
-            tokio::select! {
-                _ = period.tick() => {}
-                () = cancel.cancelled() => {}
-            }
-            let (now, seen) = (time(), live.last_seen(told));
-            if seen.is_empty() {
-                continue;
-            }
-            match ledger.touch_hosts(&seen).await {
-                Ok(()) => {
-                    told = now.minus(Duration::from_millis(1));
-                    outcome.well();
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot note when hosts were last heard");
-                    outcome.failed(&error);
-                }
-            }
-        }
-    });
-    writes
+    Ok(outbox)
 }
 
 /// Checks a configuration without starting: files, rules, channels, state folder.
@@ -477,6 +421,7 @@ pub fn check(config: &Config) -> anyhow::Result<String> {
     if let Some((certificate, key)) = &config.console_certificate {
         pki::read_identity(certificate, key).map_err(anyhow::Error::msg)?;
     }
+    policies::book(config)?;
     // What `run` would make is not made here: this may run as another user, who would then own it.
     let state = if config.state_dir.exists() {
         files::write_private(&config.state_dir.join("check"), b"")

@@ -1,8 +1,24 @@
 //! What the console asks, answered by ledger, metric store, desk engine and ingest.
 
+mod evidence;
+
+mod rulebook;
+
+mod plans;
+
+mod backups;
+
+mod duty;
+
+mod channels;
+
 use crate::{
+    backups::Backups as BackupJobs,
+    calendars,
+    channel_watch::ChannelWatch,
     clock::{self, Clock},
     diagnoses::{Asker, Diagnoses},
+    duty::Room,
     engine::EngineHandle,
     ingest::Capacity,
     live::{Live, Refusal},
@@ -19,6 +35,7 @@ use tocsin_console::backend::{
     MetricQuery, Processes, Rank, Records, RuleView, System,
 };
 use tocsin_desk::{
+    clocks::Book,
     input::{Act, Report},
     model::{Alert, Entry, Fault, Person, Ticket},
     record::{
@@ -64,6 +81,14 @@ pub struct Wired {
     pub exports: Exports,
     /// Asks agents for diagnostic snapshots.
     pub diagnoses: Arc<Diagnoses>,
+    /// Policies and calendars.
+    pub book: Book,
+    /// How the channels do.
+    pub channels: Arc<ChannelWatch>,
+    /// Backup jobs.
+    pub backups: Arc<BackupJobs>,
+    /// What people do in the duty room.
+    pub room: Arc<Room>,
 }
 
 /// Whether the ledger took the last thing that is written regularly.
@@ -100,6 +125,9 @@ impl Records for Wired {
     }
     async fn entries(&self, ticket: TicketId) -> Result<Vec<Entry>, Failure> {
         self.ledger.entries(ticket).await.map_err(failed)
+    }
+    async fn last_acts(&self, tickets: &[TicketId]) -> Result<Vec<Entry>, Failure> {
+        self.ledger.last_acts(tickets).await.map_err(failed)
     }
     async fn alerts(&self, filter: &AlertFilter) -> Result<List<Alert>, Failure> {
         self.ledger.alerts(filter).await.map_err(failed)
@@ -462,7 +490,9 @@ impl System for Wired {
             healthy: true,
             detail: retention::words_of(&store.classes),
         });
+        parts.push(calendars::health(self.book.calendars(), (self.clock)()));
         parts.extend(export);
+        parts.extend(self.channels.health());
         parts
     }
 

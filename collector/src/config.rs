@@ -3,17 +3,21 @@
 //! Reading a configuration opens no port and no file but itself.
 
 use crate::{
+    calendars,
     limits::Limits,
     retention::{Classes, RETENTION_MIN},
     toml_table::{Mistakes, Reader, Table},
 };
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
-use tocsin_channels::config::ChannelConfig;
+use tocsin_channels::{Order, config::ChannelConfig};
+use tocsin_desk::calendar::CalendarSpec;
+use tocsin_desk::step::Limits as DeskLimits;
 use tocsin_prometheus::RemoteWriteConfig;
 use tocsin_vocabulary::time::HumanDuration;
 
@@ -26,6 +30,9 @@ pub const DEFAULT_SOCKET: &str = "/run/tocsin/collector.sock";
 
 /// Shortest time between two rounds of pages.
 const REPAGE_MIN: Duration = Duration::from_secs(10);
+
+/// Longest time that an alert waits to be found part of a storm.
+const STORM_WINDOW_MAX: Duration = Duration::from_secs(300);
 
 /// A collector's configuration with its defaults filled in.
 #[derive(Debug, Clone)]
@@ -64,13 +71,28 @@ pub struct Config {
     pub destinations: Vec<String>,
     /// How long after a page nobody accepts until the next round.
     pub repage_after: Duration,
+    /// When many alerts are one fault, and many pages one message.
+    pub desk_limits: DeskLimits,
     /// Ways out of the site.
     pub channels: Vec<ChannelConfig>,
+    /// Orders of channels that destinations may name.
+    pub orders: Vec<Order>,
+    /// On which day of each month every channel is drilled to everybody who works on tickets; none: never.
+    pub drill_on_day: Option<u8>,
+    /// For how long a full cycle counts as proven; none: by the heartbeats.
+    pub cycle_within: Option<Duration>,
     /// Stores of metrics to which samples are passed on.
     pub remote_writes: Vec<RemoteWriteConfig>,
     /// Whether a host on which a fault opens a ticket is asked for a diagnostic snapshot.
     pub diagnose_on_fault: bool,
+    /// Folder of policies beside the shipped ones, or instead of them; none: the shipped ones.
+    pub policies_dir: Option<PathBuf>,
+    /// Service calendars beside the built-in ones, or instead of them, by name.
+    pub calendars: BTreeMap<String, CalendarSpec>,
 }
+
+/// What `[paging]` names: destinations and orders, each with where it stands.
+type Paging = (Option<(Vec<String>, Range<usize>)>, Vec<(Order, Range<usize>)>);
 
 impl Default for Config {
     fn default() -> Self {
@@ -93,9 +115,15 @@ impl Default for Config {
             rules_dir: None,
             destinations: vec!["inbox".to_owned()],
             repage_after: Duration::from_secs(300),
+            desk_limits: DeskLimits::default(),
             channels: Vec::new(),
+            orders: Vec::new(),
+            drill_on_day: None,
+            cycle_within: None,
             remote_writes: Vec::new(),
             diagnose_on_fault: true,
+            policies_dir: None,
+            calendars: BTreeMap::new(),
         }
     }
 }
@@ -144,18 +172,22 @@ impl Config {
         }
         config.socket = top.take("socket", &mut reader);
         config.rules_dir = top.take("rules_dir", &mut reader);
+        config.policies_dir = top.take("policies_dir", &mut reader);
         config.take_listen(&mut top, &mut reader);
         config.take_site(&mut top, &mut reader);
         config.take_ledger(&mut top, &mut reader);
         config.take_metrics(&mut top, &mut reader);
         config.retention_classes = Classes::take(&mut top, config.retention, &mut reader);
         config.limits = Limits::take(&mut top, &mut reader);
-        let destinations = config.take_paging(&mut top, &mut reader);
+        let (destinations, orders) = config.take_paging(&mut top, &mut reader);
+        config.take_storm(&mut top, &mut reader);
         config.take_channels(&mut top, &mut reader);
+        config.take_orders(orders, &mut reader);
         config.take_exports(&mut top, &mut reader);
         let mut diagnosis = top.table("diagnosis", &mut reader);
         config.diagnose_on_fault = diagnosis.take("on_fault", &mut reader).unwrap_or(true);
         diagnosis.finish(&mut reader);
+        config.calendars = calendars::take(&mut top, &mut reader);
         config.page_over(destinations, &mut reader);
         top.finish(&mut reader);
         reader.finish(file, config)
@@ -244,8 +276,8 @@ impl Config {
         metrics.finish(reader);
     }
 
-    /// Answers the destinations: whether they exist is known once the channels are read.
-    fn take_paging<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) -> Option<(Vec<String>, Range<usize>)> {
+    /// Answers destinations and orders: whether what they name exists is known once the channels are read.
+    fn take_paging<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) -> Paging {
         let mut paging = top.table("paging", reader);
         let destinations = paging.take_spanned("destinations", reader);
         if let Some((HumanDuration(repage), span)) = paging.take_spanned("repage_after", reader) {
@@ -254,8 +286,64 @@ impl Config {
             }
             self.repage_after = repage;
         }
+        if let Some((most, span)) = paging.take_spanned::<usize>("pages_per_minute", reader) {
+            if most == 0 {
+                reader.mistake(span, "paging.pages_per_minute must be at least 1".to_owned());
+            }
+            self.desk_limits.pages_per_minute = most;
+        }
+        let within: Option<HumanDuration> = paging.take("cycle_within", reader);
+        self.cycle_within = within.map(|within| within.0);
+        if let Some((day, span)) = paging.take_spanned::<u8>("drill_on_day", reader) {
+            if !(1..=28).contains(&day) {
+                reader.mistake(
+                    span,
+                    "paging.drill_on_day is 1 to 28, so that every month has it".to_owned(),
+                );
+            }
+            self.drill_on_day = Some(day);
+        }
+        let orders = paging.list::<Order>("order", reader);
         paging.finish(reader);
-        destinations
+        (destinations, orders)
+    }
+
+    /// Orders of channels, once the channels are read.
+    fn take_orders(&mut self, orders: Vec<(Order, Range<usize>)>, reader: &mut Reader<'_>) {
+        let known: Vec<&str> = self.channels.iter().map(ChannelConfig::name).collect();
+        for (i, (order, span)) in orders.iter().enumerate() {
+            for mistake in order.mistakes(&known) {
+                reader.mistake(span.clone(), format!("paging.order: {mistake}"));
+            }
+            if orders[..i].iter().any(|(other, _)| other.name == order.name) {
+                reader.mistake(span.clone(), format!("paging.order `{}` is there twice", order.name));
+            }
+        }
+        self.orders = orders.into_iter().map(|(order, _)| order).collect();
+    }
+
+    fn take_storm<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
+        let mut table = top.table("storm", reader);
+        let storm = &mut self.desk_limits.storm;
+        if let Some((percent, span)) = table.take_spanned::<u8>("percent", reader) {
+            if !(1..=100).contains(&percent) {
+                reader.mistake(span, "storm.percent must be 1 to 100".to_owned());
+            }
+            storm.percent = percent;
+        }
+        if let Some((hosts, span)) = table.take_spanned::<usize>("hosts_min", reader) {
+            if hosts < 2 {
+                reader.mistake(span, "storm.hosts_min must be at least 2".to_owned());
+            }
+            storm.hosts_min = hosts;
+        }
+        if let Some((HumanDuration(window), span)) = table.take_spanned("window", reader) {
+            if window.is_zero() || window > STORM_WINDOW_MAX {
+                reader.mistake(span, "storm.window must be more than nothing and at most 5m".to_owned());
+            }
+            storm.window = window;
+        }
+        table.finish(reader);
     }
 
     fn take_channels<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
@@ -290,21 +378,23 @@ impl Config {
         export.finish(reader);
     }
 
-    /// Over the given destinations, or over the inbox and every channel.
+    /// Over the given destinations, or over the inbox, every order, and every channel that is in none.
     fn page_over(&mut self, destinations: Option<(Vec<String>, Range<usize>)>, reader: &mut Reader<'_>) {
+        let orders = self.orders.iter().map(|order| order.name.clone());
         let names = self.channels.iter().map(|channel| channel.name().to_owned());
         let Some((destinations, span)) = destinations else {
-            self.destinations.extend(names);
+            let is_alone = |name: &String| !self.orders.iter().any(|order| order.channels.contains(name));
+            self.destinations.extend(orders.chain(names.filter(is_alone)));
             return;
         };
-        let known: Vec<String> = names.collect();
+        let known: Vec<String> = orders.chain(names).collect();
         for name in destinations
             .iter()
             .filter(|name| *name != "inbox" && !known.contains(name))
         {
             reader.mistake(
                 span.clone(),
-                format!("paging.destinations names `{name}`, which is neither `inbox` nor a [[channel]]"),
+                format!("paging.destinations names `{name}`, which is neither `inbox` nor a [[channel]] nor a [[paging.order]]"),
             );
         }
         if destinations.is_empty() {
@@ -376,7 +466,7 @@ mod tests {
         assert_eq!(config.state_dir, Path::new(DEFAULT_STATE_DIR));
         assert_eq!(config.agents.port(), 7443);
         assert!(config.console_certificate.is_some());
-        assert_eq!(config.channels.len(), 2);
+        assert_eq!((config.channels.len(), config.orders.len()), (8, 1));
         assert_eq!(config.remote_writes.len(), 1);
         assert_eq!(config.retention_classes.kept().len(), 1);
     }

@@ -2,20 +2,30 @@
 //!
 //! The socket lies in a folder that only the collector's own user may enter; who may open it may do everything here.
 
+mod asks;
+mod plans;
+pub mod room;
 mod socket;
 
+pub use asks::{Answer, Ask};
+pub use plans::PlanAsk;
 pub use socket::{Socket, ask, ask_telling, bind, is_answered};
 
 use crate::{
     backup::{Keeper, Listener},
+    backups::Backups,
+    channel_command::{self},
+    channel_watch::ChannelWatch,
     clock::{self, Clock},
+    duty::Room,
     engine::{Command, EngineHandle},
     live::Live,
+    replaying::{self},
+    ticket_clocks,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::{
     net::SocketAddr,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -24,12 +34,14 @@ use tocsin_console::{
     backend::{Backend, Failure, MetricQuery},
 };
 use tocsin_desk::{
-    model::{Person, Role},
+    input::{Amend, Amendment},
+    model::{Actor, Person, Role, Via},
     record::{AuditLine, NewEnrolToken},
+    register::Book,
 };
 use tocsin_ledger::{Ledger, LedgerError};
 use tocsin_proto::install::InstallString;
-use tocsin_vocabulary::{Code, Hash, HostId, IdSource, Language, PersonId, Timestamp, TokenId, time::HumanDuration};
+use tocsin_vocabulary::{Code, CustomerId, Hash, HostId, IdSource, Language, PersonId, Timestamp, TokenId};
 
 /// An enrolment token may live this long at most.
 const TOKEN_LIFE_MAX: Duration = Duration::from_secs(7 * 86_400);
@@ -37,129 +49,8 @@ const TOKEN_LIFE_MAX: Duration = Duration::from_secs(7 * 86_400);
 const SIGN_IN_LINK_LIFE: Duration = Duration::from_secs(3_600);
 /// Shortest password, in characters.
 const PASSWORD_CHARS_MIN: usize = 10;
-
-/// A request of the command line.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "snake_case")]
-pub enum Ask {
-    /// Addresses and health.
-    Status,
-    /// Makes an enrolment token; answers the install string.
-    CreateToken {
-        /// Name that the host will bear; empty: its hostname.
-        host_name: String,
-        /// How long it is good.
-        expires: HumanDuration,
-    },
-    /// Lists hosts.
-    ListAgents,
-    /// Shuts a host out.
-    RevokeAgent {
-        /// Its id or name.
-        host: String,
-    },
-    /// Adds a person; answers a one-time sign-in link when no password is given.
-    AddUser {
-        /// What they sign in with.
-        login: String,
-        /// What others call them.
-        name: String,
-        /// What they may do.
-        role: Role,
-        /// Mail address, or empty.
-        email: String,
-        /// Password, or none.
-        password: Option<String>,
-    },
-    /// Lists people.
-    ListUsers,
-    /// Puts a person on or off duty.
-    SetDuty {
-        /// Who.
-        login: String,
-        /// Whether they are paged from now on.
-        on_duty: bool,
-    },
-    /// Sets a password.
-    SetPassword {
-        /// Whose.
-        login: String,
-        /// The new one.
-        password: String,
-    },
-    /// Makes a one-time sign-in link.
-    SignInLink {
-        /// For whom.
-        login: String,
-    },
-    /// Makes an API token.
-    CreateApiToken {
-        /// Who answers for it.
-        login: String,
-        /// What it is for.
-        name: String,
-        /// What it may do.
-        role: Role,
-    },
-    /// Points of a metric.
-    Query {
-        /// Host id or name.
-        host: String,
-        /// Metric.
-        metric: String,
-        /// Attributes that must match.
-        attributes: Vec<(String, String)>,
-        /// From.
-        from: Timestamp,
-        /// To.
-        to: Timestamp,
-        /// Step.
-        step: Option<HumanDuration>,
-    },
-    /// Backs everything up; tells how far it is.
-    Backup {
-        /// Folder to write, absolute; new or empty.
-        dir: PathBuf,
-    },
-    /// Reads everything through; tells how far it is.
-    Verify,
-}
-
-/// Says which request it is and nothing of what is in it: it may hold a password.
-impl std::fmt::Debug for Ask {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Status => "Status",
-            Self::CreateToken { .. } => "CreateToken",
-            Self::ListAgents => "ListAgents",
-            Self::RevokeAgent { .. } => "RevokeAgent",
-            Self::AddUser { .. } => "AddUser",
-            Self::ListUsers => "ListUsers",
-            Self::SetDuty { .. } => "SetDuty",
-            Self::SetPassword { .. } => "SetPassword",
-            Self::SignInLink { .. } => "SignInLink",
-            Self::CreateApiToken { .. } => "CreateApiToken",
-            Self::Query { .. } => "Query",
-            Self::Backup { .. } => "Backup",
-            Self::Verify => "Verify",
-        })
-    }
-}
-
-/// What the collector answers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// It is done; what to print.
-    Done(serde_json::Value),
-    /// It is not.
-    Failed {
-        /// Which kind.
-        code: Code,
-        /// Why, and what to do.
-        reason: String,
-    },
-}
+/// Longest tag of a host.
+const TAG_BYTES_MAX: usize = 64;
 
 /// Answers requests; also used directly by a program that runs the collector in its own process.
 pub struct Control {
@@ -183,8 +74,16 @@ pub struct Control {
     pub console_url: String,
     /// Where the listeners are.
     pub addresses: Addresses,
+    /// Backup jobs.
+    pub backups: Arc<Backups>,
+    /// What people do in the duty room.
+    pub room: Arc<Room>,
     /// Backups and checks.
     pub keeper: Keeper,
+    /// Ways to people.
+    pub channels: Arc<ChannelWatch>,
+    /// Signs links and the addresses for gateways.
+    pub link_key: [u8; 32],
 }
 
 /// Where a collector's listeners are.
@@ -230,7 +129,32 @@ impl Control {
                 let written = self.keeper.back_up(dir, listener).await?;
                 serde_json::to_value(written).map_err(internal)
             }
+            Ask::Plan(ask) => self.answer_plan(ask).await,
+            Ask::Room { ask } => self.answer_room(ask).await,
             Ask::Verify => serde_json::to_value(self.keeper.check(listener).await?).map_err(internal),
+            Ask::ReplayRules(ask) => {
+                let store = self.keeper.store.clone();
+                let listener = listener.until(self.keeper.cancel.clone());
+                let replayed = replaying::replay(&self.ledger, store, *ask, listener).await?;
+                serde_json::to_value(replayed).map_err(internal)
+            }
+            Ask::Clocks { ticket } => ticket_clocks::of(&self.ledger, ticket, (self.clock)()).await,
+            Ask::Amend {
+                ticket,
+                login,
+                amendment,
+            } => self.amend(ticket, &login, amendment).await,
+            Ask::Channel(ask) => {
+                let desk = channel_command::Desk {
+                    ledger: &self.ledger,
+                    watch: &self.channels,
+                    clock: &self.clock,
+                    console_url: &self.console_url,
+                    link_key: &self.link_key,
+                };
+                desk.answer(ask).await
+            }
+            Ask::Job(ask) => self.jobs(ask).await,
             Ask::Status => {
                 Ok(serde_json::json!({ "addresses": self.addresses, "health": self.backend.health().await }))
             }
@@ -239,13 +163,30 @@ impl Control {
             }
             Ask::ListAgents => Ok(serde_json::to_value(self.backend.hosts().await?).map_err(internal)?),
             Ask::RevokeAgent { host } => self.revoke(&host).await,
+            Ask::TagHost { host, tags } => self.tag(&host, tags).await,
             Ask::AddUser {
                 login,
                 name,
                 role,
                 email,
+                phone,
+                customer,
                 password,
-            } => self.add_user(login, name, role, email, password).await,
+            } => {
+                let customer = self.customer(customer).await?;
+                let person = Person {
+                    id: self.next_id(PersonId::next),
+                    login,
+                    name,
+                    role,
+                    customer,
+                    language: Language::default(),
+                    email,
+                    phone,
+                    on_duty: false,
+                };
+                self.add_user(person, password).await
+            }
             Ask::ListUsers => Ok(serde_json::to_value(self.backend.people().await?).map_err(internal)?),
             Ask::SetDuty { login, on_duty } => {
                 let person = self.person(&login).await?;
@@ -331,7 +272,7 @@ impl Control {
         })
     }
 
-    async fn host(&self, text: &str) -> Result<HostId, Failure> {
+    pub(crate) async fn host(&self, text: &str) -> Result<HostId, Failure> {
         let hosts = self.ledger.hosts().await.map_err(failure)?;
         let id = text.parse().ok();
         let mut found = hosts.iter().filter(|host| Some(host.id) == id || host.name == text);
@@ -360,6 +301,45 @@ impl Control {
         Ok(serde_json::json!({ "host": host }))
     }
 
+    /// From now on rules, windows and retention classes that name tags see these.
+    async fn tag(&self, host: &str, tags: Vec<String>) -> Result<serde_json::Value, Failure> {
+        let host = self.host(host).await?;
+        let fits = |tag: &String| {
+            !tag.is_empty()
+                && tag.len() <= TAG_BYTES_MAX
+                && !tag.contains(|c: char| c.is_whitespace() || c.is_control())
+        };
+        if let Some(wrong) = tags.iter().find(|tag| !fits(tag)) {
+            let reason = format!("`{wrong}` is no tag: 1 to {TAG_BYTES_MAX} bytes without spaces");
+            return Err(Failure::new(Code::InvalidInput, reason));
+        }
+        let line = self.line("host.tags", &host.to_string(), &tags.join(" "));
+        self.ledger.set_host_tags(host, &tags, &[line]).await.map_err(failure)?;
+        if let Some(record) = self.ledger.host(host).await.map_err(failure)? {
+            self.engine.host_changed(record).await;
+        }
+        Ok(serde_json::json!({ "host": host, "tags": tags }))
+    }
+
+    async fn amend(&self, number: u64, login: &str, amendment: Amendment) -> Result<serde_json::Value, Failure> {
+        let person = self.person(login).await?;
+        if !matches!(person.role, Role::Administrator | Role::Operator | Role::TeamLead) {
+            let reason = format!("`{login}` may look at tickets, not change them");
+            return Err(Failure::new(Code::Forbidden, reason));
+        }
+        let ticket = self.ledger.ticket(number).await.map_err(failure)?;
+        let ticket = ticket.ok_or_else(|| ticket_clocks::unknown(number))?;
+        let amend = Amend {
+            ticket: ticket.id,
+            actor: Actor::Person(person.id, person.name),
+            via: Via::Api,
+            amendment,
+            revision: None,
+        };
+        let changed = self.engine.amend(amend).await?;
+        ticket_clocks::of(&self.ledger, changed.number, (self.clock)()).await
+    }
+
     async fn person(&self, login: &str) -> Result<Person, Failure> {
         let found = self.ledger.lookup_person(login).await.map_err(failure)?;
         found.ok_or_else(|| {
@@ -370,31 +350,24 @@ impl Control {
         })
     }
 
-    async fn add_user(
-        &self,
-        login: String,
-        name: String,
-        role: Role,
-        email: String,
-        password: Option<String>,
-    ) -> Result<serde_json::Value, Failure> {
+    /// The customer of this name.
+    async fn customer(&self, name: Option<String>) -> Result<Option<CustomerId>, Failure> {
+        let Some(name) = name else { return Ok(None) };
+        let known = self.ledger.register(Book::Customers).await.map_err(failure)?;
+        let found = known.iter().find(|row| row.get("name") == name);
+        let id = found.and_then(|row| row.id.parse().ok());
+        let reason = format!("there is no customer `{name}`: see `tocsin-collector register export customers`");
+        id.map(Some).ok_or_else(|| Failure::new(Code::NotFound, reason))
+    }
+
+    async fn add_user(&self, person: Person, password: Option<String>) -> Result<serde_json::Value, Failure> {
         let hash = match password {
             Some(password) => hash_password(password).await?,
             None => String::new(),
         };
         let without_password = hash.is_empty();
-        let person = Person {
-            id: self.next_id(PersonId::next),
-            login: login.clone(),
-            name,
-            role,
-            customer: None,
-            language: Language::default(),
-            email,
-            phone: String::new(),
-            on_duty: false,
-        };
-        let line = self.line("person.create", &login, role.as_str());
+        let login = person.login.clone();
+        let line = self.line("person.create", &login, person.role.as_str());
         self.ledger
             .create_person(&person, &hash, &[line])
             .await

@@ -12,12 +12,23 @@
 //! * `command` — what reaches it, and the way to it,
 //! * `watch` — the rules, shared with those who bring ticks,
 //! * `unwritten` — what rules said and the ledger does not have yet,
+//! * `record` — what rules decided and which events they judged, until the ledger has it,
+//! * `silence` — why nothing is heard from a host,
+//! * `start` — what is known of before a restart,
+//! * `past` — windows after a restart, and samples that came late,
 //! * `condition` — how it is doing, for health,
 //! * `write` — steps, commits, and what happens when the ledger can't be written,
+//! * `plans` — planned work, topology, guarded hosts,
 //! * `translate` — between the words of rules, ledger and desk.
 
 mod command;
 mod condition;
+pub mod past;
+mod plans;
+mod record;
+mod silence;
+mod standing;
+mod start;
 mod translate;
 mod unwritten;
 mod watch;
@@ -28,33 +39,31 @@ mod tests;
 
 pub use command::{Command, EngineHandle, TickSeen};
 
-use crate::{
-    clock::{self, Clock},
-    diagnoses::Diagnoses,
-    live::Live,
-};
+use crate::{clock::Clock, diagnoses::Diagnoses, live::Live};
 use condition::Condition;
+use plans::{Belongs, Guarded};
+use record::Record;
 use std::{
     collections::{HashMap, HashSet},
+    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
 use tocsin_console::backend::{Failure, RuleView};
 use tocsin_desk::{
-    input::{Act, Input, Report},
-    model::{AlertState, AssetFacts, Ticket},
-    policy::Policy,
-    record::HostRecord,
-    step::Desk,
+    clocks::Book,
+    input::{Act, AlertChange, Amend, Found, Input, Report},
+    model::{Arrival, AssetFacts, Ticket},
+    step::{Desk, Limits},
 };
 use tocsin_ledger::Ledger;
-use tocsin_rules::{Phase, Restored, RuleSet, Transition};
+use tocsin_rules::{Condition as RuleCondition, Phase, RuleSet, Transition};
 use tocsin_vocabulary::{Code, HostId, Timestamp};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use translate::{audit_of, change_of, facts_of, happened, on_duty, restored, unknown, unwritable};
+use translate::{audit_of, change_of, happened, on_duty, unknown, unwritable};
 use unwritten::Unwritten;
-use watch::Watch;
+use watch::{Heard, Watch};
 
 /// Commands taken together before one step and commit.
 const BATCH_MAX: usize = 1_024;
@@ -69,14 +78,16 @@ pub struct Parts {
     pub ledger: Arc<Ledger>,
     /// Rules as loaded.
     pub rules: RuleSet,
-    /// Levels, targets, page rounds.
-    pub policy: Policy,
+    /// Policies and calendars; the contracts are read from the ledger.
+    pub book: Book,
     /// Over which ways people on duty are paged.
     pub destinations: Vec<String>,
     /// The shell's clock.
     pub clock: Clock,
     /// Rings when something changed.
     pub live: Arc<Live>,
+    /// When many alerts are one fault, and many pages one message.
+    pub limits: Limits,
     /// Wakes the delivery worker.
     pub outbox: Arc<Notify>,
     /// Asks hosts on which a fault opened a ticket how they are; none: nobody is asked.
@@ -89,9 +100,28 @@ pub struct Engine {
     watch: Arc<Watch>,
     desk: Desk,
     assets: HashMap<HostId, AssetFacts>,
+    /// By what overrides of thresholds go.
+    belongs: HashMap<HostId, Belongs>,
+    guarded: Guarded,
     /// Hosts that were shut out: what is still on its way from them is not heard.
     gone: HashSet<HostId>,
     unwritten: Unwritten,
+    /// Episodes that were over when they were found, not written yet.
+    found: Vec<Found>,
+    record: Record,
+    /// What was last said of each host that is silent.
+    silent: HashMap<HostId, Vec<AlertChange>>,
+    /// Whether no host was heard lately, and when that was looked up.
+    hears_none: Option<(Timestamp, bool)>,
+    /// Hosts that were enrolled and never heard, as far as the register knows.
+    never_heard: HashSet<HostId>,
+    /// Where hosts say that they can be reached.
+    addresses: HashMap<HostId, IpAddr>,
+    /// Places for questions to machines whose agents are silent.
+    asking: Arc<Semaphore>,
+    /// The way back to this engine, which does not keep it alive.
+    commands: mpsc::WeakSender<Command>,
+    past: past::Asked,
     /// After a failed commit, the desk in RAM is not what the ledger has: when to make it anew.
     stale_until: Option<Timestamp>,
     /// Failed commits in a row.
@@ -104,72 +134,17 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads the open work and arms every host's silence deadline from now: while the collector was down it was blind.
-    ///
-    /// # Errors
-    /// When the ledger can't be read, or the operating system has no randomness.
-    pub async fn open(parts: Parts, handle: &EngineHandle) -> anyhow::Result<Self> {
-        let now = (parts.clock)();
-        let work = parts.ledger.load_open_work().await?;
-        let hosts = parts.ledger.hosts().await?;
-        handle.watch.lock().rules = tocsin_rules::Engine::new(parts.rules.clone());
-        let duty = on_duty(&parts).await?;
-        let restored: Vec<Restored> = work
-            .alerts
-            .iter()
-            .filter(|alert| alert.state == AlertState::Raised)
-            .map(restored)
-            .collect();
-        let desk = Desk::new(parts.policy.clone(), clock::ids()?, work, duty);
-        let mut engine = Self {
-            parts,
-            watch: handle.watch.clone(),
-            desk,
-            assets: HashMap::new(),
-            gone: HashSet::new(),
-            unwritten: Unwritten::default(),
-            stale_until: None,
-            failures: 0,
-            refused: false,
-            watched_at: now,
-            condition: handle.condition.clone(),
-        };
-        for host in &hosts {
-            engine.learn(host, now);
-        }
-        engine.tell(|rules| rules.restore(restored, now));
-        // Nothing will ever clear what was raised for a host that was shut out.
-        for host in hosts.iter().filter(|host| host.revoked_at.is_some()) {
-            engine.forget(host.id, now);
-        }
-        Ok(engine)
-    }
-
-    fn learn(&mut self, host: &HostRecord, now: Timestamp) {
-        self.assets.insert(host.id, facts_of(host));
-        if host.revoked_at.is_some() || self.gone.contains(&host.id) {
-            return;
-        }
-        self.tell(|rules| {
-            let mut said = rules.introduce(host.id, &host.name, &host.tags, now);
-            said.extend(rules.assign(host.id, &[], &host.customer_name, now));
-            if host.interval_ms > 0 {
-                rules.expect(host.id, Duration::from_millis(host.interval_ms), now);
-            }
-            said
-        });
-        self.watch.knows(host.id);
-    }
-
     fn forget(&mut self, host: HostId, now: Timestamp) {
         self.gone.insert(host);
+        self.leave_place(host);
         self.watch.shut_out(host);
         self.tell(|rules| rules.forget(host, now));
     }
 
     /// Has the rules do something, and heeds what they say and said before.
     fn tell(&mut self, tell: impl FnOnce(&mut tocsin_rules::Engine) -> Vec<Transition>) {
-        let said = self.watch.tell(tell);
+        let Heard { said, decisions } = self.watch.tell(tell);
+        self.record.decided(decisions, (self.parts.clock)());
         self.heed(said);
     }
 
@@ -202,10 +177,15 @@ impl Engine {
         if let Some(at) = self.stale_until {
             return Some(at);
         }
-        [self.watch.next_deadline(), self.desk.next_due()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.watch.next_deadline(),
+            self.desk.next_due(),
+            self.record.due(),
+            self.guard_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Takes note of the time; more of it than `meant` to pass, and the engine was blind.
@@ -239,7 +219,7 @@ impl Engine {
             .parts
             .rules
             .rules()
-            .filter(|rule| matches!(rule.condition, tocsin_rules::Condition::NoData(_)))
+            .filter(|rule| matches!(rule.condition, RuleCondition::NoData(_)))
             .map(|rule| rule.name.as_str())
             .collect();
         let states = self.watch.lock().rules.snapshot();
@@ -274,32 +254,51 @@ impl Engine {
                 let _ = handled.send(());
             }
             Command::Streaming { host, interval } if !self.gone.contains(&host) => {
+                self.is_heard(host);
                 self.tell(|rules| {
                     rules.expect(host, interval, now);
                     rules.seen(host, now)
                 });
             }
             Command::Streaming { .. } => {}
-            Command::Events(host, events) if !self.gone.contains(&host) => {
-                self.tell(|rules| happened(rules, host, &events, now));
+            Command::Events(host, spool, events) => {
+                if !self.gone.contains(&host) {
+                    self.tell(|rules| happened(rules, host, &events, now));
+                }
+                if let Some(last) = events.iter().map(|(event, _)| event.seq).max() {
+                    self.record.judged(host, spool, last, now);
+                }
             }
-            Command::Events(..) => {}
+            Command::Found(episodes) => self.find(episodes),
+            Command::Silence(host, silence) => self.silence_told(host, silence),
             Command::HostChanged(record) => self.learn(&record, now),
             Command::HostGone(host) => self.forget(host, now),
             Command::Act(act, reply) => {
                 let _ = reply.send(self.act(*act, now).await);
             }
+            Command::Amend(amend, reply) => {
+                let _ = reply.send(self.amend(*amend, now).await);
+            }
             Command::Report(report, reply) => {
                 let _ = reply.send(self.report(*report, now).await);
             }
             Command::Duty => self.duty(now).await,
+            Command::Audit => self.audit(now).await,
             Command::Reload(rules) => {
                 self.parts.rules = *rules.clone();
+                self.record.rules(&rules);
                 self.tell(|watched| watched.reload(*rules, now));
+                // New windows shall not begin empty.
+                self.past.recall(self.assets.keys().copied());
+                self.places_changed(now).await;
             }
             Command::Rules(reply) => {
                 let _ = reply.send(self.rule_views());
             }
+            Command::Plan(plan, by, reply) => {
+                let _ = reply.send(self.plan(*plan, by, now).await);
+            }
+            Command::Places => self.places_changed(now).await,
             Command::Ping(reply) => {
                 let _ = reply.send(());
             }
@@ -310,14 +309,40 @@ impl Engine {
         if self.stale_until.is_some() {
             return; // the desk is about to be made anew, and reads who is on duty
         }
+        match self.parts.ledger.contract_terms().await {
+            Ok(contracts) => self.desk.set_contracts(contracts),
+            Err(error) => self.failed(&error),
+        }
         match on_duty(&self.parts).await {
-            Ok(duty) => {
-                let effects = self.desk.step(Input::Duty(duty), now).unwrap_or_default();
-                // A failure is logged and tried again.
-                let _ = self.commit(effects, &[]).await;
+            Ok((duty, escalation)) => {
+                for input in [Input::Duty(duty), Input::Escalation(Box::new(escalation))] {
+                    let effects = self.desk.step(input, now).unwrap_or_default();
+                    // A failure is logged and tried again.
+                    if self.commit(effects, &[]).await.is_err() {
+                        return;
+                    }
+                }
             }
             Err(error) => self.failed(&error),
         }
+    }
+
+    /// Sets tickets going again whose next step is overdue or was never set.
+    async fn audit(&mut self, now: Timestamp) {
+        if self.stale_until.is_some() {
+            return; // the desk is about to be made anew, and does all that is due
+        }
+        let effects = self.desk.step(Input::Audit, now).unwrap_or_default();
+        let kicked = effects
+            .entries
+            .iter()
+            .filter(|entry| entry.action == "page_kick")
+            .count();
+        if kicked > 0 {
+            tracing::warn!(kicked, "tickets had no next step: they were set going again");
+        }
+        // A failure is logged and tried again.
+        let _ = self.commit(effects, &[]).await;
     }
 
     async fn act(&mut self, act: Act, now: Timestamp) -> Result<Ticket, Failure> {
@@ -347,6 +372,16 @@ impl Engine {
             .ok_or_else(unknown)
     }
 
+    async fn amend(&mut self, amend: Amend, now: Timestamp) -> Result<Ticket, Failure> {
+        let ticket = amend.ticket;
+        let action = amend.amendment.as_str();
+        let audit = audit_of(&amend.actor, amend.via, action, &ticket.to_string(), now);
+        self.ready(now).await?;
+        let effects = self.person(Input::Amend(amend), audit, now).await?;
+        let changed = effects.tickets.into_iter().find(|changed| changed.id == ticket);
+        changed.ok_or_else(unknown)
+    }
+
     async fn report(&mut self, report: Report, now: Timestamp) -> Result<Ticket, Failure> {
         let audit = audit_of(&report.actor, report.via, "report", &report.asset.name, now);
         self.ready(now).await?;
@@ -360,7 +395,12 @@ impl Engine {
         for transition in transitions {
             match self.assets.get(&transition.host) {
                 Some(asset) => {
-                    self.unwritten.push(change_of(transition, asset.clone()));
+                    let version = self.record.version(&transition.rule);
+                    let mut change = change_of(transition, asset.clone(), version);
+                    if self.is_about_silence(&change.rule) {
+                        self.silence_of(&mut change, (self.parts.clock)());
+                    }
+                    self.unwritten.push(change);
                 }
                 None => {
                     tracing::warn!(host = %transition.host, rule = transition.rule, "a rule spoke of a host that is not in the register");
@@ -369,10 +409,35 @@ impl Engine {
         }
     }
 
+    fn is_about_silence(&self, rule: &str) -> bool {
+        let rule = self.parts.rules.get(rule);
+        rule.is_some_and(|rule| matches!(rule.condition, RuleCondition::NoData(_)))
+    }
+
+    /// Keeps episodes that were over when they were found, until they are written.
+    fn find(&mut self, episodes: Vec<past::Episode>) {
+        for episode in episodes {
+            let Some(asset) = self.assets.get(&episode.raised.host) else {
+                continue;
+            };
+            let worst = episode.raised.evidence.worst;
+            let version = self.record.version(&episode.raised.rule);
+            let mut change = change_of(episode.raised, asset.clone(), version);
+            change.value = worst.or(change.value);
+            change.ruling.arrival = Arrival::Retrospective;
+            self.record.keep(episode.decisions, (self.parts.clock)());
+            self.found.push(Found {
+                change,
+                cleared_at: episode.ended,
+            });
+        }
+    }
+
     /// Timers of rules and desk, then everything unwritten.
     async fn advance(&mut self) {
         self.look_up(Duration::ZERO);
         let now = self.watched_at;
+        self.guard(now);
         self.tell(|rules| rules.advance(now));
         if self.stale_until.is_some_and(|at| at > now) {
             return;

@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -32,6 +33,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub struct Presence {
     /// The stream that is open; cancelled to close it.
     stream: Option<(u64, CancellationToken)>,
+    /// Where its last stream came from.
+    pub address: Option<IpAddr>,
     /// When its last tick or message arrived, by our clock.
     pub last_seen_at: Option<Timestamp>,
     /// Its clock minus ours.
@@ -146,6 +149,11 @@ impl Live {
         }
         drop(inner);
         self.ring(Change::Hosts);
+    }
+
+    /// Where the stream of a host comes from.
+    pub fn came_from(&self, host: HostId, address: IpAddr) {
+        self.lock().hosts.entry(host).or_default().address = Some(address);
     }
 
     /// How the agent of a stream that was let in is reached.

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::io::Write as _;
 use std::{path::PathBuf, process::ExitCode};
-use tocsin_collector::{app, backup, cli, config};
+use tocsin_collector::{app, backup, channel_command, cli, clock_command, config, duty_command, rules_command};
 
 /// The collector: takes the agents' ticks, opens tickets, pages people until somebody answers.
 #[derive(Debug, Parser)]
@@ -17,9 +17,20 @@ Examples:
   tocsin-collector token create --host-name db1   an install string for one new host
   tocsin-collector user add wang --role operator  prints a one-time sign-in link
   tocsin-collector agent list                     who streams, who is silent
+  tocsin-collector silence add --host db1 --for 2h --reason 'new controller'
+  tocsin-collector window add --tag db --every 'weekly sun' --at 02:00 --for 3h --owner wang --reason backups
+  tocsin-collector channel test robot             does this way to people work?
   tocsin-collector query db1 system.cpu.utilization --from -1h
+  tocsin-collector rules check /etc/tocsin/rules.d
+  tocsin-collector rules explain filesystem-full
+  tocsin-collector rules replay --from -7d --rules ./changed
   tocsin-collector backup /var/lib/tocsin/collector/backups/monday
-  tocsin-collector verify                         is everything as it was written?"
+  tocsin-collector verify                         is everything as it was written?
+  tocsin-collector roster now                     who is on duty
+  tocsin-collector job list                       did the backups run?
+  tocsin-collector clock show 1042                how a ticket's time was counted
+  tocsin-collector asset export > assets.csv
+  tocsin-collector audit verify                   is the audit trail unbroken?"
 )]
 struct Cli {
     #[command(flatten)]
@@ -40,15 +51,49 @@ struct Place {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "it is read from the command line, once")]
 enum Command {
     /// Run the collector until SIGTERM or Ctrl-C
     Run,
     /// Check configuration, rules and state folder; tells all mistakes at once
     Check,
+    /// Rules: list, check, explain, test, replay
+    #[command(after_help = "\
+Examples:
+  tocsin-collector rules list
+  tocsin-collector rules check /etc/tocsin/rules.d
+  tocsin-collector rules explain filesystem-full --lang en
+  tocsin-collector rules test /etc/tocsin/rules.d
+  tocsin-collector rules replay --from -7d --rules ./changed --host 'db-*'")]
+    #[command(subcommand)]
+    Rules(rules_command::Rules),
     #[command(flatten)]
     Ask(cli::Ask),
     #[command(flatten)]
     Keep(backup::Keep),
+    /// When targets are due, and how much of them has run
+    #[command(after_help = "\
+Examples:
+  tocsin-collector clock due --calendar 5x8 --start 2026-02-13T16:30:00+08:00 --target 8h
+  tocsin-collector clock elapsed --calendar 5x8 --start 2026-02-13T16:30:00+08:00 --end 2026-02-14T16:30:00+08:00
+  tocsin-collector clock show 1042
+  tocsin-collector clock enter 1042 accepted --at 2026-03-02T10:05:00+08:00 --reason 'by phone' --as wang")]
+    #[command(subcommand)]
+    Clock(clock_command::Clock),
+    /// Service calendars and public holidays
+    #[command(subcommand)]
+    Calendar(clock_command::CalendarCommand),
+    /// Channels: ways to people
+    #[command(after_help = "\
+Examples:
+  tocsin-collector channel list
+  tocsin-collector channel test robot
+  tocsin-collector channel preview modem --language en
+  tocsin-collector channel drill")]
+    #[command(subcommand)]
+    Channel(channel_command::Channel),
+    #[command(flatten)]
+    Duty(duty_command::Duty),
 }
 
 fn main() -> ExitCode {
@@ -56,7 +101,7 @@ fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return fail("the TLS provider was installed twice");
     }
-    let config = match load(&cli.place) {
+    let config = match load(&cli.place, matches!(cli.command, Command::Clock(_))) {
         Ok(config) => config,
         Err(error) => return fail(&error),
     };
@@ -76,15 +121,22 @@ fn main() -> ExitCode {
             Ok(report) => cli::print(&report),
             Err(error) => fail(&format!("{error:#}")),
         },
+        Command::Rules(rules) => runtime.block_on(rules_command::run(&config, rules)),
         Command::Ask(ask) => runtime.block_on(cli::ask(&config, ask)),
+        Command::Channel(command) => runtime.block_on(channel_command::run(&config, command)),
+        Command::Duty(duty) => runtime.block_on(duty_command::run(&config, duty)),
         Command::Keep(keep) => runtime.block_on(backup::run(&config, keep)),
+        Command::Clock(clock) => runtime.block_on(clock_command::clock(&config, clock)),
+        Command::Calendar(command) => clock_command::calendar(&config, command),
     }
 }
 
-fn load(place: &Place) -> Result<config::Config, String> {
+/// `anybody`: the command is for people who need not be able to read the installed file; the defaults hold for them.
+fn load(place: &Place, anybody: bool) -> Result<config::Config, String> {
     let default = PathBuf::from(config::DEFAULT_PATH);
     let mut config = match &place.config {
         Some(path) => config::Config::load(path),
+        None if anybody && std::fs::File::open(&default).is_err() => Ok(config::Config::default()),
         None if default.is_file() => config::Config::load(&default),
         None => Ok(config::Config::default()),
     }
@@ -106,4 +158,15 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn fail(message: &str) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "tocsin-collector: {message}");
     ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_command_or_option_is_there_twice() {
+        Cli::command().debug_assert();
+    }
 }

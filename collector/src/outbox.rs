@@ -1,16 +1,30 @@
-//! Joins the channels' worker to the ledger's outbox, and signs the links that pages carry.
+//! Joins the channels' worker to the ledger's outbox: pages with what their texts are made of, signed links, what became of
+//! each, and what people answer.
 
-use crate::{clock::Clock, live::Live};
+use crate::{clock::Clock, engine::EngineHandle, live::Live};
 use async_trait::async_trait;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tocsin_channels::{Envelope, Outbox, OutboxError};
-use tocsin_console::backend::{Change, HealthPart};
+use tocsin_channels::{
+    Envelope, Facts, Failed, Incoming, Outbox, OutboxError, Outcome, Reached, Receipt, Secrecy, reply, sms,
+};
+use tocsin_console::{
+    authority::{self, Action as May},
+    backend::{Change, HealthPart},
+};
+use tocsin_desk::{
+    delivery::{DeliveryState, DuePage},
+    effect::Effects,
+    input::{Act, Action},
+    model::{Actor, Page, PageReason, PageState, Person, Ticket, Via},
+    record::AuditLine,
+};
 use tocsin_ledger::{Ledger, LedgerError};
-use tocsin_vocabulary::{PageId, Timestamp};
+use tocsin_vocabulary::{Code, IdSource, PageId, Text, Timestamp};
+use tokio::sync::Notify;
 
 /// The ledger's outbox as the worker sees it.
 pub struct LedgerOutbox {
@@ -26,8 +40,16 @@ pub struct LedgerOutbox {
     pub console_url: String,
     /// Pages that could not be sent, for health.
     pub failing: Arc<Failing>,
+    /// Takes what people answer.
+    pub engine: EngineHandle,
+    /// Wakes the delivery worker.
+    pub kick: Arc<Notify>,
+    /// Names of new pages.
+    pub ids: Mutex<IdSource>,
 }
 
+/// A report of a message that nobody knows is looked at again after this.
+const REPORT_PAUSE: Duration = Duration::from_millis(500);
 /// A page that was given up shows in health for so long.
 const GIVEN_UP_SHOWN: Duration = Duration::from_secs(3_600);
 /// A page that was not tried again so long after its time was withdrawn.
@@ -83,51 +105,255 @@ fn unreadable(error: LedgerError) -> OutboxError {
     OutboxError::new(error)
 }
 
-#[async_trait]
-impl Outbox for LedgerOutbox {
-    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Envelope>, OutboxError> {
-        let pages = self.ledger.due_pages(now, limit).await.map_err(unreadable)?;
-        if pages.is_empty() {
-            return Ok(Vec::new());
+impl LedgerOutbox {
+    fn envelope(&self, due: DuePage) -> Envelope {
+        let path = tocsin_console::link::path(&self.link_key, due.page.id);
+        Envelope {
+            link: format!("{}{path}", self.console_url),
+            facts: Facts {
+                // A word that we do not know is read as the strictest.
+                secrecy: Secrecy::parse(&due.secrecy).unwrap_or(Secrecy::None),
+                asset: due.asset,
+                since: due.opened_at,
+                due_at: due.next_due_at,
+                staff: due.staff,
+                unknown: due.unknown,
+                ..Facts::default()
+            },
+            page: due.page,
+            person: due.person,
+            also: Vec::new(),
         }
-        let people: HashMap<_, _> = self
-            .ledger
-            .people()
-            .await
-            .map_err(unreadable)?
-            .into_iter()
-            .map(|person| (person.id, person))
-            .collect();
-        let mut envelopes = Vec::with_capacity(pages.len());
-        for page in pages {
-            match people.get(&page.person) {
-                Some(person) => {
-                    let path = tocsin_console::link::path(&self.link_key, page.id);
-                    let link = format!("{}{path}", self.console_url);
-                    envelopes.push(Envelope {
-                        page,
-                        person: person.clone(),
-                        link,
-                    });
-                }
-                None => self.failed(page.id, "its person is not in the register", None).await?,
-            }
-        }
-        Ok(envelopes)
     }
 
-    async fn sent(&self, page: PageId, now: Timestamp) -> Result<(), OutboxError> {
-        self.ledger.page_sent(page, now).await.map_err(unreadable)?;
+    async fn audit(&self, channel: &str, action: &str, subject: &str, detail: String) -> Result<(), OutboxError> {
+        let line = AuditLine {
+            at: (self.clock)(),
+            actor: "system".to_owned(),
+            via: channel.to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            detail,
+        };
+        self.ledger.audit(line).await.map_err(unreadable)
+    }
+
+    /// A person accepts by answering; whoever sent an answer that proves nobody finds it in the audit trail.
+    async fn replied(&self, channel: &str, from: &str, text: &str) -> Result<(), OutboxError> {
+        let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
+        let refuse = |why: &str| format!("from {from}: `{shown}`: {why}");
+        let Some(accept) = reply::accept(text) else {
+            let why = "it does not name a ticket and a staff number, such as 1042 07";
+            return self.audit(channel, "reply.refuse", "", refuse(why)).await;
+        };
+        let subject = format!("#{}", accept.ticket);
+        let people = self.ledger.people().await.map_err(unreadable)?;
+        if !people.iter().any(|person| sms::same_phone(&person.phone, from)) {
+            let why = "this phone is nobody's in the register";
+            return self.audit(channel, "reply.refuse", &subject, refuse(why)).await;
+        }
+        let found = self.ledger.person_by_staff_number(&accept.staff).await;
+        let Some(person) = found.map_err(unreadable)? else {
+            let why = "nobody has this staff number";
+            return self.audit(channel, "reply.refuse", &subject, refuse(why)).await;
+        };
+        let Some(ticket) = self.ledger.ticket(accept.ticket).await.map_err(unreadable)? else {
+            let why = "there is no such ticket";
+            return self.audit(channel, "reply.refuse", &subject, refuse(why)).await;
+        };
+        let accepted = self.accept(&person, &ticket).await;
+        let detail = match &accepted {
+            Ok(()) => format!("from {from}: accepted by {}", person.login),
+            Err(why) => refuse(why),
+        };
+        let action = if accepted.is_ok() {
+            "reply.accept"
+        } else {
+            "reply.refuse"
+        };
+        self.audit(channel, action, &subject, detail).await?;
+        self.answer(channel, &person, &ticket, accepted.err()).await
+    }
+
+    /// Accepts a ticket as a person; the error says why not.
+    async fn accept(&self, person: &Person, ticket: &Ticket) -> Result<(), String> {
+        if !authority::allows(person.role, May::WorkTicket) {
+            return Err("their role does not accept tickets".to_owned());
+        }
+        let act = Act {
+            ticket: ticket.id,
+            actor: Actor::Person(person.id, person.name.clone()),
+            via: Via::Link,
+            action: Action::Accept,
+            revision: None,
+        };
+        match self.engine.act(act).await {
+            Ok(_) => Ok(()),
+            // Told twice: it is theirs already.
+            Err(failure) if failure.code == Code::Conflict && ticket.assignee == Some(person.id) => Ok(()),
+            Err(failure) => Err(failure.reason),
+        }
+    }
+
+    /// Tells whoever answered how it went.
+    async fn answer(
+        &self,
+        channel: &str,
+        person: &Person,
+        ticket: &Ticket,
+        refused: Option<String>,
+    ) -> Result<(), OutboxError> {
+        let now = (self.clock)();
+        let title = match refused {
+            None => Text::new(
+                format!("accepted by {}", person.name),
+                format!("已由{}接单", person.name),
+            ),
+            Some(why) => Text::new(format!("not accepted: {why}"), format!("接单未成功: {why}")),
+        };
+        let id = PageId::next(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner), now);
+        let page = Page {
+            key: format!("{}-reply-{id}", ticket.number),
+            id,
+            ticket: Some(ticket.id),
+            ticket_number: Some(ticket.number),
+            person: person.id,
+            destination: channel.to_owned(),
+            reason: PageReason::Notice,
+            title,
+            body: Text::default(),
+            level: ticket.level,
+            drill: false,
+            created_at: now,
+            state: PageState::Queued,
+            attempts: 0,
+            due_at: now,
+            sent_at: None,
+            error: String::new(),
+        };
+        let effects = Effects {
+            pages: vec![page],
+            ..Effects::default()
+        };
+        self.ledger.commit(&effects, &[]).await.map_err(unreadable)?;
+        self.kick.notify_one();
+        Ok(())
+    }
+
+    /// Whoever was called pressed 1.
+    async fn pressed(&self, channel: &str, reference: &str) -> Result<(), OutboxError> {
+        let Ok(id) = reference.parse::<PageId>() else {
+            return Ok(());
+        };
+        let Some(record) = self.ledger.page(id).await.map_err(unreadable)? else {
+            return Ok(());
+        };
+        let people = self.ledger.people().await.map_err(unreadable)?;
+        let person = people.into_iter().find(|person| person.id == record.page.person);
+        let ticket = match record.page.ticket {
+            Some(ticket) => self.ledger.ticket_by_id(ticket).await.map_err(unreadable)?,
+            None => None,
+        };
+        let (Some(person), Some(ticket)) = (person, ticket) else {
+            return Ok(());
+        };
+        let detail = match self.accept(&person, &ticket).await {
+            Ok(()) => format!("accepted by {} by a digit", person.login),
+            Err(why) => format!("a digit of {} was refused: {why}", person.login),
+        };
+        self.audit(channel, "reply.accept", &format!("#{}", ticket.number), detail)
+            .await
+    }
+}
+
+#[async_trait]
+impl Outbox for LedgerOutbox {
+    async fn recover(&self, now: Timestamp) -> Result<(), OutboxError> {
+        let found = self.ledger.recover_deliveries(now).await.map_err(unreadable)?;
+        if found > 0 {
+            tracing::warn!(
+                found,
+                "pages were being sent when the collector ended: they are sent again, marked as resent"
+            );
+        }
+        Ok(())
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Envelope>, OutboxError> {
+        let due = self.ledger.due_deliveries(now, limit).await.map_err(unreadable)?;
+        Ok(due.into_iter().map(|due| self.envelope(due)).collect())
+    }
+
+    async fn begin(&self, pages: &[PageId], channel: &str, now: Timestamp) -> Result<Vec<PageId>, OutboxError> {
+        self.ledger
+            .begin_deliveries(pages, channel, now)
+            .await
+            .map_err(unreadable)
+    }
+
+    async fn sent(&self, page: PageId, receipt: &Receipt, now: Timestamp) -> Result<(), OutboxError> {
+        let state = match receipt.reached {
+            Reached::Accepted => DeliveryState::Accepted,
+            Reached::Delivered => DeliveryState::Delivered,
+        };
+        self.ledger
+            .delivery_accepted(page, state, &receipt.reference, &receipt.answer, now)
+            .await
+            .map_err(unreadable)?;
         self.failing.sent(page);
         self.live.ring(Change::Pages);
         Ok(())
     }
 
-    async fn failed(&self, page: PageId, reason: &str, next: Option<Timestamp>) -> Result<(), OutboxError> {
-        self.ledger.page_failed(page, reason, next).await.map_err(unreadable)?;
-        self.failing.failed(page, reason, next, (self.clock)());
+    async fn failed(&self, page: PageId, failed: &Failed, now: Timestamp) -> Result<(), OutboxError> {
+        let Failed { reason, unknown, next } = failed;
+        self.ledger
+            .delivery_failed(page, reason, *unknown, *next, now)
+            .await
+            .map_err(unreadable)?;
+        self.failing.failed(page, reason, *next, now);
         self.live.ring(Change::Pages);
         Ok(())
+    }
+
+    async fn postpone(&self, page: PageId, due: Timestamp) -> Result<(), OutboxError> {
+        self.ledger.postpone_page(page, due).await.map_err(unreadable)
+    }
+
+    async fn came(&self, channel: &str, incoming: Incoming, now: Timestamp) -> Result<(), OutboxError> {
+        match incoming {
+            Incoming::Report {
+                references,
+                outcome,
+                detail,
+            } => {
+                let state = match outcome {
+                    Outcome::Delivered => DeliveryState::Delivered,
+                    Outcome::Read => DeliveryState::Read,
+                    Outcome::Failed => DeliveryState::Failed,
+                };
+                let report = || self.ledger.delivery_reported(channel, &references, state, &detail, now);
+                let mut reported = report().await.map_err(unreadable)?;
+                if reported.is_none() {
+                    // A quick phone is told of before the message's name was written down.
+                    tokio::time::sleep(REPORT_PAUSE).await;
+                    reported = report().await.map_err(unreadable)?;
+                }
+                if let Some(reported) = reported {
+                    if state == DeliveryState::Failed {
+                        let next = reported.again.then_some(now);
+                        self.failing.failed(reported.page, &detail, next, now);
+                    }
+                    self.live.ring(Change::Pages);
+                    if reported.again {
+                        self.kick.notify_one();
+                    }
+                }
+                Ok(())
+            }
+            Incoming::Reply { from, text } => self.replied(channel, &from, &text).await,
+            Incoming::Accept { reference } => self.pressed(channel, &reference).await,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tocsin_rules::{Condition, Measure, Rule, RuleSet};
+use tocsin_rules::RuleSet;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -46,38 +46,7 @@ fn read(folder: &Path) -> Result<Vec<(String, String)>, String> {
 }
 
 fn parse(files: &[(String, String)]) -> Result<RuleSet, String> {
-    let rules = RuleSet::parse(files)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-    // A rule that says what nothing heeds is worse than one that is refused.
-    let unheeded: Vec<String> = rules.rules().flat_map(unheeded).collect();
-    if unheeded.is_empty() {
-        Ok(rules)
-    } else {
-        Err(unheeded.join("\n"))
-    }
-}
-
-/// What a rule says and this version does not do.
-fn unheeded(rule: &Rule) -> impl Iterator<Item = String> {
-    let said = [
-        (wants_hours(&rule.condition), "`baseline` (use a window or a forecast)"),
-        (rule.auto_close, "`auto_close`"),
-        (rule.knowledge.is_some(), "`knowledge` (put the link into the remedy)"),
-    ];
-    let (file, line, name) = (&rule.file, rule.line, &rule.name);
-    let told = said.into_iter().filter(|(says, _)| *says);
-    told.map(move |(_, what)| format!("{file}: line {line}: `{name}`: this version does not heed {what}"))
-}
-
-/// Whether a condition compares with the hours of past weeks.
-fn wants_hours(condition: &Condition) -> bool {
-    match condition {
-        Condition::Derived(derived) => {
-            let mut tests = derived.tests.iter();
-            tests.any(|test| matches!(test.measure, Measure::Baseline { .. }))
-        }
-        _ => false,
-    }
+    RuleSet::parse(files).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 /// Watches the folder until cancelled and sends each good change to the engine.

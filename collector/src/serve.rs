@@ -104,6 +104,7 @@ pub(crate) fn agents(common: &Common<'_>, agents: TcpListener, enrolment: TcpLis
         ledger: stores.ledger.clone(),
         store: stores.store.clone(),
         engine: common.engine.clone(),
+        backups: common.backups.clone(),
         live: common.live.clone(),
         capacity: common.capacity.clone(),
         authority: stores.agents_ca.clone(),
@@ -200,12 +201,17 @@ pub(crate) fn console(
     common: &Common<'_>,
     names: &[String],
     backend: Arc<dyn Backend>,
+    inbound: Router,
     listener: TcpListener,
 ) -> anyhow::Result<Option<String>> {
     let (make, authority) = console_certificate(common, names)?;
     let tls = renewed(common, "console", make)?;
     let exchange = crate::exchange::routes(common, backend.clone());
-    let router = tocsin_console::router(backend, ConsoleOptions::default()).merge(exchange);
+    let options = ConsoleOptions {
+        policies: crate::policies::load(common.config)?,
+        ..ConsoleOptions::default()
+    };
+    let router = tocsin_console::router(backend, options).merge(exchange).merge(inbound);
     let supervisor = common.supervisor;
     let cancel = supervisor.cancel();
     let (sender, mut receiver) = listen::accepted_queue();

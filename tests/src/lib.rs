@@ -7,6 +7,8 @@
 //! * [`phone`] — a web server that receives pages as a phone's gateway would,
 //! * [`postgres`] — a throwaway PostgreSQL server,
 //! * [`peers`] — Debian's own Prometheus and VictoriaMetrics,
+//! * [`gateways`] — Debian's own gammu-smsd and Kannel,
+//! * [`provider`] — a provider that refuses, hangs, and keeps count,
 //! * [`browser`] — a headless browser,
 //! * [`wire`] — an agent's side of the wire spoken by hand, to say what no agent would,
 //! * [`recording`] — real metrics of a host in a file,
@@ -27,6 +29,7 @@ pub mod browser;
 pub mod fault;
 pub mod figures;
 pub mod fleet;
+pub mod gateways;
 pub mod host;
 pub mod hung_mount;
 pub mod patience;
@@ -34,6 +37,7 @@ pub mod peers;
 pub mod phone;
 pub mod postgres;
 pub mod program;
+pub mod provider;
 pub mod recording;
 pub mod site;
 pub mod wire;

@@ -185,13 +185,18 @@ impl Peer {
 
 /// Where a program is; none when it is not, which is said.
 fn installed(name: &str) -> Option<PathBuf> {
-    let path = Path::new("/usr/bin").join(name);
-    if path.is_file() {
-        return Some(path);
+    installed_at(&format!("/usr/bin/{name}"), name, "exchange with Prometheus")
+}
+
+/// This path, when the program is there; none when it is not, which is said of the story that needs it.
+pub(crate) fn installed_at(path: &str, package: &str, story: &str) -> Option<PathBuf> {
+    let found = Path::new(path);
+    if found.is_file() {
+        return Some(found.to_owned());
     }
-    let message = format!("no {name} in /usr/bin: on Debian, apt-get install {name}");
+    let message = format!("no {path}: on Debian, apt-get install {package}");
     assert!(std::env::var(REQUIRED).as_deref() != Ok("1"), "{message}");
-    program::skipped("exchange with Prometheus", &message);
+    program::skipped(story, &message);
     None
 }
 

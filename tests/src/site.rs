@@ -194,6 +194,17 @@ impl Site {
         self.state_dir = state_dir;
     }
 
+    /// Changes a part of the configuration; it holds from the collector's next start on.
+    ///
+    /// # Panics
+    /// When it can't be read or written, or has no such part.
+    pub fn change_config(&self, from: &str, to: &str) {
+        let path = self.path("collector.toml");
+        let text = std::fs::read_to_string(&path).expect("the configuration");
+        assert!(text.contains(from), "the configuration has no `{from}`");
+        std::fs::write(path, text.replacen(from, to, 1)).expect("the configuration can be written");
+    }
+
     /// The collector's command line, to be run.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {

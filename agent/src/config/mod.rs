@@ -1,6 +1,7 @@
 //! The agent's configuration, `/etc/tocsin/agent.toml`: what it may say, its defaults, and everything that is wrong
 //! with it at once.
 
+mod backups;
 mod files;
 mod logs;
 mod processes;
@@ -16,6 +17,7 @@ use crate::{
 };
 use read::{Mistakes, Table};
 use std::{
+    collections::BTreeMap,
     fmt, fs, io,
     path::{Path, PathBuf},
     time::Duration,
@@ -65,6 +67,8 @@ pub struct Config {
     pub diagnosis: bool,
     /// Which logs are watched, and for what.
     pub logs: LogsConfig,
+    /// Backup jobs that this host declares, each as the attributes of an event.
+    pub backups: Vec<BTreeMap<String, String>>,
 }
 
 /// Least severity of what is logged.
@@ -122,6 +126,7 @@ impl Default for Config {
             files: FilesConfig::default(),
             diagnosis: true,
             logs: LogsConfig::default(),
+            backups: Vec::new(),
         }
     }
 }
@@ -258,6 +263,7 @@ fn read_config(table: &mut Table<'_, '_, '_>) -> Config {
         }),
         processes: processes::read_groups(table),
         logs: logs::read_logs(table),
+        backups: backups::read_jobs(table),
         files: files::read_files(table),
         diagnosis: table.boolean("diagnosis", default.diagnosis),
     }

@@ -5,6 +5,7 @@ use super::{
     columns::{CachedSection, Columns},
     cpu::{MODES, SHARE_DECIMALS, Shares, Stat, Times, share, shares},
     file::KeptFile,
+    limits::{Limits, parse_tasks},
     load::{parse_loadavg, parse_uptime},
     memory::{Memory, Paging},
     pressure::{Pressure, RESOURCES, Stall},
@@ -28,6 +29,7 @@ pub(crate) struct Core {
     shares: Option<Shares>,
     load: Option<[u64; 3]>,
     uptime: Option<u64>,
+    limits: Limits,
     memory: Memory,
     paging: Paging,
     pressures: [Option<Pressure>; RESOURCES.len()],
@@ -61,6 +63,7 @@ impl Core {
             shares: None,
             load: None,
             uptime: None,
+            limits: Limits::new(root),
             memory: Memory::default(),
             paging: Paging::default(),
             pressures: [None; RESOURCES.len()],
@@ -80,7 +83,10 @@ impl Core {
         }
         self.shares = self.before.and_then(|before| shares(&before, &self.stat.total));
         self.before = found.then_some(self.stat.total);
-        self.load = self.files.loadavg.read(buffer).and_then(parse_loadavg);
+        let load = self.files.loadavg.read(buffer);
+        let tasks = load.and_then(parse_tasks);
+        self.load = load.and_then(parse_loadavg);
+        self.limits.read(buffer, tasks);
         self.uptime = self.files.uptime.read(buffer).and_then(parse_uptime);
         self.memory = self.files.meminfo.read(buffer).map(Memory::parse).unwrap_or_default();
         self.paging = self.files.vmstat.read(buffer).map(Paging::parse).unwrap_or_default();
@@ -118,6 +124,7 @@ impl Core {
             self.put_paging(columns);
             self.put_pressure(columns);
             processes.put_states(columns);
+            self.limits.put(columns);
             columns.put("system.process.created", &[], 0, self.stat.forks);
             columns.put(
                 "system.uptime",

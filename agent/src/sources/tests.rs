@@ -119,6 +119,7 @@ fn a_modern_kernel_is_read_whole() {
             ("system.cpu.time{cpu.logical_number=1,cpu.mode=idle}", 45_000.0),
             ("system.cpu.load_average.15m", 1.1),
             ("tocsin.cpu.load_per_cpu", 0.55),
+            ("tocsin.files.utilization", 0.375),
             ("system.memory.utilization{system.memory.state=used}", 0.25),
             ("system.paging.utilization{system.paging.state=used}", 0.25),
             ("system.paging.faults{system.paging.fault.type=minor}", 4_995_800.0),

@@ -140,6 +140,7 @@ fn hello(view: &SpoolView, resources: &Resources<'_>) -> AgentMessage {
         last_seq: view.stored.last().unwrap_or(0),
         interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
         sent_at_ms: resources.clock.wall().as_millis(),
+        last_event_seq: view.last_event.max(view.events_acked),
     }))
 }
 

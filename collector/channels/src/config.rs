@@ -16,51 +16,112 @@
 //! password_file = "/etc/tocsin/mail.password"
 //! ```
 //!
-//! Secrets stand in files of their own, never here, and are never printed.
+//! Secrets stand in files of their own, never here, and are never printed. What every channel may say stands in
+//! [`Common`]; the settings of each kind stand beside its code.
 
-use crate::{channel::Channel, inbox::INBOX, mail::Mail, webhook::Webhook};
-use serde::{Deserialize, Serialize};
-use std::{
-    collections::HashMap,
-    fmt,
-    net::IpAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
+mod common;
+
+pub use common::{Common, Quiet};
+
+use crate::{
+    channel::Channel,
+    cmpp::CmppConfig,
+    gateway::GatewayConfig,
+    guard::is_loopback,
+    inbox::INBOX,
+    kannel::KannelConfig,
+    mail::Mail,
+    push::{GotifyConfig, NtfyConfig},
+    robots::RobotConfig,
+    smpp::SmppConfig,
+    spool::{GammuConfig, SmstoolsConfig},
+    trap::{SnmpTrapConfig, SyslogConfig},
+    voice::AsteriskConfig,
+    webhook::{Webhook, WebhookConfig},
 };
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 /// Longest name of a channel, in bytes: it is part of every page's key.
 const NAME_BYTES_MAX: usize = 32;
 
-/// Largest file of a secret or of certificates, in bytes.
-const FILE_BYTES_MAX: u64 = 1 << 20;
-
 /// One `[[channel]]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelConfig {
+    /// What every channel has.
+    #[serde(flatten)]
+    pub common: Common,
+    /// What its kind has.
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+/// The settings of a kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum ChannelConfig {
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Kind {
     /// JSON by POST.
     Webhook(WebhookConfig),
     /// Mail by SMTP.
     Mail(MailConfig),
+    /// DingTalk's robot.
+    Dingtalk(RobotConfig),
+    /// WeCom's robot.
+    Wecom(RobotConfig),
+    /// Feishu's robot.
+    Feishu(RobotConfig),
+    /// ntfy, self-hosted push.
+    Ntfy(NtfyConfig),
+    /// Gotify, self-hosted push.
+    Gotify(GotifyConfig),
+    /// A GSM modem through gammu-smsd's folders.
+    Gammu(GammuConfig),
+    /// A GSM modem through smstools3's spool.
+    Smstools(SmstoolsConfig),
+    /// Kannel's `sendsms`.
+    Kannel(KannelConfig),
+    /// A message centre by SMPP 3.4.
+    Smpp(SmppConfig),
+    /// A message centre by CMPP 2.0 or 3.0.
+    Cmpp(CmppConfig),
+    /// Any HTTP gateway, by template.
+    Gateway(GatewayConfig),
+    /// A call through Asterisk.
+    Asterisk(AsteriskConfig),
+    /// Syslog messages (RFC 5424).
+    Syslog(SyslogConfig),
+    /// SNMP v2c traps.
+    SnmpTrap(SnmpTrapConfig),
 }
 
-/// `kind = "webhook"`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WebhookConfig {
-    /// What destinations call it: lower-case letters, digits, `-`.
-    pub name: String,
-    /// Where to post: `https://…`, or `http://…` to this machine itself.
-    pub url: String,
-    /// File with the secret that signs the pages; without it they are not signed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_file: Option<PathBuf>,
-    /// PEM file with the certificate authorities to trust, instead of the system's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<PathBuf>,
-    /// Allows `http://` to other machines: pages travel readable by everybody on the way.
-    #[serde(default)]
-    pub insecure: bool,
+impl<'de> Deserialize<'de> for ChannelConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut table = toml::Table::deserialize(deserializer)?;
+        let mut shared = toml::Table::new();
+        for key in Common::KEYS {
+            if let Some(value) = table.remove(*key) {
+                shared.insert((*key).to_owned(), value);
+            }
+        }
+        let name = shared
+            .get("name")
+            .and_then(toml::Value::as_str)
+            .unwrap_or("?")
+            .to_owned();
+        let told = |error: toml::de::Error| D::Error::custom(format!("channel `{name}`: {}", error.message()));
+        // Both are read before either is refused, so that both are told.
+        let common = Common::deserialize(shared);
+        let kind = Kind::deserialize(table);
+        match (common, kind) {
+            (Ok(common), Ok(kind)) => Ok(Self { common, kind }),
+            (Err(one), Err(other)) => Err(D::Error::custom(format!(
+                "channel `{name}`: {}; {}",
+                one.message(),
+                other.message()
+            ))),
+            (Err(error), _) | (_, Err(error)) => Err(told(error)),
+        }
+    }
 }
 
 /// How the connection to the mail server is protected.
@@ -80,8 +141,6 @@ pub enum Security {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailConfig {
-    /// What destinations call it: lower-case letters, digits, `-`.
-    pub name: String,
     /// The SMTP server.
     pub host: String,
     /// Its port; by default that of `security`.
@@ -106,55 +165,6 @@ pub struct MailConfig {
     pub insecure: bool,
 }
 
-impl ChannelConfig {
-    /// What destinations call it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Webhook(webhook) => &webhook.name,
-            Self::Mail(mail) => &mail.name,
-        }
-    }
-
-    /// Everything that is wrong with this table by itself, each with its remedy. Reads no file.
-    #[must_use]
-    pub fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        let name = self.name();
-        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(good) {
-            mistakes.push(format!(
-                "`name`: use 1 to {NAME_BYTES_MAX} lower-case letters, digits and `-`"
-            ));
-        } else if name == INBOX {
-            mistakes.push(format!("`name`: `{INBOX}` is always there, choose another"));
-        }
-        match self {
-            Self::Webhook(webhook) => webhook.mistakes(&mut mistakes),
-            Self::Mail(mail) => mail.mistakes(&mut mistakes),
-        }
-        mistakes
-    }
-}
-
-impl WebhookConfig {
-    fn mistakes(&self, mistakes: &mut Vec<String>) {
-        let url: reqwest::Url = match self.url.parse() {
-            Ok(url) => url,
-            Err(error) => return mistakes.push(format!("`url` is not an address: {error}")),
-        };
-        match url.scheme() {
-            "https" => {}
-            "http" if self.insecure || url.host_str().is_some_and(is_loopback) => {}
-            "http" => mistakes.push("`url`: use https://, or set `insecure = true` to send readable pages".to_owned()),
-            scheme => mistakes.push(format!("`url`: `{scheme}` cannot be posted to, use https://")),
-        }
-        if url.password().is_some() || !url.username().is_empty() {
-            mistakes.push("`url`: leave name and password out, sign with `secret_file` instead".to_owned());
-        }
-    }
-}
-
 impl MailConfig {
     /// The port in use.
     #[must_use]
@@ -167,13 +177,7 @@ impl MailConfig {
     }
 
     fn mistakes(&self, mistakes: &mut Vec<String>) {
-        if self.host.is_empty()
-            || self
-                .host
-                .contains(|c: char| c.is_whitespace() || c.is_control() || c == '/')
-        {
-            mistakes.push("`host`: name the mail server, such as mail.example.com".to_owned());
-        }
+        host_mistakes("host", &self.host, mistakes);
         if self.port == Some(0) {
             mistakes.push("`port`: 0 is not a port, leave it out for the usual one".to_owned());
         }
@@ -190,10 +194,163 @@ impl MailConfig {
     }
 }
 
-/// Whether a host is this machine itself.
-fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+/// What is wrong with a host's name or address.
+pub(crate) fn host_mistakes(key: &str, host: &str, mistakes: &mut Vec<String>) {
+    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
+        mistakes.push(format!("`{key}`: name the server, such as {key}.example.com"));
+    }
+}
+
+impl Kind {
+    /// The word in `kind`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Mail(_) => "mail",
+            Self::Dingtalk(_) => "dingtalk",
+            Self::Wecom(_) => "wecom",
+            Self::Feishu(_) => "feishu",
+            Self::Ntfy(_) => "ntfy",
+            Self::Gotify(_) => "gotify",
+            Self::Gammu(_) => "gammu",
+            Self::Smstools(_) => "smstools",
+            Self::Kannel(_) => "kannel",
+            Self::Smpp(_) => "smpp",
+            Self::Cmpp(_) => "cmpp",
+            Self::Gateway(_) => "gateway",
+            Self::Asterisk(_) => "asterisk",
+            Self::Syslog(_) => "syslog",
+            Self::SnmpTrap(_) => "snmp-trap",
+        }
+    }
+
+    /// Whether it sends to phones by SMS: short texts, no links unless wanted.
+    #[must_use]
+    pub const fn is_sms(&self) -> bool {
+        matches!(
+            self,
+            Self::Gammu(_) | Self::Smstools(_) | Self::Kannel(_) | Self::Smpp(_) | Self::Cmpp(_) | Self::Gateway(_)
+        )
+    }
+
+    /// Messages per minute without a setting: under what the providers allow (20 a minute for the robots of DingTalk and
+    /// WeCom, 100 for Feishu's), and what a SIM card sends without being blocked.
+    #[must_use]
+    pub const fn per_minute(&self) -> u32 {
+        match self {
+            Self::Dingtalk(_) | Self::Wecom(_) => 18,
+            Self::Feishu(_) => 90,
+            Self::Gammu(_) | Self::Smstools(_) => 12,
+            Self::Asterisk(_) => 30,
+            _ => 3_000,
+        }
+    }
+
+    /// Messages that may be on their way at once.
+    pub(crate) const fn in_flight(&self) -> usize {
+        match self {
+            Self::Smpp(_) | Self::Cmpp(_) | Self::Kannel(_) | Self::Gateway(_) | Self::Webhook(_) => 8,
+            Self::Asterisk(_) => 4,
+            _ => 1,
+        }
+    }
+
+    /// Where it goes, for people; without secrets.
+    #[must_use]
+    pub fn goes_to(&self) -> String {
+        match self {
+            Self::Webhook(config) => crate::http::host_of(&config.url),
+            Self::Mail(config) => format!("{}:{}", config.host, config.port()),
+            Self::Dingtalk(config) => config.host("https://oapi.dingtalk.com/"),
+            Self::Wecom(config) => config.host("https://qyapi.weixin.qq.com/"),
+            Self::Feishu(config) => config.host("https://open.feishu.cn/"),
+            Self::Ntfy(config) => crate::http::host_of(&config.url),
+            Self::Gotify(config) => crate::http::host_of(&config.url),
+            Self::Gammu(config) => config.outbox.display().to_string(),
+            Self::Smstools(config) => config.outgoing.display().to_string(),
+            Self::Kannel(config) => crate::http::host_of(&config.url),
+            Self::Smpp(config) => format!("{}:{}", config.host, config.port),
+            Self::Cmpp(config) => format!("{}:{}", config.host, config.port),
+            Self::Gateway(config) => crate::http::host_of(&config.url),
+            Self::Asterisk(config) => format!("{}:{}", config.host, config.port),
+            Self::Syslog(config) => format!("{}:{}", config.host, config.port),
+            Self::SnmpTrap(config) => format!("{}:{}", config.host, config.port),
+        }
+    }
+
+    fn mistakes(&self, mistakes: &mut Vec<String>) {
+        match self {
+            Self::Webhook(config) => config.mistakes(mistakes),
+            Self::Mail(config) => config.mistakes(mistakes),
+            Self::Dingtalk(config) | Self::Wecom(config) | Self::Feishu(config) => config.mistakes(mistakes),
+            Self::Ntfy(config) => config.mistakes(mistakes),
+            Self::Gotify(config) => config.mistakes(mistakes),
+            Self::Gammu(config) => config.mistakes(mistakes),
+            Self::Smstools(config) => config.mistakes(mistakes),
+            Self::Kannel(config) => config.mistakes(mistakes),
+            Self::Smpp(config) => config.mistakes(mistakes),
+            Self::Cmpp(config) => config.mistakes(mistakes),
+            Self::Gateway(config) => config.mistakes(mistakes),
+            Self::Asterisk(config) => config.mistakes(mistakes),
+            Self::Syslog(config) => config.mistakes(mistakes),
+            Self::SnmpTrap(config) => config.mistakes(mistakes),
+        }
+    }
+
+    fn build(&self, common: &Common) -> Result<Arc<dyn Channel>, String> {
+        use crate::robots::{Brand, Robot};
+        Ok(match self {
+            Self::Webhook(config) => Arc::new(Webhook::new(config, common)?),
+            Self::Mail(config) => Arc::new(Mail::new(config, common)?),
+            Self::Dingtalk(config) => Arc::new(Robot::new(Brand::Dingtalk, config, common)?),
+            Self::Wecom(config) => Arc::new(Robot::new(Brand::Wecom, config, common)?),
+            Self::Feishu(config) => Arc::new(Robot::new(Brand::Feishu, config, common)?),
+            Self::Ntfy(config) => Arc::new(crate::push::Ntfy::new(config, common)?),
+            Self::Gotify(config) => Arc::new(crate::push::Gotify::new(config, common)?),
+            Self::Gammu(config) => Arc::new(crate::spool::Gammu::new(config, common)),
+            Self::Smstools(config) => Arc::new(crate::spool::Smstools::new(config, common)),
+            Self::Kannel(config) => Arc::new(crate::kannel::Kannel::new(config, common)?),
+            Self::Smpp(config) => Arc::new(crate::smpp::open(config, common)?),
+            Self::Cmpp(config) => Arc::new(crate::cmpp::open(config, common)?),
+            Self::Gateway(config) => Arc::new(crate::gateway::Gateway::new(config, common)?),
+            Self::Asterisk(config) => Arc::new(crate::voice::Asterisk::new(config, common)?),
+            Self::Syslog(config) => Arc::new(crate::trap::Syslog::new(config, common)),
+            Self::SnmpTrap(config) => Arc::new(crate::trap::SnmpTrap::new(config, common)?),
+        })
+    }
+}
+
+impl ChannelConfig {
+    /// What destinations call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.common.name
+    }
+
+    /// Messages per minute that it may send.
+    #[must_use]
+    pub fn per_minute(&self) -> u32 {
+        self.common.per_minute.unwrap_or_else(|| self.kind.per_minute())
+    }
+
+    /// Everything that is wrong with this table by itself, each with its remedy. Reads no file.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let name = self.name();
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(good) {
+            mistakes.push(format!(
+                "`name`: use 1 to {NAME_BYTES_MAX} lower-case letters, digits and `-`"
+            ));
+        } else if name == INBOX {
+            mistakes.push(format!("`name`: `{INBOX}` is always there, choose another"));
+        }
+        self.common.mistakes(&mut mistakes);
+        self.kind.mistakes(&mut mistakes);
+        mistakes
+    }
 }
 
 /// Everything that hinders the channels, one line each.
@@ -201,12 +358,21 @@ fn is_loopback(host: &str) -> bool {
 #[error("{}", .0.join("\n"))]
 pub struct BuildError(pub Vec<String>);
 
+/// A channel that can be used, and how.
+#[derive(Clone)]
+pub struct Built {
+    /// Its table.
+    pub config: ChannelConfig,
+    /// The channel.
+    pub channel: Arc<dyn Channel>,
+}
+
 /// The channels by name. Reads the files that the tables name, connects to nothing.
 ///
 /// # Errors
 /// With all mistakes of all tables and their files.
-pub fn build(configs: &[ChannelConfig]) -> Result<HashMap<String, Arc<dyn Channel>>, BuildError> {
-    let mut channels: HashMap<String, Arc<dyn Channel>> = HashMap::new();
+pub fn build(configs: &[ChannelConfig]) -> Result<HashMap<String, Built>, BuildError> {
+    let mut channels: HashMap<String, Built> = HashMap::new();
     let mut mistakes = Vec::new();
     for config in configs {
         let name = config.name();
@@ -215,12 +381,14 @@ pub fn build(configs: &[ChannelConfig]) -> Result<HashMap<String, Arc<dyn Channe
             found.push("`name` is taken by another channel: choose another".to_owned());
         }
         if found.is_empty() {
-            let built: Result<Arc<dyn Channel>, String> = match config {
-                ChannelConfig::Webhook(webhook) => Webhook::new(webhook).map(|channel| Arc::new(channel) as _),
-                ChannelConfig::Mail(mail) => Mail::new(mail).map(|channel| Arc::new(channel) as _),
-            };
-            match built {
-                Ok(channel) => drop(channels.insert(name.to_owned(), channel)),
+            match config.kind.build(&config.common) {
+                Ok(channel) => {
+                    let built = Built {
+                        config: config.clone(),
+                        channel,
+                    };
+                    channels.insert(name.to_owned(), built);
+                }
                 Err(mistake) => found.push(mistake),
             }
         }
@@ -233,198 +401,5 @@ pub fn build(configs: &[ChannelConfig]) -> Result<HashMap<String, Arc<dyn Channe
     }
 }
 
-/// A secret from a file, without the line break at its end. Never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
-
-impl Secret {
-    pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let bytes = read(path)?;
-        let end = bytes
-            .iter()
-            .rposition(|byte| !matches!(byte, b'\r' | b'\n'))
-            .map_or(0, |last| last + 1);
-        if end == 0 {
-            return Err(format!("{} is empty: write the secret into it", path.display()));
-        }
-        Ok(Self(bytes[..end].to_vec()))
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-/// A PEM file of certificates.
-pub(crate) fn read_certificates(path: &Path) -> Result<Vec<u8>, String> {
-    let pem = read(path)?;
-    if pem.windows(27).any(|window| window == b"-----BEGIN CERTIFICATE-----") {
-        Ok(pem)
-    } else {
-        Err(format!("{} has no certificate in PEM form", path.display()))
-    }
-}
-
-/// Whether this machine has certificate authorities to trust. Without any, every handshake would fail only later.
-pub(crate) fn need_system_authorities() -> Result<(), String> {
-    authorities(rustls_native_certs::load_native_certs().certs.len())
-}
-
-fn authorities(found: usize) -> Result<(), String> {
-    if found > 0 {
-        return Ok(());
-    }
-    Err("this machine trusts no certificate authority: install ca-certificates, or set `ca_file`".to_owned())
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let length = std::fs::metadata(path)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?
-        .len();
-    if length > FILE_BYTES_MAX {
-        return Err(format!(
-            "{} is larger than {FILE_BYTES_MAX} bytes: is it the right file?",
-            path.display()
-        ));
-    }
-    std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Deserialize)]
-    struct Top {
-        channel: Vec<ChannelConfig>,
-    }
-
-    fn channels(toml: &str) -> Vec<ChannelConfig> {
-        toml::from_str::<Top>(toml).unwrap().channel
-    }
-
-    #[test]
-    fn the_documented_tables_are_read() {
-        let text: String = include_str!("config.rs")
-            .lines()
-            .skip_while(|line| *line != "//! ```toml")
-            .skip(1)
-            .take_while(|line| *line != "//! ```")
-            .map(|line| format!("{}\n", line.trim_start_matches("//!")))
-            .collect();
-        let channels = channels(&text);
-        assert_eq!(
-            channels.iter().map(ChannelConfig::name).collect::<Vec<_>>(),
-            ["robot", "mail"]
-        );
-        assert!(
-            channels.iter().all(|channel| channel.mistakes().is_empty()),
-            "{channels:?}"
-        );
-        let ChannelConfig::Mail(mail) = &channels[1] else {
-            panic!("the second is mail")
-        };
-        assert_eq!(mail.port(), 587);
-    }
-
-    #[test]
-    fn an_unknown_setting_is_refused_and_not_ignored() {
-        let text = "[[channel]]\nname = \"x\"\nkind = \"webhook\"\nurl = \"https://a\"\nsecret = \"s\"";
-        assert!(
-            toml::from_str::<Top>(text)
-                .err()
-                .unwrap()
-                .to_string()
-                .contains("secret")
-        );
-    }
-
-    #[test]
-    fn all_mistakes_of_all_tables_are_told_together() {
-        let configs = channels(
-            r#"
-            [[channel]]
-            name = "Robot 1"
-            kind = "webhook"
-            url = "http://me:pw@robots.example.com/"
-            [[channel]]
-            name = "mail"
-            kind = "mail"
-            host = "mail.example.com"
-            security = "none"
-            from = "nobody"
-            username = "tocsin"
-            [[channel]]
-            name = "signed"
-            kind = "webhook"
-            url = "http://127.0.0.1:1/"
-            secret_file = "/nonexistent/secret"
-            "#,
-        );
-        let BuildError(mistakes) = build(&configs).err().unwrap();
-        assert_eq!(mistakes.len(), 7, "{mistakes:#?}");
-        assert!(
-            mistakes[6].starts_with("channel `signed`: cannot read /nonexistent/secret"),
-            "{}",
-            mistakes[6]
-        );
-    }
-
-    #[test]
-    fn plain_text_is_only_spoken_to_this_machine_or_on_request() {
-        let webhook = |url: &str, insecure| {
-            ChannelConfig::Webhook(WebhookConfig {
-                name: "robot".to_owned(),
-                url: url.to_owned(),
-                secret_file: None,
-                ca_file: None,
-                insecure,
-            })
-        };
-        for url in [
-            "http://127.0.0.1:8080/",
-            "http://[::1]/",
-            "http://localhost/",
-            "https://robots.example.com/",
-        ] {
-            assert_eq!(webhook(url, false).mistakes(), Vec::<String>::new(), "{url}");
-        }
-        for url in [
-            "http://10.0.0.1/",
-            "http://localhost.example.com/",
-            "ftp://localhost/",
-            "robots",
-        ] {
-            assert_eq!(webhook(url, false).mistakes().len(), 1, "{url}");
-        }
-        assert!(webhook("http://10.0.0.1/", true).mistakes().is_empty());
-    }
-
-    #[test]
-    fn a_machine_without_authorities_is_told_what_to_do() {
-        assert_eq!(authorities(1), Ok(()));
-        let mistake = authorities(0).unwrap_err();
-        assert!(
-            mistake.contains("ca-certificates") && mistake.contains("`ca_file`"),
-            "{mistake}"
-        );
-    }
-
-    #[test]
-    fn a_secret_is_read_without_its_line_break_and_never_printed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("secret");
-        std::fs::write(&path, "hush\r\n").unwrap();
-        let secret = Secret::read(&path).unwrap();
-        assert_eq!(secret.bytes(), b"hush");
-        assert!(!format!("{secret:?}").contains("hush"));
-        std::fs::write(&path, "\n").unwrap();
-        assert!(Secret::read(&path).unwrap_err().contains("is empty"));
-    }
-}
+pub(crate) mod tests;

@@ -1,6 +1,6 @@
 //! The inbox: pages that people see in the console. Nothing leaves; standing in the ledger is being delivered.
 
-use crate::channel::{Channel, Envelope, Receipt, SendError};
+use crate::channel::{Channel, Envelope, Reached, Receipt, SendError};
 use async_trait::async_trait;
 use tocsin_vocabulary::Timestamp;
 
@@ -15,7 +15,12 @@ pub struct Inbox;
 impl Channel for Inbox {
     async fn send(&self, _envelope: &Envelope, _now: Timestamp) -> Result<Receipt, SendError> {
         Ok(Receipt {
-            answer: "in the console".to_owned(),
+            reached: Reached::Delivered,
+            ..Receipt::taken("in the console")
         })
+    }
+
+    fn render(&self, envelope: &Envelope) -> Vec<String> {
+        vec![envelope.page.title.get(envelope.person.language).to_owned()]
     }
 }

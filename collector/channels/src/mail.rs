@@ -5,7 +5,9 @@
 
 use crate::{
     channel::{Channel, Envelope, Receipt, SendError, SendErrorKind, chain},
-    config::{MailConfig, Secret, Security, need_system_authorities, read_certificates},
+    config::{Common, MailConfig, Security},
+    guard::Guard,
+    secret::{Secret, need_system_authorities, read_certificates},
     wording,
 };
 use async_trait::async_trait;
@@ -19,6 +21,7 @@ use lettre::{
     },
 };
 use std::time::{Duration, SystemTime};
+use tocsin_desk::model::Person;
 use tocsin_vocabulary::Timestamp;
 
 /// How long one try may take, from connecting to the last answer.
@@ -33,6 +36,9 @@ pub struct Mail {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     peer: String,
     from: Mailbox,
+    host: String,
+    port: u16,
+    guard: Guard,
 }
 
 impl Mail {
@@ -40,7 +46,7 @@ impl Mail {
     ///
     /// # Errors
     /// A sentence that names the channel's file or setting that cannot be used.
-    pub fn new(config: &MailConfig) -> Result<Self, String> {
+    pub fn new(config: &MailConfig, common: &Common) -> Result<Self, String> {
         let tls = match config.security {
             Security::None => Tls::None,
             Security::Starttls => Tls::Required(tls_of(config)?),
@@ -65,6 +71,9 @@ impl Mail {
             transport: transport.build(),
             peer: format!("{}:{port}", config.host),
             from,
+            host: config.host.clone(),
+            port,
+            guard: common.guard(&config.host),
         })
     }
 
@@ -128,12 +137,15 @@ impl Channel for Mail {
         let message = self
             .message(envelope)
             .map_err(|reason| SendError::new(SendErrorKind::Permanent, reason))?;
+        // Whereto the name leads is looked at before anything is said there.
+        self.guard
+            .resolve(&self.host, self.port)
+            .await
+            .map_err(SendError::temporary)?;
         match tokio::time::timeout(TIMEOUT, self.transport.send(message)).await {
             Ok(Ok(answer)) => {
                 let line = answer.first_line().unwrap_or_default();
-                Ok(Receipt {
-                    answer: wording::one_line(&format!("{} {line}", answer.code())),
-                })
+                Ok(Receipt::taken(wording::one_line(&format!("{} {line}", answer.code()))))
             }
             Ok(Err(error)) => Err(failed(&error, &self.peer)),
             Err(_) => {
@@ -141,6 +153,14 @@ impl Channel for Mail {
                 Err(SendError::new(SendErrorKind::Unknown, reason))
             }
         }
+    }
+
+    fn address(&self, person: &Person) -> Option<String> {
+        (!person.email.is_empty()).then(|| person.email.clone())
+    }
+
+    fn render(&self, envelope: &Envelope) -> Vec<String> {
+        vec![wording::subject(envelope), wording::body(envelope)]
     }
 }
 

@@ -25,31 +25,76 @@
 //! try in seconds since the epoch. With a secret, `X-Tocsin-Signature` is `v1=` and the lower-case hex HMAC-SHA256 of
 //! timestamp, a full stop, and the body as sent. A receiver compares in constant time and refuses old timestamps.
 //!
+//! With `format = "alertmanager"` the document is that of Alertmanager's webhook, version 4, so that receivers made for it
+//! work: one alert with labels `alertname` (the title), `severity`, `level`, `ticket`, `instance`, annotations `summary`,
+//! `description`, `link`, and the page's key as `fingerprint` and `groupKey`. A restored ticket is `resolved`.
+//!
+//! What a customer's secrecy forbids is missing from both: title, body and link give way to ticket number and level.
+//!
 //! 2xx is success; 408, 429 and 5xx are tried again, not before `Retry-After` (seconds); any other answer is final.
 //! Redirects are not followed and proxies of the environment not used: a page goes where the configuration says.
 
 use crate::{
-    channel::{Channel, Envelope, Receipt, SendError, SendErrorKind, chain},
-    config::{Secret, WebhookConfig, need_system_authorities, read_certificates},
+    channel::{Channel, Envelope, Receipt, Secrecy, SendError},
+    config::Common,
+    http::{self, Server, TIMEOUT},
+    secret::Secret,
+    wording,
 };
 use async_trait::async_trait;
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::{Certificate, Client, StatusCode, Url, header, redirect::Policy};
-use serde::Serialize;
+use reqwest::header;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::{
     fmt::{self, Write as _},
+    path::PathBuf,
     time::Duration,
 };
-use tocsin_vocabulary::{Text, Timestamp};
+use tocsin_desk::model::{Page, PageReason};
+use tocsin_vocabulary::{Language, Text, Timestamp};
 
-/// How long one try may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Which document is posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Ours, as documented above.
+    #[default]
+    Tocsin,
+    /// Alertmanager's, version 4.
+    Alertmanager,
+}
+
+/// `kind = "webhook"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// Where to post: `https://…`, or `http://…` to this machine itself.
+    pub url: String,
+    /// `tocsin` or `alertmanager`.
+    #[serde(default)]
+    pub format: Format,
+    /// File with the secret that signs the pages; without it they are not signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+    /// PEM file with the certificate authorities to trust, instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Allows `http://` to other machines: pages travel readable by everybody on the way.
+    #[serde(default)]
+    pub insecure: bool,
+}
+
+impl WebhookConfig {
+    pub(crate) fn mistakes(&self, mistakes: &mut Vec<String>) {
+        http::url_mistakes(&self.url, self.insecure, mistakes);
+    }
+}
 
 /// Posts pages to one address.
 pub struct Webhook {
-    client: Client,
-    url: Url,
+    server: Server,
+    format: Format,
     secret: Option<Secret>,
 }
 
@@ -57,7 +102,7 @@ impl fmt::Debug for Webhook {
     /// Without the address's path, which may bear a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook")
-            .field("peer", &peer(&self.url))
+            .field("peer", &self.server.peer())
             .field("secret", &self.secret)
             .finish_non_exhaustive()
     }
@@ -70,8 +115,8 @@ struct Document<'a> {
     key: &'a str,
     ticket_number: Option<u64>,
     reason: &'static str,
-    title: &'a Text,
-    body: &'a Text,
+    title: Text,
+    body: Text,
     level: u8,
     drill: bool,
     link: &'a str,
@@ -79,6 +124,17 @@ struct Document<'a> {
     person: &'a str,
     attempt: u32,
     resent: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<Also<'a>>,
+}
+
+/// A further page that this message tells of.
+#[derive(Debug, Serialize)]
+struct Also<'a> {
+    key: &'a str,
+    ticket_number: Option<u64>,
+    title: Text,
+    level: u8,
 }
 
 impl Webhook {
@@ -86,85 +142,166 @@ impl Webhook {
     ///
     /// # Errors
     /// A sentence that names the channel's file or setting that cannot be used.
-    pub fn new(config: &WebhookConfig) -> Result<Self, String> {
-        Self::with_timeout(config, TIMEOUT)
+    pub fn new(config: &WebhookConfig, common: &Common) -> Result<Self, String> {
+        Self::with_timeout(config, common, TIMEOUT)
     }
 
-    pub(crate) fn with_timeout(config: &WebhookConfig, timeout: Duration) -> Result<Self, String> {
-        // Without a process-wide provider the client would panic; the first one installed stays, ours or the program's.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        }
-        let url: Url = config
-            .url
-            .parse()
-            .map_err(|error| format!("`url` is not an address: {error}"))?;
+    pub(crate) fn with_timeout(config: &WebhookConfig, common: &Common, timeout: Duration) -> Result<Self, String> {
         let secret = config.secret_file.as_deref().map(Secret::read).transpose()?;
-        let mut client = Client::builder()
-            .timeout(timeout)
-            .redirect(Policy::none())
-            .no_proxy()
-            .user_agent(concat!("tocsin/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = &config.ca_file {
-            let pem = read_certificates(path)?;
-            let roots = Certificate::from_pem_bundle(&pem)
-                .map_err(|error| format!("cannot use the certificates in {}: {}", path.display(), chain(&error)))?;
-            client = client.tls_certs_only(roots);
-        } else if url.scheme() == "http" {
-            // Needs no roots, and must start on machines that have none.
-            client = client.tls_certs_only([]);
-        } else {
-            need_system_authorities()?;
-        }
-        let client = client
-            .build()
-            .map_err(|error| format!("cannot set up TLS: {}", chain(&error)))?;
-        Ok(Self { client, url, secret })
+        let guard = http::guard_for(&config.url, &common.networks());
+        Ok(Self {
+            server: Server::new(&config.url, config.ca_file.as_deref(), guard, timeout)?,
+            format: config.format,
+            secret,
+        })
     }
+
+    fn document(&self, envelope: &Envelope) -> serde_json::Value {
+        let said = match self.format {
+            Format::Tocsin => serde_json::to_value(ours(envelope)),
+            Format::Alertmanager => Ok(alertmanager(envelope)),
+        };
+        // Text and numbers always become JSON.
+        said.unwrap_or_default()
+    }
+}
+
+/// Title and body as far as the customer lets them out.
+fn words(envelope: &Envelope, page: &Page) -> (Text, Text) {
+    if envelope.secrecy() == Secrecy::Full {
+        return (page.title.clone(), page.body.clone());
+    }
+    let mut alone = envelope.clone();
+    alone.page = page.clone();
+    alone.also.clear();
+    let mut said = |language| {
+        alone.person.language = language;
+        wording::code_only(&alone)
+    };
+    (
+        Text::new(said(Language::English), said(Language::Chinese)),
+        Text::default(),
+    )
+}
+
+fn link(envelope: &Envelope) -> &str {
+    if envelope.secrecy() == Secrecy::Full {
+        &envelope.link
+    } else {
+        ""
+    }
+}
+
+fn ours(envelope: &Envelope) -> Document<'_> {
+    let page = &envelope.page;
+    let (title, body) = words(envelope, page);
+    Document {
+        version: 1,
+        key: &page.key,
+        ticket_number: page.ticket_number,
+        reason: page.reason.as_str(),
+        title,
+        body,
+        level: page.level.rank(),
+        drill: page.drill,
+        link: link(envelope),
+        created_at: page.created_at.to_string(),
+        person: &envelope.person.name,
+        attempt: envelope.attempt(),
+        resent: envelope.is_resent(),
+        also: envelope
+            .also
+            .iter()
+            .map(|(page, _)| Also {
+                key: &page.key,
+                ticket_number: page.ticket_number,
+                title: words(envelope, page).0,
+                level: page.level.rank(),
+            })
+            .collect(),
+    }
+}
+
+/// The time that stands for "not over" in Alertmanager's documents.
+const NOT_OVER: &str = "0001-01-01T00:00:00Z";
+
+fn alertmanager(envelope: &Envelope) -> serde_json::Value {
+    let language = envelope.person.language;
+    let status = if envelope.page.reason == PageReason::Restored {
+        "resolved"
+    } else {
+        "firing"
+    };
+    let pages: Vec<&Page> = std::iter::once(&envelope.page)
+        .chain(envelope.also.iter().map(|(page, _)| page))
+        .collect();
+    let alerts: Vec<_> = pages
+        .iter()
+        .map(|page| {
+            let (title, body) = words(envelope, page);
+            let severity = match page.level.rank() {
+                1 => "critical",
+                2 | 3 => "warning",
+                _ => "info",
+            };
+            let mut labels = serde_json::json!({
+                "alertname": title.get(language), "severity": severity, "level": page.level.to_string(),
+                "ticket": page.ticket_number.map_or_else(String::new, |number| number.to_string()),
+                "drill": page.drill.to_string(),
+            });
+            if envelope.secrecy() == Secrecy::Full && page.id == envelope.page.id && !envelope.facts.asset.is_empty() {
+                labels["instance"] = envelope.facts.asset.clone().into();
+            }
+            let started = envelope.facts.since.unwrap_or(page.created_at).to_string();
+            let ended = if status == "resolved" {
+                page.created_at.to_string()
+            } else {
+                NOT_OVER.to_owned()
+            };
+            serde_json::json!({
+                "status": status, "labels": labels,
+                "annotations": {
+                    "summary": title.get(language), "description": body.get(language), "link": link(envelope),
+                },
+                "startsAt": started, "endsAt": ended, "generatorURL": link(envelope), "fingerprint": page.key,
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "version": "4", "groupKey": envelope.page.key, "truncatedAlerts": 0, "status": status, "receiver": "tocsin",
+        "groupLabels": {}, "commonLabels": alerts.first().map(|alert| alert["labels"].clone()),
+        "commonAnnotations": alerts.first().map(|alert| alert["annotations"].clone()),
+        "externalURL": link(envelope), "alerts": alerts,
+    })
 }
 
 #[async_trait]
 impl Channel for Webhook {
     async fn send(&self, envelope: &Envelope, now: Timestamp) -> Result<Receipt, SendError> {
-        let page = &envelope.page;
-        let document = Document {
-            version: 1,
-            key: &page.key,
-            ticket_number: page.ticket_number,
-            reason: page.reason.as_str(),
-            title: &page.title,
-            body: &page.body,
-            level: page.level.rank(),
-            drill: page.drill,
-            link: &envelope.link,
-            created_at: page.created_at.to_string(),
-            person: &envelope.person.name,
-            attempt: envelope.attempt(),
-            resent: envelope.is_resent(),
-        };
-        let body = serde_json::to_vec(&document)
-            .map_err(|error| SendError::new(SendErrorKind::Permanent, format!("cannot write the document: {error}")))?;
+        let body = serde_json::to_vec(&self.document(envelope))
+            .map_err(|error| SendError::permanent(format!("cannot write the document: {error}")))?;
         let timestamp = now.as_millis().div_euclid(1000).to_string();
         let mut request = self
-            .client
-            .post(self.url.clone())
+            .server
+            .post(&[])
             .header(header::CONTENT_TYPE, "application/json")
-            .header("Idempotency-Key", &page.key)
+            .header("Idempotency-Key", header_text(&envelope.page.key))
             .header("X-Tocsin-Timestamp", &timestamp);
         if let Some(secret) = &self.secret {
             request = request.header("X-Tocsin-Signature", sign(secret.bytes(), &timestamp, &body));
         }
-        let answer = request
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| failed(error, &self.url))?;
-        let retry_after = answer
-            .headers()
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        judge(answer.status(), retry_after.map(Duration::from_secs))
+        let answered = self.server.ask(request.body(body)).await?;
+        http::judge("the webhook", &answered).map(Receipt::taken)
     }
+
+    fn render(&self, envelope: &Envelope) -> Vec<String> {
+        vec![serde_json::to_string_pretty(&self.document(envelope)).unwrap_or_default()]
+    }
+}
+
+/// A key as a header can bear it.
+fn header_text(key: &str) -> String {
+    key.chars().filter(|c| c.is_ascii_graphic()).collect()
 }
 
 /// `v1=` and the hex HMAC-SHA256 of `<timestamp>.<body>`.
@@ -180,61 +317,6 @@ fn sign(secret: &[u8], timestamp: &str, body: &[u8]) -> String {
         }
     }
     signature
-}
-
-/// What an answer means.
-fn judge(status: StatusCode, retry_after: Option<Duration>) -> Result<Receipt, SendError> {
-    if status.is_success() {
-        return Ok(Receipt {
-            answer: status.to_string(),
-        });
-    }
-    let again =
-        status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-    let kind = if again {
-        SendErrorKind::Temporary
-    } else {
-        SendErrorKind::Permanent
-    };
-    let remedy = if status.is_redirection() {
-        ": redirects are not followed, configure the final address"
-    } else if again {
-        ""
-    } else {
-        ": check the channel's address and secret"
-    };
-    Err(SendError {
-        kind,
-        reason: format!("the webhook answered {status}{remedy}"),
-        retry_after,
-    })
-}
-
-/// Host and port of an address.
-fn peer(url: &Url) -> String {
-    format!(
-        "{}:{}",
-        url.host_str().unwrap_or_default(),
-        url.port_or_known_default().unwrap_or_default()
-    )
-}
-
-/// What a missing answer means. The address is named without its path, which may bear a token.
-fn failed(error: reqwest::Error, url: &Url) -> SendError {
-    let peer = peer(url);
-    let kind = if error.is_builder() {
-        SendErrorKind::Permanent
-    } else if error.is_connect() {
-        SendErrorKind::Temporary
-    } else {
-        SendErrorKind::Unknown
-    };
-    let what = if error.is_timeout() {
-        "no answer in time from"
-    } else {
-        "cannot reach"
-    };
-    SendError::new(kind, format!("{what} {peer}: {}", chain(&error.without_url())))
 }
 
 #[cfg(test)]

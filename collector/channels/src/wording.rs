@@ -1,9 +1,14 @@
-//! What a page says in each language. Everything from outside is made one line here, so that a host's name can never
+//! What a page says in each language, and how much of it: a customer's secrecy is kept here, where words are made, and nowhere
+//! else. Everything from outside is made one line here, so that a host's name can never
 //! become a header or a second line.
 
-use crate::channel::Envelope;
+mod brief;
+
+pub(crate) use brief::Style;
+
+use crate::channel::{Envelope, Secrecy};
 use tocsin_desk::model::PageReason;
-use tocsin_vocabulary::{Language, Text};
+use tocsin_vocabulary::{Language, Level, Text};
 
 /// Longest single line that is built from outside words, in characters.
 const LINE_MAX: usize = 200;
@@ -30,6 +35,8 @@ fn reason(reason: PageReason, language: Language) -> &'static str {
         PageReason::Recurred => ("recurred", "故障复发"),
         PageReason::Restored => ("restored", "业务已恢复"),
         PageReason::Notice => ("notice", "告警提示"),
+        PageReason::Stalled => ("nobody works on it", "无人处理"),
+        PageReason::Handover => ("handover", "交接班"),
     };
     match language {
         Language::English => en,
@@ -37,35 +44,75 @@ fn reason(reason: PageReason, language: Language) -> &'static str {
     }
 }
 
+/// A level as people say it: 一级, level 1.
+pub(crate) fn level(level: Level, language: Language) -> String {
+    const RANKS: [&str; 9] = ["一", "二", "三", "四", "五", "六", "七", "八", "九"];
+    match language {
+        Language::English => format!("level {level}"),
+        Language::Chinese => RANKS
+            .get(usize::from(level.rank().saturating_sub(1)))
+            .map_or_else(|| format!("{level}级"), |rank| format!("{rank}级")),
+    }
+}
+
+/// What may be said of a ticket outside when its customer allows no more: its number, its level, and where to go.
+pub(crate) fn code_only(envelope: &Envelope) -> String {
+    let (page, language) = (&envelope.page, envelope.person.language);
+    let mut codes = Vec::new();
+    for page in std::iter::once(page).chain(envelope.also.iter().map(|(page, _)| page)) {
+        let said = level(page.level, language);
+        codes.push(match (page.ticket_number, language) {
+            (Some(number), Language::Chinese) => format!("工单{number} {said}"),
+            (None, Language::Chinese) => format!("告警 {said}"),
+            (Some(number), Language::English) => format!("Ticket {number}, {said}"),
+            (None, Language::English) => format!("Alert, {said}"),
+        });
+    }
+    let marks = marks(envelope);
+    match language {
+        Language::Chinese => format!("{marks}{} 请回值班室", codes.join(" ")),
+        Language::English => format!("{marks}{}: call the duty room", codes.join("; ")),
+    }
+}
+
+/// Drill and resend, as they stand before everything else.
+pub(crate) fn marks(envelope: &Envelope) -> String {
+    let chinese = envelope.person.language == Language::Chinese;
+    let drill = match (envelope.page.drill, chinese) {
+        (false, _) => "",
+        (true, true) => "【演练】",
+        (true, false) => "[DRILL] ",
+    };
+    let resent = match (envelope.is_resent(), chinese) {
+        (false, _) => "",
+        (true, true) => "\u{ff08}重发\u{ff09}",
+        (true, false) => "(resent) ",
+    };
+    format!("{drill}{resent}")
+}
+
 /// One line for a subject: product, drill, resend, ticket number, reason, title.
 pub(crate) fn subject(envelope: &Envelope) -> String {
     let (page, language) = (&envelope.page, envelope.person.language);
-    let chinese = language == Language::Chinese;
+    let (product, colon) = match language {
+        Language::Chinese => ("[警钟] ", "\u{ff1a}"),
+        Language::English => ("[Tocsin] ", ": "),
+    };
+    if envelope.secrecy() != Secrecy::Full {
+        return one_line(&format!("{product}{}", code_only(envelope)));
+    }
     let number = page
         .ticket_number
         .map_or_else(String::new, |number| format!("#{number} "));
-    let drill = if !page.drill {
-        ""
-    } else if chinese {
-        "【演练】"
-    } else {
-        "[DRILL] "
-    };
-    let resent = if !envelope.is_resent() {
-        ""
-    } else if chinese {
-        "（重发）"
-    } else {
-        "(resent) "
-    };
-    let (product, colon) = if chinese {
-        ("[警钟] ", "：")
-    } else {
-        ("[Tocsin] ", ": ")
+    let more = match (envelope.also.len(), language) {
+        (0, _) => String::new(),
+        (others, Language::Chinese) => format!(" 等{}件", others + 1),
+        (others, Language::English) => format!(" and {others} more"),
     };
     let title = page.title.get(language);
     one_line(&format!(
-        "{product}{drill}{resent}{number}{}{colon}{title}",
+        "{product}{}{number}{}{colon}{title}{more}",
+        marks(envelope),
         reason(page.reason, language)
     ))
 }
@@ -74,23 +121,39 @@ pub(crate) fn subject(envelope: &Envelope) -> String {
 pub(crate) fn body(envelope: &Envelope) -> String {
     let (page, language) = (&envelope.page, envelope.person.language);
     let mut lines = vec![subject(envelope), String::new()];
-    let label = |en: &str, zh: &str| Text::new(format!("{en}: "), format!("{zh}：")).get(language).to_owned();
-    if !page.body.get(language).is_empty() {
-        lines.push(
-            page.body
-                .get(language)
-                .lines()
-                .map(one_line)
-                .collect::<Vec<_>>()
-                .join("\n"),
-        );
-    }
-    if page.ticket_number.is_some() {
-        lines.push(format!("{}{}", label("Level", "级别"), page.level));
-    }
-    lines.push(format!("{}{}", label("Time", "时间"), page.created_at));
-    if !envelope.link.is_empty() {
-        lines.push(format!("{}{}", label("Open the ticket", "查看并接单"), envelope.link));
+    let label = |en: &str, zh: &str| {
+        Text::new(format!("{en}: "), format!("{zh}\u{ff1a}"))
+            .get(language)
+            .to_owned()
+    };
+    if envelope.secrecy() == Secrecy::Full {
+        if !page.body.get(language).is_empty() {
+            lines.push(
+                page.body
+                    .get(language)
+                    .lines()
+                    .map(one_line)
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            );
+        }
+        if page.ticket_number.is_some() {
+            lines.push(format!("{}{}", label("Level", "级别"), page.level));
+        }
+        lines.push(format!("{}{}", label("Time", "时间"), page.created_at));
+        if !envelope.link.is_empty() {
+            lines.push(format!("{}{}", label("Open the ticket", "查看并接单"), envelope.link));
+        }
+        for (other, _) in &envelope.also {
+            let number = other
+                .ticket_number
+                .map_or_else(String::new, |number| format!("#{number} "));
+            lines.push(one_line(&format!(
+                "{number}{} {}",
+                level(other.level, language),
+                other.title.get(language)
+            )));
+        }
     }
     lines.push(format!("{}{}", label("Key", "编号"), one_line(&page.key)));
     lines.push(String::new());
@@ -107,7 +170,7 @@ mod tests {
         let mut envelope = envelope(1, "mail");
         envelope.page.title = Text::plain("web\r\nBcc: everybody@example.org\u{2028}x");
         envelope.page.drill = true;
-        envelope.page.attempts = 1;
+        envelope.facts.unknown = true;
         assert_eq!(
             subject(&envelope),
             "[警钟] 【演练】（重发）#1 新工单：web  Bcc: everybody@example.org x"

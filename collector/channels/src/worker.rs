@@ -1,25 +1,38 @@
 //! The delivery worker: takes due pages from the outbox, hands each to its channel, and writes down how that went.
 //!
-//! One dispatcher reads the outbox; every destination has a task of its own with a short queue and **one page in flight**.
-//! So a dead destination never delays another, and nobody is flooded. A try that failed for now is repeated after
-//! 5 s, 10 s, 20 s … 5 min (± 20 %), later if the other side asks for it; after 24 h, or when it can never succeed, the
-//! page is given up and the log says so.
+//! One dispatcher reads the outbox; every channel has a task of its own (`lane`) with two short queues, one for the worst
+//! level, so a dead channel never delays another. Before a page is handed over the ledger says that it is being sent; what was
+//! cut off there has an unknown outcome and is resent, marked so.
 //!
-//! When a page went out but the ledger could not be written, writing is repeated before anything else happens at that
-//! destination. At shutdown a page in flight has a moment to finish; what is cut off is sent again later, marked as resent.
+//! * **Order.** A destination may be an order of channels. A page whose try failed goes over the next of them at once; only
+//!   after all have failed does it wait: 5 s, 10 s, 20 s … 5 min (± 20 %), later if the other side asks for it. While a
+//!   channel is out of order, pages that have another way do not wait for it, but for one a minute that looks whether it is
+//!   back.
+//! * **Budget.** A channel that has no room left keeps the last of it for the worst level ([`crate::budget`]); what waits for
+//!   one address is then told in one message, a digest.
+//! * **Quiet hours** postpone everything but the worst level.
+//! * After 24 h, or when it can never succeed, a page is given up and the log says so.
+//!
+//! When a page went out but the ledger could not be written, writing is repeated before anything else happens to that page.
+//! At shutdown a page in flight has a moment to finish.
+
+mod lane;
 
 use crate::{
-    channel::{Channel, Envelope, SendError, SendErrorKind, chain},
+    budget::Budget,
+    channel::{Envelope, Secrecy, chain},
+    config::Built,
     inbox::{INBOX, Inbox},
-    outbox::{Outbox, OutboxError},
+    outbox::{Failed, Outbox, OutboxError},
+    route::Orders,
 };
+use lane::{Done, Health, Lane, Readiness};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
-use tocsin_desk::model::Page;
-use tocsin_vocabulary::{PageId, Timestamp};
+use tocsin_vocabulary::{Level, PageId, Timestamp};
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
@@ -32,12 +45,11 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// How often the outbox is read without a kick: a repeated try starts at most this much late.
 const POLL: Duration = Duration::from_secs(5);
 
-/// Pages that wait in memory for one destination. When it is full the rest waits in the ledger. Kept short, because what
-/// is withdrawn while it waits here still goes out.
-const QUEUE_MAX: usize = 8;
+/// Pages that wait in memory for one channel and kind of level. When it is full the rest waits in the ledger.
+const QUEUE_MAX: usize = 32;
 
-/// How many pages are read at once. When none of them is for a destination that could send, more are read, up to
-/// [`READ_MAX`]: only beyond that do the pages of dead destinations stand in the way of others.
+/// How many pages are read at once. When none of them is for a channel that could send, more are read, up to
+/// [`READ_MAX`]: only beyond that do the pages of dead channels stand in the way of others.
 const READ_MIN: u32 = 256;
 
 /// See [`READ_MIN`].
@@ -46,54 +58,44 @@ const READ_MAX: u32 = 16_384;
 /// How many times more are read.
 const READ_GROWTH: u32 = 4;
 
-/// Wait after the first failure; doubled with each further one.
-const BACKOFF_MIN: Duration = Duration::from_secs(5);
+/// How often a channel that is waited at for what comes back is told the time.
+const LISTEN: Duration = Duration::from_secs(30);
 
-/// Longest wait between two tries.
-const BACKOFF_MAX: Duration = Duration::from_secs(300);
-
-/// Longest wait that the other side can ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-
-/// A page older than this is given up at its next failure.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
-
-/// How long a page in flight may take after shutdown was asked for.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
-
-/// Pause between two tries to write an outcome, and how many there are before the page is left to be sent again.
-const RECORD_PAUSE: Duration = Duration::from_secs(1);
-const RECORD_TRIES: u32 = 60;
+/// Pause after the outbox refused what came back, before it is tried again; and how often.
+const CAME_PAUSE: Duration = Duration::from_secs(2);
+const CAME_TRIES: u32 = 30;
 
 /// Delivers pages.
 pub struct Worker {
     outbox: Arc<dyn Outbox>,
-    channels: HashMap<String, Arc<dyn Channel>>,
+    channels: HashMap<String, Built>,
+    orders: Orders,
     clock: Clock,
 }
 
-/// A destination is done with a page.
-struct Done {
-    page: PageId,
-    /// Its name, when it has nothing more to do.
-    idle: Option<String>,
+/// The ways into a lane.
+struct Way {
+    urgent: mpsc::Sender<Envelope>,
+    ordinary: mpsc::Sender<Envelope>,
+    health: Arc<Health>,
+    built: Option<Built>,
 }
 
-/// What the task of one destination works with.
-struct Lane {
-    destination: String,
-    channel: Arc<dyn Channel>,
-    outbox: Arc<dyn Outbox>,
-    clock: Clock,
-    cancel: CancellationToken,
-    done: mpsc::Sender<Done>,
+impl Way {
+    /// Whether it has nothing to do.
+    fn is_empty(&self) -> bool {
+        [&self.urgent, &self.ordinary]
+            .iter()
+            .all(|queue| queue.capacity() == queue.max_capacity())
+    }
 }
 
 /// What the dispatcher keeps.
 struct Dispatcher {
     outbox: Arc<dyn Outbox>,
     clock: Clock,
-    lanes: HashMap<String, mpsc::Sender<Envelope>>,
+    orders: Orders,
+    ways: HashMap<String, Way>,
     /// Pages handed to a lane whose outcome is not written yet.
     busy: BTreeSet<PageId>,
 }
@@ -101,42 +103,71 @@ struct Dispatcher {
 impl Worker {
     /// A worker over these channels and the inbox.
     #[must_use]
-    pub fn new(outbox: Arc<dyn Outbox>, mut channels: HashMap<String, Arc<dyn Channel>>, clock: Clock) -> Self {
-        channels.entry(INBOX.to_owned()).or_insert_with(|| Arc::new(Inbox));
+    pub fn new(outbox: Arc<dyn Outbox>, channels: HashMap<String, Built>, orders: Orders, clock: Clock) -> Self {
         Self {
             outbox,
             channels,
+            orders,
             clock,
         }
     }
 
     /// Works until `cancel`. `kick` (by `notify_one`) says that there are new pages. Ends early only by a mistake of ours.
     pub async fn run(self, cancel: CancellationToken, kick: Arc<Notify>) {
+        if !recover(&self.outbox, &self.clock, &cancel).await {
+            return;
+        }
         let mut tasks = JoinSet::new();
-        let mut lanes = HashMap::new();
+        let mut ways = HashMap::new();
         // Room for everything that can be in flight, so that no lane waits for the dispatcher.
-        let (done, mut finished) = mpsc::channel(self.channels.len() * (QUEUE_MAX + 1));
-        for (destination, channel) in self.channels {
-            let (queue, pages) = mpsc::channel(QUEUE_MAX);
-            lanes.insert(destination.clone(), queue);
+        let (done, mut finished) = mpsc::channel((self.channels.len() + 1) * (2 * QUEUE_MAX + lane::IN_FLIGHT_MAX));
+        let inbox = (INBOX.to_owned(), None);
+        let all = self.channels.into_iter().map(|(name, built)| (name, Some(built)));
+        for (name, built) in all.chain([inbox]) {
+            let (urgent, urgent_pages) = mpsc::channel(QUEUE_MAX);
+            let (ordinary, ordinary_pages) = mpsc::channel(QUEUE_MAX);
+            let health = Arc::new(Health::default());
+            let (channel, budget, in_flight) = match &built {
+                Some(Built { config, channel }) => (
+                    channel.clone(),
+                    Budget::new(config.per_minute(), config.common.reserve),
+                    config.kind.in_flight(),
+                ),
+                None => (Arc::new(Inbox) as _, Budget::new(u32::MAX, Some(0)), 1),
+            };
+            if built.is_some() {
+                let (outbox, clock) = (self.outbox.clone(), self.clock.clone());
+                let listening = listen(name.clone(), Arc::clone(&channel), outbox, clock, cancel.clone());
+                tasks.spawn(listening);
+            }
             let lane = Lane {
-                destination,
+                name: name.clone(),
                 channel,
                 outbox: self.outbox.clone(),
                 clock: self.clock.clone(),
                 cancel: cancel.clone(),
                 done: done.clone(),
+                health: health.clone(),
+                in_flight_max: in_flight,
             };
-            tasks.spawn(lane.run(pages));
+            tasks.spawn(lane.run(urgent_pages, ordinary_pages, budget));
+            let way = Way {
+                urgent,
+                ordinary,
+                health,
+                built,
+            };
+            ways.insert(name, way);
         }
         drop(done);
         let mut dispatcher = Dispatcher {
             outbox: self.outbox,
             clock: self.clock,
-            lanes,
+            orders: self.orders,
+            ways,
             busy: BTreeSet::new(),
         };
-        // The destination that asks for more; none: whoever could send.
+        // The channel that asks for more; none: whoever could send.
         let mut hungry = None;
         while !cancel.is_cancelled() {
             dispatcher.dispatch(hungry.take().as_deref()).await;
@@ -147,7 +178,7 @@ impl Worker {
                 idle = dispatcher.until_idle(&mut finished) => hungry = idle,
                 _ = tasks.join_next() => {
                     if !cancel.is_cancelled() {
-                        tracing::error!("the task of a destination ended: delivery stops");
+                        tracing::error!("the task of a channel ended: delivery stops");
                         return;
                     }
                 }
@@ -161,19 +192,74 @@ impl Worker {
     }
 }
 
+/// Says of what was cut off that its outcome is unknown; false when it was cancelled before it could be written.
+async fn recover(outbox: &Arc<dyn Outbox>, clock: &Clock, cancel: &CancellationToken) -> bool {
+    loop {
+        match outbox.recover(clock()).await {
+            Ok(()) => return true,
+            Err(error) => tracing::warn!(
+                error = chain(&error),
+                "cannot look for pages that were cut off, trying again"
+            ),
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return false,
+            () = tokio::time::sleep(CAME_PAUSE) => {}
+        }
+    }
+}
+
+/// Writes down what comes back over a channel.
+async fn listen(
+    name: String,
+    channel: Arc<dyn crate::Channel>,
+    outbox: Arc<dyn Outbox>,
+    clock: Clock,
+    cancel: CancellationToken,
+) {
+    loop {
+        let incoming = tokio::select! {
+            () = cancel.cancelled() => return,
+            waited = tokio::time::timeout(LISTEN, channel.incoming(clock())) => match waited {
+                Ok(incoming) => incoming,
+                Err(_) => continue,
+            },
+        };
+        for _ in 0..CAME_TRIES {
+            match outbox.came(&name, incoming.clone(), clock()).await {
+                Ok(()) => break,
+                Err(error) => {
+                    tracing::warn!(
+                        channel = name,
+                        error = chain(&error),
+                        "cannot write down what came back"
+                    );
+                }
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(CAME_PAUSE) => {}
+            }
+        }
+    }
+}
+
 impl Dispatcher {
-    /// Takes note of finished pages until a destination has nothing more to do. Cancel safe.
+    /// Takes note of finished pages until a channel has nothing more to do, or gave pages back. Cancel safe.
     async fn until_idle(&mut self, finished: &mut mpsc::Receiver<Done>) -> Option<String> {
         while let Some(done) = finished.recv().await {
             self.busy.remove(&done.page);
             if done.idle.is_some() {
                 return done.idle;
             }
+            if done.again {
+                return None;
+            }
         }
         None
     }
 
-    /// Hands due pages to the destinations that have room.
+    /// Hands due pages to the channels that have room.
     ///
     /// `busy` loses a page only between two reads and only after its outcome was written, so a page that was just sent
     /// is never taken again from an older read.
@@ -190,10 +276,9 @@ impl Dispatcher {
             for envelope in due {
                 self.hand(envelope).await;
             }
-            let is_empty = |lane: &mpsc::Sender<Envelope>| lane.capacity() == lane.max_capacity();
             let wanting = match hungry {
-                Some(destination) => self.lanes.get(destination).is_some_and(is_empty),
-                None => self.lanes.values().any(is_empty),
+                Some(name) => self.ways.get(name).is_some_and(Way::is_empty),
+                None => self.ways.values().any(Way::is_empty),
             };
             if all || !wanting || limit >= READ_MAX {
                 return;
@@ -202,122 +287,92 @@ impl Dispatcher {
         }
     }
 
-    /// Hands one page to its destination, unless that has it already or is full.
+    /// Hands one page to its channel, unless that has it already or is full.
     async fn hand(&mut self, envelope: Envelope) {
-        let id = envelope.page.id;
+        let (id, now) = (envelope.page.id, (self.clock)());
         if self.busy.contains(&id) {
             return;
         }
-        let Some(lane) = self.lanes.get(&envelope.page.destination) else {
-            let destination = &envelope.page.destination;
+        let destination = envelope.page.destination.as_str();
+        if envelope.facts.secrecy == Secrecy::None && destination != INBOX {
+            let reason = "the customer lets nothing leave the site: the page stands in the console";
+            return self.give_up(&envelope, reason, now).await;
+        }
+        let (level, login) = (envelope.page.level, envelope.person.login.as_str());
+        let order = self.orders.channels(destination, level, login);
+        let known: Vec<&Way> = order.iter().filter_map(|name| self.ways.get(*name)).collect();
+        if known.is_empty() {
             let reason =
                 format!("no channel is called `{destination}`: add it to the configuration or change who uses it");
-            tracing::error!(key = envelope.page.key, reason, "page given up");
-            if let Err(error) = self.outbox.failed(id, &reason, None).await {
-                tracing::warn!(error = chain(&error), "cannot write down what became of a page");
+            return self.give_up(&envelope, &reason, now).await;
+        }
+        let ways = turns(&known, envelope.page.attempts, now);
+        let Some((first, _)) = ways.first() else { return };
+        let wait = first
+            .built
+            .as_ref()
+            .and_then(|built| built.config.common.quiet_until(level, now));
+        if let Some(until) = wait {
+            if let Err(error) = self.outbox.postpone(id, until).await {
+                tracing::warn!(
+                    error = chain(&error),
+                    "cannot postpone a page to the end of quiet hours"
+                );
             }
             return;
+        }
+        let urgent = level == Level::WORST;
+        let mut envelope = envelope;
+        envelope.facts.order = known.len();
+        for (way, probe) in ways {
+            let queue = if urgent { &way.urgent } else { &way.ordinary };
+            envelope.facts.probe = probe;
+            match queue.try_send(envelope) {
+                Ok(()) => {
+                    if probe {
+                        way.health.probed(now);
+                    }
+                    self.busy.insert(id);
+                    return;
+                }
+                // The next in the order may have room, for what cannot wait.
+                Err(refused) if urgent => envelope = refused.into_inner(),
+                Err(_) => return,
+            }
+        }
+    }
+
+    async fn give_up(&self, envelope: &Envelope, reason: &str, now: Timestamp) {
+        tracing::error!(key = envelope.page.key, reason, "page given up");
+        let failed = Failed {
+            reason: reason.to_owned(),
+            unknown: false,
+            next: None,
         };
-        if lane.try_send(envelope).is_ok() {
-            self.busy.insert(id);
+        let written: Result<(), OutboxError> = self.outbox.failed(envelope.page.id, &failed, now).await;
+        if let Err(error) = written {
+            tracing::warn!(error = chain(&error), "cannot write down what became of a page");
         }
     }
 }
 
-impl Lane {
-    async fn run(self, mut pages: mpsc::Receiver<Envelope>) {
-        loop {
-            let envelope = tokio::select! {
-                biased;
-                () = self.cancel.cancelled() => return,
-                envelope = pages.recv() => envelope,
-            };
-            let Some(envelope) = envelope else { return };
-            if !self.deliver(&envelope).await {
-                return;
-            }
-            let done = Done {
-                page: envelope.page.id,
-                idle: pages.is_empty().then(|| self.destination.clone()),
-            };
-            if self.done.send(done).await.is_err() {
-                return;
-            }
-        }
+/// The channels of an order that a page may go over now, each with whether it looks there if the channel is back: from the
+/// one whose turn it is after so many tries, without those that are out of order; when all are, just that one.
+fn turns<'a>(known: &[&'a Way], attempts: u32, now: Timestamp) -> Vec<(&'a Way, bool)> {
+    let first = usize::try_from(attempts).unwrap_or(0) % known.len().max(1);
+    let turns = || known.iter().cycle().skip(first).take(known.len()).copied();
+    let ready: Vec<_> = turns()
+        .filter_map(|way| match way.health.readiness(now) {
+            Readiness::Up => Some((way, false)),
+            Readiness::Probe => Some((way, true)),
+            Readiness::Down => None,
+        })
+        .collect();
+    if ready.is_empty() {
+        turns().take(1).map(|way| (way, true)).collect()
+    } else {
+        ready
     }
-
-    /// One try and its record; false when shutdown cut it off.
-    async fn deliver(&self, envelope: &Envelope) -> bool {
-        let outcome = tokio::select! {
-            outcome = self.channel.send(envelope, (self.clock)()) => outcome,
-            () = async { self.cancel.cancelled().await; tokio::time::sleep(SHUTDOWN_GRACE).await; } => return false,
-        };
-        let (page, now) = (&envelope.page, (self.clock)());
-        let (key, destination) = (page.key.as_str(), self.destination.as_str());
-        for _ in 0..RECORD_TRIES {
-            let recorded: Result<(), OutboxError> = match &outcome {
-                Ok(_) => self.outbox.sent(page.id, now).await,
-                Err(error) => {
-                    self.outbox
-                        .failed(page.id, &error.reason, next_try(page, error, now))
-                        .await
-                }
-            };
-            match (recorded, &outcome) {
-                (Ok(()), Ok(receipt)) => {
-                    tracing::info!(key, destination, answer = receipt.answer, "page sent");
-                }
-                (Ok(()), Err(error)) => match next_try(page, error, now) {
-                    Some(next) => {
-                        tracing::warn!(key, destination, reason = error.reason, %next, "page not sent, trying again");
-                    }
-                    None => {
-                        tracing::error!(key, destination, reason = error.reason, "page given up");
-                    }
-                },
-                (Err(error), _) => {
-                    tracing::warn!(
-                        key,
-                        destination,
-                        error = chain(&error),
-                        "cannot write down what became of a page"
-                    );
-                    tokio::select! {
-                        () = self.cancel.cancelled() => return false,
-                        () = tokio::time::sleep(RECORD_PAUSE) => continue,
-                    }
-                }
-            }
-            return true;
-        }
-        tracing::error!(
-            key,
-            destination,
-            "what became of a page was not written down: it will be sent again"
-        );
-        true
-    }
-}
-
-/// When a page whose try failed `now` is tried again; none when it is given up.
-fn next_try(page: &Page, error: &SendError, now: Timestamp) -> Option<Timestamp> {
-    if error.kind == SendErrorKind::Permanent || now.since(page.created_at) >= GIVE_UP_AFTER {
-        return None;
-    }
-    let wanted = error.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
-    Some(now.plus(backoff(page.id, page.attempts).max(wanted)))
-}
-
-/// The wait after the failure of try `attempts` + 1. Spread by ± 20 %, by the page's random id, so that pages which failed
-/// together are not tried together.
-fn backoff(id: PageId, attempts: u32) -> Duration {
-    let wait = BACKOFF_MIN
-        .saturating_mul(2_u32.saturating_pow(attempts.min(16)))
-        .min(BACKOFF_MAX);
-    let random = id.as_bytes()[8..]
-        .iter()
-        .fold(attempts, |mixed, byte| mixed.rotate_left(5) ^ u32::from(*byte));
-    wait * (800 + random % 401) / 1000
 }
 
 #[cfg(test)]

@@ -1,16 +1,28 @@
 //! What the console asks of the rest of the collector. The wiring implements these traits over ledger, metric store,
 //! desk engine and ingest; tests implement them over a few values.
 
+mod backups;
+mod channels;
 mod documents;
+mod duty;
+mod evidence;
+mod plans;
+mod rulebook;
 
+pub use backups::{Backups, Ping, PingKind};
+pub use channels::{ChannelView, Channels, PreviewView};
 pub use documents::Documents;
+pub use duty::DutyRoom;
+pub use evidence::Evidence;
+pub use plans::{PlanRequest, Planner, Plans};
+pub use rulebook::{ReplayAlert, ReplayAnswer, ReplayQuestion, ReplayTally, RuleReading, RuleState, Rulebook};
 
 use async_trait::async_trait;
 use serde::Serialize;
 use std::time::Duration;
 use tocsin_desk::{
     input::{Act, Report},
-    model::{Alert, Entry, Fault, Person, Ticket},
+    model::{Actor, Alert, Entry, Fault, Person, Ticket},
     record::{
         AlertFilter, AuditLine, Credentials, EventRecord, FaultFilter, HostRecord, List, PageFilter, PageRecord, Slice,
         Speaker, TicketFilter,
@@ -50,6 +62,19 @@ pub trait Records: Send + Sync {
     async fn ticket_by_id(&self, id: TicketId) -> Result<Option<Ticket>, Failure>;
     /// A ticket's timeline, oldest first.
     async fn entries(&self, ticket: TicketId) -> Result<Vec<Entry>, Failure>;
+    /// The last line that a person wrote into each of these timelines, in no order.
+    async fn last_acts(&self, tickets: &[TicketId]) -> Result<Vec<Entry>, Failure> {
+        let mut last = Vec::new();
+        for ticket in tickets {
+            let entries = self.entries(*ticket).await?;
+            last.extend(
+                entries
+                    .into_iter()
+                    .rfind(|entry| matches!(entry.actor, Actor::Person(..))),
+            );
+        }
+        Ok(last)
+    }
     /// Alerts, newest first.
     async fn alerts(&self, filter: &AlertFilter) -> Result<List<Alert>, Failure>;
     /// The alerts of one fault's ticket, newest first.
@@ -424,5 +449,36 @@ pub trait System: Send + Sync {
 }
 
 /// Everything the console needs, in one object.
-pub trait Backend: Records + Access + Desk + Measurements + Documents + System + 'static {}
-impl<T: Records + Access + Desk + Measurements + Documents + System + 'static> Backend for T {}
+pub trait Backend:
+    Records
+    + Access
+    + Desk
+    + Measurements
+    + Documents
+    + Evidence
+    + System
+    + Rulebook
+    + Plans
+    + Backups
+    + DutyRoom
+    + Channels
+    + 'static
+{
+}
+impl<
+    T: Records
+        + Access
+        + Desk
+        + Measurements
+        + Documents
+        + Evidence
+        + System
+        + Rulebook
+        + Plans
+        + Backups
+        + DutyRoom
+        + Channels
+        + 'static,
+> Backend for T
+{
+}

@@ -73,6 +73,38 @@ impl ClockView {
     }
 }
 
+impl ClockView {
+    /// A clock that ended because the level was raised: nobody met it.
+    pub(crate) fn superseded(
+        clock: &Clock,
+        raised: Timestamp,
+        now: Timestamp,
+        language: Language,
+        zone: &TimeZone,
+    ) -> Self {
+        let when = |at: Timestamp| fluent_bundle::FluentValue::from(short(at, now, zone));
+        let blanks = [("at", when(raised)), ("due", when(clock.due_at))];
+        let (tone, key) = match clock.breached_at {
+            Some(_) => ("late", "clock-raised-late"),
+            None => ("done", "clock-raised"),
+        };
+        Self {
+            text: element(raised, &say(language, key, &blanks), zone),
+            tone,
+            ..Self::new(clock, now, language, zone)
+        }
+    }
+
+    /// A clock that stands still while the ticket waits.
+    pub(crate) fn paused(clock: &Clock, now: Timestamp, language: Language, zone: &TimeZone) -> Self {
+        Self {
+            text: element(clock.started_at, &say(language, "clock-paused", &[]), zone),
+            tone: "calm",
+            ..Self::new(clock, now, language, zone)
+        }
+    }
+}
+
 /// What is left of a clock at an instant, 0 to 1000.
 fn left(clock: &Clock, at: Timestamp) -> i64 {
     let whole = clock
@@ -119,6 +151,13 @@ mod tests {
             ..running
         };
         assert_eq!(show(met, 90).tone, "late");
+        let raised = ClockView::superseded(&met, minutes(40), minutes(90), Language::Chinese, &TimeZone::UTC);
+        assert!(
+            raised.text.0.contains("00:30 逾期\u{ff0c}00:40 升级"),
+            "{}",
+            raised.text
+        );
+        assert!(!raised.text.0.contains("达成"), "nobody met it: {}", raised.text);
         assert_eq!(
             show(
                 Clock {

@@ -24,9 +24,15 @@ topics!(
     "fault-to-phone",
     "hosts-and-enrolment",
     "rules",
+    "evidence",
+    "rule-workbench",
+    "planned-work",
     "metrics",
     "channels",
     "people-and-roles",
+    "duty",
+    "clocks",
+    "backups",
     "api",
     "troubleshooting"
 );

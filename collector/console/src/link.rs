@@ -50,10 +50,42 @@ pub fn open(key: &[u8; 32], token: &str) -> Option<PageId> {
     Some(PageId::from_bytes(id))
 }
 
+/// The tag of a roster's calendar link, which a phone fetches without signing in: HMAC-SHA256(key, "calendar" ‖ name) cut
+/// to 16 bytes. It shows that roster's shifts and nothing else.
+#[must_use]
+pub fn calendar_tag(key: &[u8; 32], roster: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return String::new();
+    };
+    mac.update(b"calendar");
+    mac.update(roster.as_bytes());
+    URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..TAG_BYTES])
+}
+
+/// Whether a tag is that of this roster's calendar. Compares in constant time.
+#[must_use]
+pub fn is_calendar_tag(key: &[u8; 32], roster: &str, tag: &str) -> bool {
+    let (Ok(mut mac), Ok(tag)) = (Hmac::<Sha256>::new_from_slice(key), URL_SAFE_NO_PAD.decode(tag)) else {
+        return false;
+    };
+    mac.update(b"calendar");
+    mac.update(roster.as_bytes());
+    tag.len() == TAG_BYTES && mac.verify_truncated_left(&tag).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_calendars_tag_opens_its_own_roster_only() {
+        let tag = calendar_tag(&[7; 32], "room");
+        assert!(is_calendar_tag(&[7; 32], "room", &tag));
+        assert!(!is_calendar_tag(&[7; 32], "other", &tag));
+        assert!(!is_calendar_tag(&[8; 32], "room", &tag));
+        assert!(!is_calendar_tag(&[7; 32], "room", ""));
+    }
 
     proptest! {
         #[test]

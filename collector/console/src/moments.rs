@@ -34,6 +34,11 @@ pub(crate) fn short(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     time.strftime(form).to_string()
 }
 
+/// `08:00`.
+pub(crate) fn clock(at: Timestamp, zone: &TimeZone) -> String {
+    zoned(at, zone).map_or_else(|| at.to_string(), |time| time.strftime("%H:%M").to_string())
+}
+
 /// As [`short`], with seconds.
 pub(crate) fn exact(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let text = short(at, now, zone);

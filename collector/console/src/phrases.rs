@@ -1,4 +1,4 @@
-//! What an agent says of the parts of its host, in the reader's language.
+//! What an agent says of the parts of its host, and a few things that the collector says in logs and pages, in the reader's language.
 //!
 //! Agents say it in English, as they write it to logs; a part has one phrase or several, separated by `; `. The phrase book
 //! (`locales/phrases.zh-CN.txt`) has the Chinese for each, with holes for what differs. What is not in it is shown as it

@@ -7,7 +7,7 @@ use crate::{
 };
 use tocsin_desk::{
     input::Report,
-    model::{Actor, AssetFacts, Via},
+    model::{Actor, AssetFacts, TicketKind, Via},
 };
 use tocsin_vocabulary::{Code, Severity, Timestamp};
 
@@ -28,6 +28,7 @@ pub(crate) fn report(
     let person = visit.person()?;
     let record = host.record;
     Ok(Report {
+        kind: TicketKind::Fault,
         actor: Actor::Person(person.id, person.name.clone()),
         via,
         asset: AssetFacts {

@@ -20,6 +20,8 @@ use tower_http::csrf::CsrfLayer;
 
 /// Largest body of a request, in bytes: the longest form has two fields of 4 000 characters.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Largest sheet of a register or roster, in bytes: some ten thousand assets.
+const SHEET_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// No handler but the stream of events may take longer.
 const HANDLER_TIME_MAX: Duration = Duration::from_secs(20);
 
@@ -33,11 +35,18 @@ pub(crate) struct Route {
 
 /// Everything that is served, with what it needs.
 pub(crate) fn table() -> Vec<Route> {
-    use Action::{Diagnose, ReadHelp, ReadHosts, ReadInbox, ReadRules, ReadSystem, ReadWork, ReportFault};
+    use Action::{Diagnose, ReadHelp, ReadHosts, ReadInbox, ReadPlanned, ReadRules, ReadSystem, ReadWork, ReportFault};
+    use Action::{HandOver, ManageDuty, ReadDuty, ReadRegisters, WorkTicket};
     let page = |path: &str, need: Need, answer: MethodRouter<Console>| Route {
         path: path.to_owned(),
         need,
         kind: Kind::Page,
+        answer,
+    };
+    let ping = |path: &str, answer: MethodRouter<Console>| Route {
+        path: path.to_owned(),
+        need: Need::Nobody,
+        kind: Kind::Api,
         answer,
     };
     let mut table = vec![
@@ -51,6 +60,7 @@ pub(crate) fn table() -> Vec<Route> {
         page("/t/{number}", Need::To(ReadWork), get(pages::ticket::show)),
         page("/t/{number}/{action}", Need::To(ReadWork), post(pages::ticket::act)),
         page("/alerts", Need::To(ReadWork), get(pages::alerts::list)),
+        page("/alerts/{alert}", Need::To(ReadWork), get(pages::alert::show)),
         page("/hosts", Need::To(ReadHosts), get(pages::hosts::list)),
         page("/hosts/{id}", Need::To(ReadHosts), get(pages::host::show)),
         page(
@@ -68,9 +78,52 @@ pub(crate) fn table() -> Vec<Route> {
             Need::To(Diagnose),
             get(pages::diagnose::form).post(pages::diagnose::ask),
         ),
+        page("/backups", Need::To(ReadHosts), get(pages::backups::list)),
+        page("/backups/{job}", Need::To(ReadHosts), get(pages::backup_job::show)),
+        page(
+            "/backups/{job}/done",
+            Need::To(ReadHosts),
+            post(pages::backup_job::done),
+        ),
+        page(
+            "/backups/{job}/drill",
+            Need::To(ReadHosts),
+            post(pages::backup_job::drill),
+        ),
+        page(
+            "/backups/{job}/plan",
+            Need::To(ReadHosts),
+            post(pages::backup_job::plan),
+        ),
+        ping("/ping/{key}", get(pages::ping::by_key).post(pages::ping::by_key)),
+        ping(
+            "/ping/{key}/{slug}",
+            get(pages::ping::by_slug).post(pages::ping::by_slug),
+        ),
+        ping(
+            "/ping/{key}/{slug}/{signal}",
+            get(pages::ping::signal).post(pages::ping::signal),
+        ),
         page("/inbox", Need::To(ReadInbox), get(pages::inbox::list)),
+        page(
+            "/planned",
+            Need::To(ReadPlanned),
+            get(pages::planned::show).post(pages::planned::add),
+        ),
+        page(
+            "/planned/{kind}/{id}/{action}",
+            Need::To(ReadPlanned),
+            post(pages::planned::end),
+        ),
         page("/rules", Need::To(ReadRules), get(pages::rules::list)),
+        page("/rules/{rule}", Need::To(ReadRules), get(pages::rule::show)),
+        page(
+            "/replay",
+            Need::To(ReadRules),
+            get(pages::replay::form).post(pages::replay::send),
+        ),
         page("/system", Need::To(ReadSystem), get(pages::system::show)),
+        page("/channels", Need::To(ReadSystem), get(pages::channels::list)),
         page("/help", Need::To(ReadHelp), get(pages::help::index)),
         page("/help/{topic}", Need::To(ReadHelp), get(pages::help::topic)),
         page("/events", Need::Somebody, get(events::events)),
@@ -93,6 +146,54 @@ pub(crate) fn table() -> Vec<Route> {
         ),
         page("/assets/{hash}/{name}", Need::Nobody, get(assets::serve)),
     ];
+    table.extend([
+        page("/roster", Need::To(ReadDuty), get(pages::roster::show)),
+        page("/roster/{what}", Need::To(HandOver), post(pages::roster::act)),
+        page("/calendar/{roster}/{tag}", Need::Nobody, get(pages::roster::calendar)),
+        page(
+            "/handover",
+            Need::To(ReadDuty),
+            get(pages::handover::list).post(pages::handover::open),
+        ),
+        page("/handover/{handover}", Need::To(ReadDuty), get(pages::handover::show)),
+        page(
+            "/handover/{handover}/{what}",
+            Need::To(HandOver),
+            post(pages::handover::act),
+        ),
+        page("/pin", Need::To(HandOver), get(pages::pin::form).post(pages::pin::set)),
+        page(
+            "/intake",
+            Need::To(WorkTicket),
+            get(pages::intake::form).post(pages::intake::send),
+        ),
+        page(
+            "/batch",
+            Need::To(WorkTicket),
+            get(pages::batch::form).post(pages::batch::send),
+        ),
+        page(
+            "/t/{number}/sheet/{what}",
+            Need::To(ReadWork),
+            post(pages::ticket_sheet::act),
+        ),
+        page(
+            "/registers/{book}",
+            Need::To(ReadRegisters),
+            get(pages::registers::list).post(pages::registers::import),
+        ),
+        page(
+            "/registers/{book}/export.csv",
+            Need::To(ReadRegisters),
+            get(pages::registers::export),
+        ),
+        page(
+            "/registers/{book}/{row}",
+            Need::To(ReadRegisters),
+            get(pages::registers::row).post(pages::registers::put),
+        ),
+        page("/spares/answer", Need::To(ManageDuty), post(pages::registers::answer)),
+    ]);
     table.extend(api::table().into_iter().map(|(path, need, answer)| Route {
         path,
         need,
@@ -116,6 +217,9 @@ pub fn router(backend: Arc<dyn Backend>, options: ConsoleOptions) -> Router {
             kind: route.kind,
         };
         let mut answer = route.answer.layer(from_fn_with_state(gated, gate));
+        if route.path == "/registers/{book}" || route.path == "/roster/{what}" {
+            answer = answer.layer(DefaultBodyLimit::max(SHEET_BYTES_MAX));
+        }
         if route.path != "/events" {
             answer = answer.layer(from_fn(in_time));
         }

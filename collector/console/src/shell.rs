@@ -7,21 +7,51 @@ use crate::{
     clocks::ClockView,
     guard::{Refusal, Visit},
     markup::{Html, escape},
-    moments, words,
+    moments,
+    state::ConsoleOptions,
+    words,
 };
 use askama::Template;
 use axum::response::{Html as HtmlBody, IntoResponse as _, Response};
 use fluent_bundle::FluentValue;
 use jiff::tz::TimeZone;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use tocsin_desk::{
-    model::{Clock, Role},
+    model::{Clock, Role, Ticket},
     policy::Policy,
 };
 use tocsin_vocabulary::{Code, Language, Level, Severity, Text, Timestamp};
 
-/// Names of levels. Every contract has the shipped policy until contracts bring their own.
+/// Names of levels where no ticket says by which policy.
 static LADDER: LazyLock<Policy> = LazyLock::new(Policy::basic);
+
+/// One entry of the menu.
+pub(crate) struct Entry {
+    /// The place that lights it.
+    pub(crate) place: &'static str,
+    /// Where it leads.
+    pub(crate) url: &'static str,
+    /// Key of its name.
+    pub(crate) name: &'static str,
+    /// On a phone it unfolds under "more".
+    pub(crate) rest: bool,
+}
+
+/// The menu: place, address, whether it is under "more" on a phone.
+const MENU: [(&str, &str, bool); 12] = [
+    ("board", "/", false),
+    ("tickets", "/tickets", false),
+    ("alerts", "/alerts", false),
+    ("hosts", "/hosts", false),
+    ("backups", "/backups", true),
+    ("duty", "/roster", true),
+    ("planned", "/planned", true),
+    ("registers", "/registers/assets", true),
+    ("inbox", "/inbox", true),
+    ("rules", "/rules", true),
+    ("system", "/system", true),
+    ("help", "/help", true),
+];
 
 /// Frame of a page: language, who is signed in, which entry of the menu is lit.
 #[derive(Debug, Clone)]
@@ -42,6 +72,7 @@ pub(crate) struct Shell {
     /// When the page was made.
     pub(crate) now: Timestamp,
     zone: TimeZone,
+    options: Arc<ConsoleOptions>,
 }
 
 impl Shell {
@@ -68,6 +99,7 @@ impl Shell {
             ticks: String::new(),
             now: visit.now,
             zone: visit.console.options.zone.clone(),
+            options: visit.console.options.clone(),
         }
     }
 
@@ -140,14 +172,41 @@ impl Shell {
         self.may(Action::Diagnose)
     }
 
-    /// Whether rules are shown in the menu.
-    pub(crate) fn may_rules(&self) -> bool {
-        self.may(Action::ReadRules)
+    /// Whether whoever is here works on tickets.
+    pub(crate) fn may_work(&self) -> bool {
+        self.may(Action::WorkTicket)
     }
 
-    /// Whether the system page is shown in the menu.
+    /// Whether whoever is here may look at the system.
     pub(crate) fn may_system(&self) -> bool {
         self.may(Action::ReadSystem)
+    }
+
+    /// The entries of the menu that whoever is here may open.
+    pub(crate) fn menu(&self) -> Vec<Entry> {
+        let shown = |place: &str| match place {
+            "duty" => self.may(Action::ReadDuty),
+            "registers" => self.may(Action::ReadRegisters),
+            "planned" => self.may(Action::ReadPlanned),
+            "rules" => self.may(Action::ReadRules),
+            "system" => self.may(Action::ReadSystem),
+            _ => true,
+        };
+        MENU.into_iter()
+            .filter(|(place, ..)| shown(place))
+            .map(|(place, url, rest)| Entry {
+                place,
+                url,
+                name: place,
+                rest,
+            })
+            .collect()
+    }
+
+    /// Name of the lit entry, if it is one of those under "more".
+    pub(crate) fn lit_in_rest(&self) -> Option<&'static str> {
+        let found = MENU.into_iter().find(|(place, _, rest)| *rest && self.lit(place));
+        found.map(|(place, ..)| place)
     }
 
     /// `14:05:09`, the whole time on hover.
@@ -192,16 +251,39 @@ impl Shell {
         ClockView::new(clock, self.now, self.language, &self.zone)
     }
 
+    /// The clocks of a ticket; those that stand still say so.
+    pub(crate) fn clocks(&self, ticket: &Ticket) -> Vec<ClockView> {
+        let places = ticket.clocks.iter().enumerate();
+        places
+            .map(|(place, clock)| {
+                if let Some(raised) = ticket.reckoning.superseded(place, clock) {
+                    ClockView::superseded(clock, raised, self.now, self.language, &self.zone)
+                } else if ticket.reckoning.is_paused(place) {
+                    ClockView::paused(clock, self.now, self.language, &self.zone)
+                } else {
+                    self.clock(clock)
+                }
+            })
+            .collect()
+    }
+
     /// The site's zone.
     pub(crate) const fn zone(&self) -> &TimeZone {
         &self.zone
     }
 
-    /// A level: shape and word, never colour alone.
-    pub(crate) fn level(&self, level: Level) -> Html {
+    /// The level of a ticket, as its own policy calls it.
+    pub(crate) fn level_of(&self, ticket: &Ticket) -> Html {
+        self.level(ticket.level, &ticket.reckoning.policy)
+    }
+
+    /// A level: shape and word, never colour alone. What a policy that is not known calls it is what the basic one does.
+    pub(crate) fn level(&self, level: Level, policy: &str) -> Html {
         let rank = level.rank().min(4);
         let shape = ["●", "◆", "▲", "■"][usize::from(rank.saturating_sub(1))];
-        let word = escape(LADDER.level_name(level).get(self.language));
+        let own = self.options.policies.iter().find(|known| known.name == policy);
+        let name = own.unwrap_or(&LADDER).level_name(level);
+        let word = escape(name.get(self.language));
         Html(format!(
             r#"<span class="level level-{rank}"><i aria-hidden="true">{shape}</i>{word}</span>"#
         ))

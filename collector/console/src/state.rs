@@ -3,6 +3,7 @@
 use crate::backend::Backend;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
+use tocsin_desk::policy::Policy;
 
 /// How the console is served.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct ConsoleOptions {
     pub strict_transport: bool,
     /// The site's zone, in which pages show times.
     pub zone: TimeZone,
+    /// The policies of the site: each calls its levels by names of its own.
+    pub policies: Vec<Policy>,
 }
 
 impl Default for ConsoleOptions {
@@ -21,6 +24,7 @@ impl Default for ConsoleOptions {
             secure_cookies: true,
             strict_transport: false,
             zone: TimeZone::system(),
+            policies: Policy::shipped(),
         }
     }
 }

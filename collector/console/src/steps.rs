@@ -18,6 +18,7 @@ pub(crate) const fn fields(kind: ActionKind) -> &'static [&'static str] {
         ActionKind::Resolve => &["cause", "solution"],
         ActionKind::Reopen | ActionKind::Cancel => &["reason"],
         ActionKind::Note => &["text"],
+        ActionKind::Merge => &["into"],
         _ => &[],
     }
 }
@@ -70,6 +71,12 @@ pub(crate) fn action<S: BuildHasher>(
             reason: text("reason")?,
         },
         ActionKind::Note => Action::Note { text: text("text")? },
+        ActionKind::Merge => Action::Merge {
+            into: text("into")?
+                .trim_start_matches('#')
+                .parse()
+                .map_err(|_| Failure::new(Code::InvalidInput, "field `into` is no ticket's number"))?,
+        },
         ActionKind::Recur => {
             return Err(Failure::new(
                 Code::InvalidInput,

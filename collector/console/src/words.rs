@@ -131,7 +131,11 @@ mod tests {
                 .iter()
                 .map(|state| format!("state-{}", state.as_str().replace('_', "-"))),
         );
-        expected.extend(Role::ALL.iter().map(|role| format!("role-{}", role.as_str())));
+        expected.extend(
+            Role::ALL
+                .iter()
+                .map(|role| format!("role-{}", role.as_str().replace('_', "-"))),
+        );
         expected.extend(
             Severity::ALL
                 .iter()
@@ -147,7 +151,9 @@ mod tests {
                 .iter()
                 .map(|code| format!("error-{}", code.key().replace('_', "-"))),
         );
-        expected.extend(["respond", "arrive", "restore", "resolve"].map(|clock| format!("clock-{clock}")));
+        let clocks = tocsin_desk::model::ClockKind::ALL.map(tocsin_desk::model::ClockKind::as_str);
+        expected.extend(clocks.map(|clock| format!("clock-{clock}")));
+        expected.extend(clocks.map(|clock| format!("clock-left-{clock}")));
         expected.extend(["live", "silent", "never", "revoked"].map(|state| format!("host-{state}")));
         expected.extend(["queued", "sent", "failed", "withdrawn"].map(|state| format!("page-{state}")));
         expected.extend(

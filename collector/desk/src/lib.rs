@@ -4,16 +4,45 @@
 //! * [`record`] — what the registers tell about it: filters, lists, hosts, tokens,
 //! * [`input`] — everything that can happen, as one closed list,
 //! * [`effect`] — everything that must then be written, in one commit,
+//! * [`calendar`] — service hours, holidays, and what they make of a target,
+//! * [`clocks`] — what is remembered of a ticket's times, and what that makes of its targets,
 //! * [`policy`] — severity × importance → level, and the level's targets,
+//! * [`roster`] — who is on duty when,
+//! * [`duty`] — what people do about all that follows, as one closed list,
+//! * [`escalation`] — who is paged about a ticket that nobody takes,
+//! * [`handover`] — what one shift hands to the next,
+//! * [`sheet`] — what a ticket bears beside its state: who called, signed steps, links, rating,
+//! * [`defect`] — work in signed steps: defects, complaints,
+//! * [`register`] — customers, sites, contracts, assets, spare parts, knowledge as sheets,
 //! * [`life`] — the table of ticket states,
+//! * [`planned`] — silences, maintenance windows and guarded periods,
+//! * [`topology`] — where assets stand and what they hang on,
+//! * [`withheld`], [`storm`], [`digest`] — what is told later, together, or as a part of something greater,
+//! * [`backup`] — backup jobs: when they should run, and what a run is worth,
 //! * [`step`] — [`step::Desk::step`]: input and `now` in, effects out.
 //!
 //! No clock, no file, no socket, no task: `now` is the last parameter.
 
+pub mod backup;
+pub mod calendar;
+pub mod clocks;
+pub mod defect;
+pub mod delivery;
+pub mod digest;
+pub mod duty;
 pub mod effect;
+pub mod escalation;
+pub mod handover;
 pub mod input;
 pub mod life;
 pub mod model;
+pub mod planned;
 pub mod policy;
 pub mod record;
+pub mod register;
+pub mod roster;
+pub mod sheet;
 pub mod step;
+pub mod storm;
+pub mod topology;
+pub mod withheld;

@@ -32,13 +32,15 @@ pub enum ActionKind {
     Reopen,
     /// 作废.
     Cancel,
+    /// 合并.
+    Merge,
     /// A note.
     Note,
 }
 
 impl ActionKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Accept,
         Self::Assign,
         Self::Arrive,
@@ -50,6 +52,7 @@ impl ActionKind {
         Self::Confirm,
         Self::Reopen,
         Self::Cancel,
+        Self::Merge,
         Self::Note,
     ];
 
@@ -68,6 +71,7 @@ impl ActionKind {
             Self::Confirm => "confirm",
             Self::Reopen => "reopen",
             Self::Cancel => "cancel",
+            Self::Merge => "merge",
             Self::Note => "note",
         }
     }
@@ -94,6 +98,7 @@ impl Action {
             Self::Confirm => ActionKind::Confirm,
             Self::Reopen { .. } => ActionKind::Reopen,
             Self::Cancel { .. } => ActionKind::Cancel,
+            Self::Merge { .. } => ActionKind::Merge,
             Self::Note { .. } => ActionKind::Note,
         }
     }
@@ -129,7 +134,8 @@ impl std::error::Error for Illegal {}
 
 /// The state after `action`, and the state that `resume` or `recur` will then lead back to.
 ///
-/// A ticket restored while waiting recurs into the state before the waiting: what came back no longer waits.
+/// A ticket restored while waiting recurs into waiting; the state before the waiting, which its `resume` leads back to, is
+/// kept by the ticket meanwhile (`waited_from`).
 ///
 /// # Errors
 /// When the table has no such line.
@@ -145,12 +151,12 @@ pub const fn next(
         (ActionKind::Arrive, Accepted) => (OnSite, None),
         (ActionKind::Wait, Accepted | OnSite) => (Waiting, Some(state)),
         (ActionKind::Resume, Waiting) => (or(prior, Accepted), None),
-        (ActionKind::Restore, Open | Accepted | OnSite) => (Restored, Some(state)),
-        (ActionKind::Restore, Waiting) => (Restored, Some(or(prior, Accepted))),
+        (ActionKind::Restore, Open | Accepted | OnSite | Waiting) => (Restored, Some(state)),
         (ActionKind::Recur, Restored) => (or(prior, Open), None),
         (ActionKind::Resolve, Restored) => (Resolved, None),
         (ActionKind::Confirm, Resolved) => (Closed, None),
         (ActionKind::Cancel, Open | Accepted | OnSite | Waiting | Restored | Resolved) => (Cancelled, None),
+        (ActionKind::Merge, Open | Accepted | OnSite | Waiting | Restored | Resolved) => (Merged, None),
         _ => return Err(Illegal { state, action }),
     })
 }
@@ -166,14 +172,14 @@ const fn or(prior: Option<TicketState>, otherwise: TicketState) -> TicketState {
 /// What people can do to a ticket in this state, the likeliest first.
 #[must_use]
 pub const fn actions(state: TicketState) -> &'static [ActionKind] {
-    use ActionKind::{Accept, Arrive, Assign, Cancel, Confirm, Note, Reopen, Resolve, Restore, Resume, Wait};
+    use ActionKind::{Accept, Arrive, Assign, Cancel, Confirm, Merge, Note, Reopen, Resolve, Restore, Resume, Wait};
     match state {
-        Open => &[Accept, Assign, Restore, Note, Cancel],
-        Accepted => &[Arrive, Restore, Wait, Assign, Note, Cancel],
-        OnSite => &[Restore, Wait, Assign, Note, Cancel],
-        Waiting => &[Resume, Restore, Assign, Note, Cancel],
-        Restored => &[Resolve, Note, Cancel],
-        Resolved => &[Confirm, Reopen, Note, Cancel],
+        Open => &[Accept, Assign, Restore, Note, Merge, Cancel],
+        Accepted => &[Arrive, Restore, Wait, Assign, Note, Merge, Cancel],
+        OnSite => &[Restore, Wait, Assign, Note, Merge, Cancel],
+        Waiting => &[Resume, Restore, Assign, Note, Merge, Cancel],
+        Restored => &[Resolve, Note, Merge, Cancel],
+        Resolved => &[Confirm, Reopen, Note, Merge, Cancel],
         Closed => &[Reopen],
         Merged | Cancelled => &[],
     }
@@ -213,11 +219,12 @@ mod tests {
         ("restore", "open",     "",         "restored",  "open"),
         ("restore", "accepted", "",         "restored",  "accepted"),
         ("restore", "on_site",  "",         "restored",  "on_site"),
-        ("restore", "waiting",  "accepted", "restored",  "accepted"),
-        ("restore", "waiting",  "on_site",  "restored",  "on_site"),
+        ("restore", "waiting",  "accepted", "restored",  "waiting"),
+        ("restore", "waiting",  "on_site",  "restored",  "waiting"),
         ("recur",   "restored", "open",     "open",      ""),
         ("recur",   "restored", "accepted", "accepted",  ""),
         ("recur",   "restored", "on_site",  "on_site",   ""),
+        ("recur",   "restored", "waiting",  "waiting",   ""),
         ("resolve", "restored", "accepted", "resolved",  ""),
         ("confirm", "resolved", "",         "closed",    ""),
         ("reopen",  "resolved", "",         "accepted",  ""),
@@ -228,6 +235,12 @@ mod tests {
         ("cancel",  "waiting",  "accepted", "cancelled", ""),
         ("cancel",  "restored", "open",     "cancelled", ""),
         ("cancel",  "resolved", "",         "cancelled", ""),
+        ("merge",   "open",     "",         "merged",    ""),
+        ("merge",   "accepted", "",         "merged",    ""),
+        ("merge",   "on_site",  "",         "merged",    ""),
+        ("merge",   "waiting",  "accepted", "merged",    ""),
+        ("merge",   "restored", "open",     "merged",    ""),
+        ("merge",   "resolved", "",         "merged",    ""),
         ("note",    "open",     "",         "open",      ""),
         ("note",    "accepted", "",         "accepted",  ""),
         ("note",    "on_site",  "",         "on_site",   ""),
@@ -276,7 +289,7 @@ mod tests {
             .to_string();
         assert_eq!(
             refusal,
-            "a ticket that is restored does not allow `accept`; possible: resolve, note, cancel"
+            "a ticket that is restored does not allow `accept`; possible: resolve, note, merge, cancel"
         );
         let refusal = next(TicketState::Cancelled, None, ActionKind::Note)
             .unwrap_err()

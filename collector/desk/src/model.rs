@@ -1,11 +1,16 @@
 //! What the desk keeps. These types are the rows of the ledger and the subjects of the pages.
 
+mod kind;
 mod page;
 mod person;
+mod ruling;
 
+pub use kind::TicketKind;
 pub use page::{Page, PageReason, PageState};
 pub use person::{Person, Role};
+pub use ruling::{Arrival, Decision, Judged, Phase, RuleVersion, Ruling, SampledSeries, Samples, Silence};
 
+use crate::clocks::Reckoning;
 use serde::{Deserialize, Serialize};
 use tocsin_vocabulary::{
     AlertId, AssetId, ContractId, CustomerId, FaultId, HostId, Importance, Level, PersonId, Severity, SiteId, Text,
@@ -71,6 +76,9 @@ pub struct Alert {
     pub cleared_at: Option<Timestamp>,
     /// The fault it belongs to.
     pub fault: Option<FaultId>,
+    /// What else its rule said of it.
+    #[serde(default)]
+    pub ruling: Ruling,
 }
 
 /// What is wrong as the contract sees it, with its four times.
@@ -100,18 +108,6 @@ pub struct Fault {
     pub cleared_at: Option<Timestamp>,
     /// The ticket opened for it.
     pub ticket: Option<TicketId>,
-}
-
-/// What kind of work a ticket is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TicketKind {
-    /// Something is broken.
-    Fault,
-    /// Somebody asks for something.
-    Request,
-    /// The path is exercised.
-    Drill,
 }
 
 /// Where a ticket stands. Breach, level and assignee are columns beside it, never states.
@@ -189,20 +185,36 @@ pub enum ClockKind {
     Respond,
     /// 到场.
     Arrive,
+    /// 修复方案.
+    Plan,
     /// 恢复.
     Restore,
+    /// 指标恢复.
+    Recover,
     /// 解决.
     Resolve,
 }
 
 impl ClockKind {
+    /// All of them, in the order of a ticket's life.
+    pub const ALL: [Self; 6] = [
+        Self::Respond,
+        Self::Arrive,
+        Self::Plan,
+        Self::Restore,
+        Self::Recover,
+        Self::Resolve,
+    ];
+
     /// The word in API and ledger, and the text key's last part.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Respond => "respond",
             Self::Arrive => "arrive",
+            Self::Plan => "plan",
             Self::Restore => "restore",
+            Self::Recover => "recover",
             Self::Resolve => "resolve",
         }
     }
@@ -210,9 +222,7 @@ impl ClockKind {
     /// The clock that a word names.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Respond, Self::Arrive, Self::Restore, Self::Resolve]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
@@ -268,8 +278,11 @@ pub struct Ticket {
     pub assignee: Option<PersonId>,
     /// The assignee's name.
     pub assignee_name: Option<String>,
-    /// Its clocks, by kind.
+    /// Its clocks. After a raise a kind stands there once for each level: the last one counts, those before it keep what
+    /// became of them.
     pub clocks: Vec<Clock>,
+    /// What its clocks are computed from.
+    pub reckoning: Reckoning,
     /// How many rounds of pages went out.
     pub page_round: u32,
     /// When the next round goes out if nobody accepts; before that a return of what cleared is not paged. None: at once.
@@ -285,18 +298,19 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// One of its clocks.
+    /// One of its clocks: that of the level on which it stands now.
     #[must_use]
     pub fn clock(&self, kind: ClockKind) -> Option<&Clock> {
-        self.clocks.iter().find(|clock| clock.kind == kind)
+        self.clocks.iter().rev().find(|clock| clock.kind == kind)
     }
 
-    /// The earliest due of the clocks that run.
+    /// The earliest due of the clocks that run; one that stands still is due never.
     #[must_use]
     pub fn next_due(&self) -> Option<&Clock> {
-        self.clocks
-            .iter()
-            .filter(|clock| clock.stopped_at.is_none())
+        let places = self.clocks.iter().enumerate();
+        places
+            .filter(|(place, clock)| clock.stopped_at.is_none() && !self.reckoning.is_paused(*place))
+            .map(|(_, clock)| clock)
             .min_by_key(|clock| clock.due_at)
     }
 }

@@ -1,12 +1,28 @@
-//! Policy: the table of targets that a contract bought, as data. Severity × importance → level, level → clocks,
+//! Policy: the table of targets that a contract bought, as data. Severity × importance × impact → level, level → targets,
 //! and how pages repeat until somebody accepts.
 //!
-//! Every target counts natural time now; [`TimeBase`] is where calendars will come in.
+//! * `cell` — one target: for whom it holds, from when it runs, how long it may take,
+//! * `impact` — what a fault does to the customer, and the level that makes,
+//! * `file` — how policies are written down; the ones that ship,
+//! * `mistakes` — everything that can be wrong with one.
 
-use crate::model::{Clock, ClockKind};
+mod cell;
+mod file;
+mod impact;
+mod mistakes;
+
+#[cfg(test)]
+mod tests;
+
+pub use crate::calendar::TimeBase;
+pub use cell::{ClockStart, HoursOf, Intake, Phase, Situation, Target, Within};
+pub use file::PolicyError;
+pub use impact::{Impact, ImpactCell};
+
+use crate::model::ClockKind;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use tocsin_vocabulary::{Importance, Level, Severity, Text, Timestamp, time::HumanDuration};
+use tocsin_vocabulary::{Importance, Level, Severity, Text, time::HumanDuration};
 
 /// The table of targets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,12 +30,24 @@ use tocsin_vocabulary::{Importance, Level, Severity, Text, Timestamp, time::Huma
 pub struct Policy {
     /// What contracts call it.
     pub name: String,
+    /// What people read.
+    pub title: Text,
     /// The levels with their names, worst first: ranks 1, 2, 3 …
     pub ladder: Vec<LadderStep>,
     /// Severity × importance → level, one cell for each pair.
     pub matrix: Vec<MatrixCell>,
+    /// What a stated impact makes of the level, as it lasts.
+    pub impacts: Vec<ImpactCell>,
+    /// The grades that can be bought; empty: there is one for all.
+    pub grades: Vec<Grade>,
     /// What each level promises.
     pub targets: Vec<Target>,
+    /// The calendar that tells working hours from others, where cells distinguish them.
+    pub working_hours: String,
+    /// Reasons of waiting that stop the clocks.
+    pub pauses: Vec<WaitReason>,
+    /// Clocks whose breach raises the level.
+    pub raise_on: Vec<ClockKind>,
     /// How pages repeat.
     pub paging: Paging,
     /// How long after it was closed a ticket can be reopened.
@@ -34,6 +62,9 @@ pub struct LadderStep {
     pub level: Level,
     /// Its name.
     pub name: Text,
+    /// What belongs to it, in the contract's words; may be empty.
+    #[serde(default)]
+    pub meaning: Text,
 }
 
 /// One cell of the matrix.
@@ -48,56 +79,62 @@ pub struct MatrixCell {
     pub level: Level,
 }
 
-/// From when a clock runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClockStart {
-    /// From the opening of the ticket, which is when the fault was reported.
-    Opened,
-    /// From acceptance by a named person.
-    Accepted,
-}
-
-/// Which hours count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TimeBase {
-    /// The wall clock.
-    #[default]
-    Natural,
-}
-
-/// One promise of one level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// One column of the table that a contract can buy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Target {
-    /// The level that it is promised for.
-    pub level: Level,
-    /// Which clock.
-    pub clock: ClockKind,
-    /// From when it runs.
-    pub start: ClockStart,
-    /// How long it may take.
-    pub within: HumanDuration,
-    /// Which hours count.
-    #[serde(default)]
-    pub time_base: TimeBase,
+pub struct Grade {
+    /// `A`, `B`, `C`.
+    pub name: String,
+    /// When reports are accepted, where the contract names no calendar of its own.
+    pub calendar: String,
 }
 
-impl Target {
-    /// The clock of this target, running from `started_at`.
+/// Why a ticket waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitReason {
+    /// 客户.
+    Customer,
+    /// 备件.
+    Parts,
+    /// 厂商.
+    Vendor,
+    /// 窗口.
+    Window,
+}
+
+impl WaitReason {
+    const WORDS: [(Self, [&'static str; 2]); 4] = [
+        (Self::Customer, ["customer", "客户"]),
+        (Self::Parts, ["parts", "备件"]),
+        (Self::Vendor, ["vendor", "厂商"]),
+        (Self::Window, ["window", "窗口"]),
+    ];
+
+    /// The word in policies and ledger.
     #[must_use]
-    pub fn run(&self, started_at: Timestamp) -> Clock {
-        let due_at = match self.time_base {
-            TimeBase::Natural => started_at.plus(self.within.0),
-        };
-        Clock {
-            kind: self.clock,
-            started_at,
-            due_at,
-            stopped_at: None,
-            breached_at: None,
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Parts => "parts",
+            Self::Vendor => "vendor",
+            Self::Window => "window",
         }
+    }
+
+    /// The reason that a sentence begins with, in either language: `parts: fan ordered`, `等待` is none.
+    #[must_use]
+    pub fn of(sentence: &str) -> Option<Self> {
+        let sentence = sentence.trim().to_lowercase();
+        let begins = |word: &str| {
+            sentence
+                .strip_prefix(word)
+                .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+        };
+        let found = Self::WORDS
+            .into_iter()
+            .find(|(_, words)| words.iter().any(|word| begins(word)));
+        found.map(|(reason, _)| reason)
     }
 }
 
@@ -114,56 +151,18 @@ pub struct Paging {
     pub destinations: Vec<String>,
 }
 
-impl Policy {
-    /// The shipped policy `basic` (R22, table `basic`): respond within 1 h, on site within 2 h, an ordinary fault resolved
-    /// within 4 h. The promise names no other level, so worse levels have the same targets. Pages repeat every 5 minutes
-    /// for a day.
-    #[must_use]
-    pub fn basic() -> Self {
-        let names = [
-            ("critical", "特大"),
-            ("major", "重大"),
-            ("serious", "较大"),
-            ("ordinary", "普通"),
-        ];
-        let ladder: Vec<_> = (1..)
-            .zip(names)
-            .map(|(rank, (en, zh))| LadderStep {
-                level: Level::new(rank),
-                name: Text::new(en, zh),
-            })
-            .collect();
-        let promises = [
-            (ClockKind::Respond, ClockStart::Opened, 1),
-            (ClockKind::Arrive, ClockStart::Accepted, 2),
-            (ClockKind::Resolve, ClockStart::Accepted, 4),
-        ];
-        let targets = ladder
-            .iter()
-            .flat_map(|step| {
-                promises.map(|(clock, start, hours)| Target {
-                    level: step.level,
-                    clock,
-                    start,
-                    within: HumanDuration(Duration::from_secs(hours * 3600)),
-                    time_base: TimeBase::Natural,
-                })
-            })
-            .collect();
+impl Default for Paging {
+    /// Every 5 minutes for a day, to the inbox.
+    fn default() -> Self {
         Self {
-            name: "basic".to_owned(),
-            ladder,
-            matrix: basic_matrix(),
-            targets,
-            paging: Paging {
-                repage_after: HumanDuration(Duration::from_secs(300)),
-                rounds_max: 288,
-                destinations: vec!["inbox".to_owned()],
-            },
-            reopen_within: HumanDuration(Duration::from_secs(7 * 86_400)),
+            repage_after: HumanDuration(Duration::from_secs(300)),
+            rounds_max: 288,
+            destinations: vec!["inbox".to_owned()],
         }
     }
+}
 
+impl Policy {
     /// The level of a fault. A pair that the matrix lacks has the mildest level; [`Policy::mistakes`] tells of it.
     #[must_use]
     pub fn level(&self, severity: Severity, importance: Importance) -> Level {
@@ -176,6 +175,36 @@ impl Policy {
             .unwrap_or(Level::WORST)
     }
 
+    /// The level of a fault whose impact somebody has stated and that has lasted for a while: what rule and asset make of
+    /// it, or what the impact does, whichever is worse.
+    #[must_use]
+    pub fn level_of(
+        &self,
+        severity: Severity,
+        importance: Importance,
+        impact: Option<Impact>,
+        lasted: Duration,
+    ) -> Level {
+        let by_rule = self.level(severity, importance);
+        let reached = self
+            .impacts
+            .iter()
+            .filter(|cell| Some(cell.impact) == impact && cell.lasting.0 <= lasted)
+            .map(|cell| cell.level)
+            .min();
+        reached.map_or(by_rule, |level| level.min(by_rule))
+    }
+
+    /// How long this impact must last until the level is next worse than `level`; none when it gets no worse.
+    #[must_use]
+    pub fn worsens_after(&self, impact: Impact, level: Level) -> Option<Duration> {
+        let worse = self
+            .impacts
+            .iter()
+            .filter(|cell| cell.impact == impact && cell.level < level);
+        worse.map(|cell| cell.lasting.0).min()
+    }
+
     /// What a level is called; its rank where the ladder has no such level.
     #[must_use]
     pub fn level_name(&self, level: Level) -> Text {
@@ -183,144 +212,18 @@ impl Policy {
         step.map_or_else(|| Text::plain(level.to_string()), |step| step.name.clone())
     }
 
-    /// The clocks that begin to run at this start.
-    pub fn clocks(&self, level: Level, start: ClockStart, started_at: Timestamp) -> impl Iterator<Item = Clock> {
-        let targets = self
-            .targets
-            .iter()
-            .filter(move |target| target.level == level && target.start == start);
-        targets.map(move |target| target.run(started_at))
-    }
-
-    /// Everything that is wrong with it, as sentences; empty when it can be used.
+    /// What is promised for one clock of one level: of all cells that fit the situation the one that says most about it.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        let known = |level: Level| self.ladder.iter().any(|step| step.level == level);
-        if self.ladder.is_empty()
-            || (1..)
-                .zip(&self.ladder)
-                .any(|(rank, step)| step.level != Level::new(rank))
-        {
-            mistakes.push("ladder: needs the levels 1, 2, 3 … in order, at least one".to_owned());
-        }
-        for &severity in Severity::ALL {
-            for &importance in Importance::ALL {
-                let mut cells = self
-                    .matrix
-                    .iter()
-                    .filter(|cell| cell.severity == severity && cell.importance == importance);
-                match (cells.next(), cells.next()) {
-                    (Some(cell), None) if known(cell.level) => {}
-                    (Some(cell), None) => mistakes.push(format!(
-                        "matrix: {severity} × {importance} has level {}, which the ladder lacks",
-                        cell.level
-                    )),
-                    _ => mistakes.push(format!("matrix: {severity} × {importance} needs exactly one cell")),
-                }
-            }
-        }
-        for (at, target) in self.targets.iter().enumerate() {
-            let name = format!("targets: {} of level {}", target.clock.as_str(), target.level);
-            if !known(target.level) {
-                mistakes.push(format!("{name}: the ladder lacks this level"));
-            }
-            if self.targets[..at]
-                .iter()
-                .any(|other| (other.level, other.clock) == (target.level, target.clock))
-            {
-                mistakes.push(format!("{name}: stands there twice"));
-            }
-            if target.clock == ClockKind::Respond && target.start == ClockStart::Accepted {
-                mistakes.push(format!("{name}: ends at acceptance, so it cannot start there"));
-            }
-            if target.within.0.is_zero() {
-                mistakes.push(format!("{name}: `within` is zero"));
-            }
-        }
-        if self.paging.repage_after.0 < REPAGE_AFTER_MIN {
-            mistakes.push("paging: `repage_after` is under 1m".to_owned());
-        }
-        if self.paging.rounds_max == 0 {
-            mistakes.push("paging: `rounds_max` is 0, nobody would be paged".to_owned());
-        }
-        mistakes
-    }
-}
-
-/// Shorter rounds would only pile up pages that nobody can read in time.
-const REPAGE_AFTER_MIN: Duration = Duration::from_secs(60);
-
-/// Each step of severity and each step of importance moves one level, between the worst and the mildest.
-fn basic_matrix() -> Vec<MatrixCell> {
-    let row = |severity, ranks: [u8; 3]| {
-        [Importance::Key, Importance::Normal, Importance::Low]
-            .into_iter()
-            .zip(ranks)
-            .map(move |(importance, rank)| MatrixCell {
-                severity,
-                importance,
-                level: Level::new(rank),
-            })
-    };
-    [
-        row(Severity::Critical, [1, 2, 3]),
-        row(Severity::Major, [2, 3, 4]),
-        row(Severity::Minor, [3, 4, 4]),
-        row(Severity::Warning, [4, 4, 4]),
-        row(Severity::Info, [4, 4, 4]),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn basic_is_usable_and_promises_what_was_written() {
-        let policy = Policy::basic();
-        assert_eq!(policy.mistakes(), Vec::<String>::new());
-        let ordinary = policy.level(Severity::Minor, Importance::Normal);
-        assert_eq!(policy.level_name(ordinary), Text::new("ordinary", "普通"));
-        let hours = |start| -> Vec<_> {
-            let clocks = policy.clocks(ordinary, start, Timestamp::from_millis(0));
-            clocks
-                .map(|clock| (clock.kind, clock.due_at.as_millis() / 3_600_000))
-                .collect()
-        };
-        assert_eq!(hours(ClockStart::Opened), [(ClockKind::Respond, 1)]);
-        assert_eq!(
-            hours(ClockStart::Accepted),
-            [(ClockKind::Arrive, 2), (ClockKind::Resolve, 4)]
-        );
+    pub fn target(&self, level: Level, clock: ClockKind, situation: &Situation<'_>) -> Option<&Target> {
+        self.targets
+            .iter()
+            .filter(|target| target.clock == clock && target.levels.contains(&level) && target.fits(situation))
+            .max_by_key(|target| target.conditions())
     }
 
-    #[test]
-    fn a_worse_severity_or_a_weightier_asset_never_has_a_milder_level() {
-        let policy = Policy::basic();
-        for pair in Severity::ALL.windows(2) {
-            for &importance in Importance::ALL {
-                assert!(policy.level(pair[1], importance) <= policy.level(pair[0], importance));
-            }
-        }
-        for pair in Importance::ALL.windows(2) {
-            for &severity in Severity::ALL {
-                assert!(policy.level(severity, pair[1]) <= policy.level(severity, pair[0]));
-            }
-        }
-    }
-
-    #[test]
-    fn all_mistakes_are_told_together() {
-        let mut policy = Policy::basic();
-        policy.matrix.pop();
-        policy.targets.push(policy.targets[0]);
-        policy.targets[1].level = Level::new(9);
-        policy.paging.rounds_max = 0;
-        let mistakes = policy.mistakes();
-        assert_eq!(mistakes.len(), 4, "{mistakes:#?}");
+    /// The level above one, where there is one.
+    #[must_use]
+    pub fn raised(level: Level) -> Option<Level> {
+        (level > Level::WORST).then(|| Level::new(level.rank() - 1))
     }
 }

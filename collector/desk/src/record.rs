@@ -1,6 +1,9 @@
 //! What the registers tell: filters, lists, hosts, tokens, audit lines. Plain data between ledger and pages.
 
-use crate::model::{AlertState, Page, Person, Role, TicketState};
+use crate::{
+    model::{AlertState, Arrival, Page, Person, Role, TicketState},
+    planned::PlannedKind,
+};
 use serde::{Deserialize, Serialize};
 use tocsin_vocabulary::{
     AssetId, ContractId, CustomerId, DiagnosisId, DocumentId, HostId, Importance, PersonId, Severity, SiteId, TicketId,
@@ -62,7 +65,20 @@ pub struct AlertFilter {
     pub from: Option<Timestamp>,
     /// End of the span.
     pub to: Option<Timestamp>,
+    /// How what raised it reached the collector; none: however.
+    pub arrival: Option<Arrival>,
     /// Rows.
+    pub slice: Slice,
+}
+
+/// Which silences, windows and guarded periods.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PlannedFilter {
+    /// Of this kind; none: all three.
+    pub kind: Option<PlannedKind>,
+    /// Only those that have not ended.
+    pub open_only: bool,
+    /// Rows, newest first.
     pub slice: Slice,
 }
 

@@ -8,30 +8,50 @@
 //! * `returns` — what comes back, and how often that is told,
 //! * `acts` — what people do, along the table of [`crate::life`],
 //! * `timer` — page rounds and breaches,
+//! * `clocks` — clocks reckoned anew, warnings, raises, times that are entered late,
+//! * `agenda` — when time next does something to which ticket,
+//! * `chains` — who is paged after those on duty, and what stands still,
+//! * `merge` — one ticket goes on with another's fault,
 //! * `pages` — who is paged, with what words,
+//! * `quiet` — what is withheld; `cover` — by what: silences, windows, dependencies; `plans` makes and ends those,
+//! * `storms` — many hosts, one fault; `digests` — many pages, one message,
 //! * `change` — what one step touched.
 //!
 //! Within one step a ticket's revision grows by exactly one, however much happens to it.
 
 mod acts;
+mod agenda;
 mod alerts;
+mod chains;
 mod change;
+mod clocks;
+mod cover;
+mod digests;
+mod merge;
 mod pages;
+mod plans;
+mod quiet;
 mod returns;
+mod storms;
 mod timer;
 
 #[cfg(test)]
 mod tests;
 
 use crate::{
+    clocks::{Book, ContractTerms},
     effect::{Effects, OpenWork},
+    escalation::{Chain, Crew, Frozen},
     input::{Input, OnDuty},
     model::{Alert, AlertState, Fault, Page, Ticket, TicketKind},
     policy::Policy,
 };
+use agenda::Agenda;
 use change::Change;
+pub use quiet::Limits;
+use quiet::Quiet;
 use std::collections::{BTreeMap, BTreeSet};
-use tocsin_vocabulary::{AlertId, Code, FaultId, HostId, IdSource, TicketId, Timestamp};
+use tocsin_vocabulary::{AlertId, Code, ContractId, FaultId, HostId, IdSource, TicketId, Timestamp};
 
 /// Why a step did not happen. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +84,9 @@ struct AlertKey {
 /// The live work, and the policy by which it is done.
 #[derive(Debug)]
 pub struct Desk {
+    /// What contracts bought that name nothing else; also how pages repeat.
     policy: Policy,
+    book: Book,
     ids: IdSource,
     duty: Vec<OnDuty>,
     alerts: BTreeMap<AlertId, Alert>,
@@ -77,15 +99,24 @@ pub struct Desk {
     numbers: BTreeMap<u64, TicketId>,
     /// Pages that may still wait to be sent, of live tickets. Each round of pages replaces the one before.
     pages: BTreeMap<TicketId, Vec<Page>>,
+    /// What is planned, withheld, gathered and counted.
+    quiet: Quiet,
     last_number: u64,
+    agenda: Agenda,
+    /// Who is paged after those on duty; none: only those on duty are.
+    escalation: Option<(Chain, Crew)>,
+    chains: BTreeMap<TicketId, Frozen>,
 }
 
 impl Desk {
-    /// A desk over the live work as the ledger has it.
+    /// A desk over the live work as the ledger has it. A single policy is a book too: the one that all contracts have.
     #[must_use]
-    pub fn new(policy: Policy, ids: IdSource, work: OpenWork, duty: Vec<OnDuty>) -> Self {
+    pub fn new(book: impl Into<Book>, ids: IdSource, work: OpenWork, duty: Vec<OnDuty>) -> Self {
+        let book = book.into();
         let mut desk = Self {
-            policy,
+            policy: book.fallback().clone(),
+            book,
+            agenda: Agenda::default(),
             ids,
             duty,
             alerts: BTreeMap::new(),
@@ -95,20 +126,33 @@ impl Desk {
             tickets: BTreeMap::new(),
             numbers: BTreeMap::new(),
             pages: BTreeMap::new(),
+            quiet: Quiet::default(),
             last_number: work.last_number,
+            escalation: None,
+            chains: BTreeMap::new(),
         };
         desk.recall(work);
         let alerts: Vec<_> = desk.alerts.keys().copied().collect();
         for alert in alerts {
             desk.forget_cleared(alert);
         }
+        desk.plan_all();
         desk
+    }
+
+    /// The desk, with who is paged after those on duty.
+    #[must_use]
+    pub fn with_escalation(mut self, escalation: (Chain, Crew)) -> Self {
+        self.escalation = Some(escalation);
+        self.plan_all();
+        self
     }
 
     /// Takes up work from the ledger that is no longer live, so that it can be acted on: a closed ticket to be reopened,
     /// with its fault and alerts. What the desk already knows stays as the desk knows it.
     pub fn recall(&mut self, work: OpenWork) {
         self.last_number = self.last_number.max(work.last_number);
+        self.quiet.recall(work.quiet);
         for ticket in work.tickets {
             self.numbers.insert(ticket.number, ticket.id);
             self.tickets.entry(ticket.id).or_insert(ticket);
@@ -123,6 +167,9 @@ impl Desk {
                 *newest = alert.id;
             }
             self.keep(alert);
+        }
+        for chain in work.chains {
+            self.chains.entry(chain.ticket).or_insert(chain);
         }
         for page in work.pages {
             if let Some(ticket) = page.ticket {
@@ -140,11 +187,18 @@ impl Desk {
     /// Only what people do can be refused; what rules and time do always happens.
     pub fn step(&mut self, input: Input, now: Timestamp) -> Result<Effects, Refusal> {
         let mut change = Change::new(now);
+        change.quiet.active = self.quiet.active(now);
         let mut recalled = None;
         match input {
             Input::Alerts(turns) => {
+                self.count_raised(&mut change, &turns);
                 for turn in turns {
                     self.turn(&mut change, &turn);
+                }
+            }
+            Input::Found(episodes) => {
+                for one in episodes {
+                    self.found(&mut change, &one);
                 }
             }
             Input::Act(act) => {
@@ -155,13 +209,27 @@ impl Desk {
                     return Err(refusal);
                 }
             }
+            Input::Amend(amend) => self.amend(&mut change, amend)?,
             Input::Report(report) => self.report(&mut change, report)?,
-            Input::Timer => self.timer(&mut change),
-            Input::Duty(duty) => {
-                self.duty = duty;
+            Input::Timer => {
+                self.look_after_plans(&mut change);
                 self.timer(&mut change);
             }
+            Input::Plan(plan) => self.plan(&mut change, plan)?,
+            Input::Relook => change.quiet.relook = true,
+            Input::Duty(duty) => {
+                self.duty = duty;
+                self.plan_all();
+                self.timer(&mut change);
+            }
+            Input::Escalation(escalation) => {
+                self.escalation = Some(*escalation);
+                self.plan_all();
+                self.timer(&mut change);
+            }
+            Input::Audit => self.audit(&mut change),
         }
+        self.settle(&mut change);
         let effects = self.finish(change);
         if let Some(ticket) = recalled {
             self.forget_finished(ticket);
@@ -172,7 +240,30 @@ impl Desk {
     /// When [`Input::Timer`] has something to do next.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.tickets.values().filter_map(|ticket| self.due(ticket)).min()
+        [self.agenda.next(), self.quiet.next_due()].into_iter().flatten().min()
+    }
+
+    /// Policies, calendars and contracts.
+    #[must_use]
+    pub const fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// What the register says of the contracts from now on. Clocks that run follow at the next change of their tickets.
+    pub fn set_contracts(&mut self, contracts: BTreeMap<ContractId, ContractTerms>) {
+        self.book.set_contracts(contracts);
+    }
+
+    /// Notes for every ticket when something is due: after a start, and when who is on duty changes what is due.
+    fn plan_all(&mut self) {
+        let dues: Vec<_> = self
+            .tickets
+            .values()
+            .map(|ticket| (ticket.id, self.due(ticket)))
+            .collect();
+        for (ticket, due) in dues {
+            self.agenda.set(ticket, due);
+        }
     }
 
     /// A live ticket.
@@ -195,7 +286,9 @@ impl Desk {
             faults: self.faults.values().cloned().collect(),
             tickets: self.tickets.values().cloned().collect(),
             pages: self.pages.values().flatten().cloned().collect(),
+            chains: self.chains.values().cloned().collect(),
             last_number: self.last_number,
+            quiet: self.quiet.rows(),
         }
     }
 
@@ -212,7 +305,9 @@ impl Desk {
     }
 
     /// The rows that the step touched; then forgets what is done with.
-    fn finish(&mut self, change: Change) -> Effects {
+    fn finish(&mut self, mut change: Change) -> Effects {
+        self.go_on(&mut change);
+        self.reckon_touched(&mut change);
         let effects = Effects {
             alerts: change
                 .alerts
@@ -233,14 +328,31 @@ impl Desk {
                 .cloned()
                 .collect(),
             entries: change.entries,
+            marks: change.marks,
+            fired: change.fired,
             pages: change.pages,
             withdrawn: change.withdrawn,
+            quiet: self.quiet_rows(change.quiet),
+            chains: change
+                .chains
+                .iter()
+                .filter_map(|id| self.chains.get(id))
+                .cloned()
+                .collect(),
+            ..Effects::default()
         };
         for &ticket in &change.tickets {
             self.forget_finished(ticket);
         }
         for alert in change.alerts.into_iter().chain(change.replaced) {
             self.forget_cleared(alert);
+        }
+        for fault in change.faults {
+            self.forget_fault(fault);
+        }
+        for ticket in change.tickets {
+            let due = self.tickets.get(&ticket).and_then(|ticket| self.due(ticket));
+            self.agenda.set(ticket, due);
         }
         effects
     }
@@ -258,7 +370,9 @@ impl Desk {
         }
         self.tickets.remove(&id);
         self.pages.remove(&id);
+        self.chains.remove(&id);
         if let Some(fault) = fault {
+            self.quiet.storms.remove(&fault);
             self.forget_fault(fault);
         }
     }
@@ -274,7 +388,9 @@ impl Desk {
         if alert.state == AlertState::Raised || (newest && self.live_ticket_of(fault).is_some()) {
             return;
         }
-        self.alerts.remove(&id);
+        if let Some(alert) = self.alerts.remove(&id) {
+            self.quiet.forget(&alert);
+        }
         if newest {
             self.latest.remove(&key);
         }
@@ -290,15 +406,23 @@ impl Desk {
         let cleared = self.faults.get(&id).is_some_and(|fault| fault.cleared_at.is_some());
         if cleared && self.live_ticket_of(Some(id)).is_none() {
             self.faults.remove(&id);
+            self.quiet.storms.remove(&id);
             self.shown_by.remove(&id);
         }
     }
 
     /// Takes an alert in, or its new row.
     fn keep(&mut self, alert: Alert) {
+        let before = self.alerts.get(&alert.id).and_then(|before| before.fault);
+        if let Some(before) = before.filter(|before| Some(*before) != alert.fault)
+            && let Some(alerts) = self.shown_by.get_mut(&before)
+        {
+            alerts.remove(&alert.id);
+        }
         if let Some(fault) = alert.fault {
             self.shown_by.entry(fault).or_default().insert(alert.id);
         }
+        self.quiet.keep(&alert);
         self.alerts.insert(alert.id, alert);
     }
 

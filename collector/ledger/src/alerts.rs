@@ -8,7 +8,7 @@ use crate::{
 };
 use sha2::{Digest as _, Sha256};
 use tocsin_desk::{
-    model::{Alert, AlertState, Fault, Response},
+    model::{Alert, AlertState, Arrival, Fault, Response, Ruling, Silence},
     record::{AlertFilter, FaultFilter, List},
 };
 use tocsin_vocabulary::{AlertId, FaultId, Level, TicketId, Timestamp};
@@ -17,7 +17,8 @@ use tocsin_vocabulary::{AlertId, FaultId, Level, TicketId, Timestamp};
 const ALERTS_OF_TICKET_MAX: i64 = 500;
 
 const ALERT: &str = "SELECT id, rule, host, asset, instance, severity, response, title_en, title_zh, remedy_en, \
-     remedy_zh, metric, value, threshold, state, occurred_at, raised_at, cleared_at, fault FROM alert";
+     remedy_zh, metric, value, threshold, state, occurred_at, raised_at, cleared_at, fault, knowledge, auto_close, \
+     arrival, rule_version, silence FROM alert";
 
 const FAULT: &str = "SELECT id, asset, customer, severity, level, title_en, title_zh, occurred_at, discovered_at, \
      reported_at, accepted_at, cleared_at, ticket FROM fault";
@@ -36,6 +37,7 @@ impl Ledger {
             other => conditions.equal("state", other.map(state_word)),
         }
         conditions.equal("host", filter.host);
+        conditions.equal("arrival", filter.arrival.map(Arrival::as_str));
         if let Some(customer) = filter.customer {
             conditions.and(
                 "asset IN (SELECT id FROM asset WHERE customer = ?)",
@@ -70,6 +72,51 @@ impl Ledger {
         Ok(cursor::list(alerts, &filter.slice, |last: &Alert| {
             cursor::write(&[&last.raised_at.as_millis(), &last.id])
         }))
+    }
+
+    /// One alert.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn alert(&self, id: AlertId) -> Result<Option<Alert>, LedgerError> {
+        const OPERATION: &str = "read an alert";
+        let rows = Statement::assembled(OPERATION, format!("{ALERT} WHERE id = $1"))
+            .id(id)
+            .rows(&mut *self.engine.reader(OPERATION).await?)
+            .await?;
+        rows.first().map(|row| alert(&Fields::new(OPERATION, row))).transpose()
+    }
+
+    /// Alerts raised since `from` about a metric whose samples are not kept yet, or not what came after they cleared;
+    /// Of those that changed since `until` nothing is told yet; at most `limit`, oldest first.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn alerts_without_samples(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Alert>, LedgerError> {
+        const OPERATION: &str = "find alerts whose samples are not kept";
+        let mut conditions = Conditions::default();
+        conditions.and("raised_at >= ?", [Value::Integer(from.as_millis())]);
+        conditions.and("metric <> ''", []);
+        conditions.and(
+            "(raised_at <= ? AND (cleared_at IS NULL OR cleared_at <= ?))",
+            [Value::Integer(until.as_millis()), Value::Integer(until.as_millis())],
+        );
+        conditions.and(
+            "NOT EXISTS (SELECT 1 FROM alert_samples
+                         WHERE alert_samples.alert = alert.id
+                           AND (alert_samples.complete = 1 OR alert.state = 'raised'))",
+            [],
+        );
+        let rows = conditions
+            .statement(OPERATION, ALERT, "ORDER BY raised_at, id", limit.into())
+            .rows(&mut *self.engine.reader(OPERATION).await?)
+            .await?;
+        rows.iter().map(|row| alert(&Fields::new(OPERATION, row))).collect()
     }
 
     /// The alerts of one ticket's fault, newest first; at most 500.
@@ -182,10 +229,10 @@ pub(crate) async fn put(tx: &mut Tx, operation: &'static str, alert: &Alert) -> 
         operation,
         "INSERT INTO alert (id, rule, host, asset, instance, instance_hash, severity, response, title_en, title_zh,
                             remedy_en, remedy_zh, metric, value, threshold, state, occurred_at, raised_at, cleared_at,
-                            fault, drill)
+                            fault, drill, knowledge, auto_close, arrival, rule_version, silence)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
                  CASE WHEN EXISTS (SELECT 1 FROM ticket WHERE ticket.fault = $20 AND ticket.kind = 'drill')
-                      THEN 1 ELSE 0 END)
+                      THEN 1 ELSE 0 END, $21, $22, $23, $24, $25)
          ON CONFLICT (id) DO UPDATE SET
              rule = excluded.rule, host = excluded.host, asset = excluded.asset, instance = excluded.instance,
              instance_hash = excluded.instance_hash, severity = excluded.severity, response = excluded.response,
@@ -193,7 +240,9 @@ pub(crate) async fn put(tx: &mut Tx, operation: &'static str, alert: &Alert) -> 
              remedy_en = excluded.remedy_en, remedy_zh = excluded.remedy_zh, metric = excluded.metric,
              value = excluded.value, threshold = excluded.threshold, state = excluded.state,
              occurred_at = excluded.occurred_at, raised_at = excluded.raised_at, cleared_at = excluded.cleared_at,
-             fault = excluded.fault, drill = excluded.drill",
+             fault = excluded.fault, drill = excluded.drill, knowledge = excluded.knowledge,
+             auto_close = excluded.auto_close, arrival = excluded.arrival, rule_version = excluded.rule_version,
+             silence = excluded.silence",
     )
     .id(alert.id)
     .text(&alert.rule)
@@ -213,6 +262,11 @@ pub(crate) async fn put(tx: &mut Tx, operation: &'static str, alert: &Alert) -> 
     .time(alert.raised_at)
     .maybe_time(alert.cleared_at)
     .maybe_id(alert.fault)
+    .maybe_text(alert.ruling.knowledge.as_deref())
+    .flag(alert.ruling.auto_close)
+    .text(alert.ruling.arrival.as_str())
+    .text(&alert.ruling.version)
+    .maybe_text(alert.ruling.silence.map(Silence::as_str))
     .run(tx)
     .await?;
     Ok(())
@@ -275,6 +329,13 @@ fn alert(fields: &Fields<'_>) -> Result<Alert, LedgerError> {
         raised_at: fields.time("raised_at")?,
         cleared_at: fields.maybe_time("cleared_at")?,
         fault: fields.maybe_parsed("fault")?,
+        ruling: Ruling {
+            knowledge: fields.maybe_text("knowledge")?,
+            auto_close: fields.flag("auto_close")?,
+            arrival: fields.word("arrival", Arrival::parse)?,
+            version: fields.text("rule_version")?,
+            silence: fields.maybe_word("silence", Silence::parse)?,
+        },
     })
 }
 

@@ -38,7 +38,44 @@ pub enum Chain {
     },
 }
 
+/// One line of the chain with its place in it, as an export has it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AuditLink {
+    /// 1, 2, 3 …
+    pub seq: u64,
+    /// The line.
+    #[serde(flatten)]
+    pub line: AuditLine,
+    /// The hash of the line before; zeros for the first.
+    pub prev_hash: String,
+    /// Its own hash.
+    pub hash: String,
+}
+
+/// Whether a link follows on the hash before it and is as it was written. `before` is empty when the line before is not
+/// at hand: then the link's own word for it is taken.
+#[must_use]
+pub fn follows(before: &str, link: &AuditLink) -> bool {
+    let first = link.seq != 1 || link.prev_hash == GENESIS;
+    let joins = before.is_empty() || link.prev_hash == before;
+    first && joins && link.hash == digest(&link.prev_hash, link.seq, &link.line)
+}
+
 impl Ledger {
+    /// Lines of the chain after number `after`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn audit_links(&self, after: u64, limit: u32) -> Result<Vec<AuditLink>, LedgerError> {
+        const OPERATION: &str = "export the audit trail";
+        let rows = Statement::assembled(OPERATION, format!("{COLUMNS} WHERE seq > $1 ORDER BY seq LIMIT $2"))
+            .count(after)
+            .integer(limit.into())
+            .rows(&mut *self.engine.reader(OPERATION).await?)
+            .await?;
+        rows.iter().map(|row| link(&Fields::new(OPERATION, row))).collect()
+    }
+
     /// Writes an audit line.
     ///
     /// # Errors
@@ -68,7 +105,7 @@ impl Ledger {
             .iter()
             .map(|row| link(&Fields::new(OPERATION, row)))
             .collect::<Result<_, _>>()?;
-        let list = cursor::list(lines, slice, |last: &Link| cursor::write(&[&last.seq]));
+        let list = cursor::list(lines, slice, |last: &AuditLink| cursor::write(&[&last.seq]));
         Ok(List {
             items: list.items.into_iter().map(|link| link.line).collect(),
             next: list.next,
@@ -180,16 +217,8 @@ async fn hash_of(tx: &mut Tx, operation: &'static str, seq: u64) -> Result<Strin
     )
 }
 
-/// One stored line.
-struct Link {
-    seq: u64,
-    line: AuditLine,
-    prev_hash: String,
-    hash: String,
-}
-
-fn link(fields: &Fields<'_>) -> Result<Link, LedgerError> {
-    Ok(Link {
+fn link(fields: &Fields<'_>) -> Result<AuditLink, LedgerError> {
+    Ok(AuditLink {
         seq: fields.number("seq")?,
         line: AuditLine {
             at: fields.time("at")?,

@@ -61,7 +61,8 @@ pub(crate) fn numbers<const N: usize>(operation: &'static str, slice: &Slice) ->
     numbers.try_into().map(Some).map_err(|_| bad(operation))
 }
 
-fn bad(operation: &'static str) -> LedgerError {
+/// What a cursor of another list, or of nobody, is answered.
+pub(crate) fn bad(operation: &'static str) -> LedgerError {
     LedgerError::Invalid {
         operation,
         what: "the cursor is not one that this list gave: begin again without it".to_owned(),

@@ -39,6 +39,24 @@ impl Ledger {
         Ok(names)
     }
 
+    /// All customers with their names.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn customers(&self) -> Result<Vec<(CustomerId, String)>, LedgerError> {
+        const OPERATION: &str = "list customers with their ids";
+        let rows = Statement::new(OPERATION, "SELECT id, name FROM customer")
+            .rows(&mut *self.engine.reader(OPERATION).await?)
+            .await?;
+        let mut customers = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let fields = Fields::new(OPERATION, row);
+            customers.push((fields.parsed("id")?, fields.text("name")?));
+        }
+        customers.sort_by(|a: &(CustomerId, String), b| (&a.1, a.0).cmp(&(&b.1, b.0)));
+        Ok(customers)
+    }
+
     /// Enters a customer with a site and a contract of policy `basic`.
     ///
     /// # Errors

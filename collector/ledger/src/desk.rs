@@ -1,14 +1,14 @@
 //! The desk's work: one commit for all that a step decided, and what the desk keeps in RAM after a start.
 
 use crate::{
-    Ledger, LedgerError, alerts, audit,
+    Ledger, LedgerError, alerts, audit, chains, clocks,
     engine::{Tx, commit},
-    outbox, pages,
+    events, evidence, outbox, pages,
     statement::{Fields, Statement},
-    tickets,
+    tickets, withheld,
 };
 use tocsin_desk::{
-    effect::{Effects, OpenWork},
+    effect::{Effects, OpenWork, QuietRows},
     model::AlertState,
     record::AuditLine,
 };
@@ -30,14 +30,18 @@ impl Ledger {
         let faults = alerts::live_faults(&mut tx, LOAD).await?;
         let tickets = tickets::live(&mut tx, LOAD).await?;
         let pages = outbox::queued(&mut tx, LOAD).await?;
+        let chains = chains::live(&mut tx, LOAD).await?;
         let last_number = last_number(&mut tx).await?;
+        let quiet = withheld::load(&mut tx, LOAD).await?;
         commit(tx, LOAD).await?;
         Ok(OpenWork {
+            chains,
             alerts,
             faults,
             tickets,
             pages,
             last_number,
+            quiet,
         })
     }
 
@@ -51,25 +55,29 @@ impl Ledger {
         let Some(ticket) = tickets::by_id(&mut tx, LOAD, ticket).await? else {
             return Ok(None);
         };
-        let (mut faults, mut alerts) = (Vec::new(), Vec::new());
+        let (mut faults, mut alerts, mut quiet) = (Vec::new(), Vec::new(), QuietRows::default());
         if let Some(fault) = ticket.fault {
             faults.extend(alerts::one_fault(&mut tx, LOAD, fault).await?);
             alerts = alerts::of_fault(&mut tx, LOAD, fault).await?;
+            quiet.storms.extend(withheld::storm_of(&mut tx, LOAD, fault).await?);
         }
         let pages = outbox::queued_of(&mut tx, LOAD, ticket.id).await?;
+        let chains = chains::of(&mut tx, LOAD, ticket.id).await?;
         let last_number = last_number(&mut tx).await?;
         commit(tx, LOAD).await?;
         Ok(Some(OpenWork {
+            chains,
             alerts,
             faults,
             tickets: vec![ticket],
             pages,
             last_number,
+            quiet,
         }))
     }
 
     /// Writes what a step decided, and the audit lines that belong to it, in one transaction. Alerts, faults and
-    /// tickets replace the row of the same id; entries and pages are new; withdrawn pages are so only while queued.
+    /// tickets replace the row of the same id; entries, marks, fired shares and pages are new; withdrawn pages are so only while queued.
     /// Pages to the inbox are delivered by this commit: they are written as sent.
     ///
     /// # Errors
@@ -107,8 +115,18 @@ async fn write(tx: &mut Tx, effects: &Effects) -> Result<(), LedgerError> {
             alerts::put(tx, COMMIT, alert).await?;
         }
     }
+    withheld::put(tx, COMMIT, &effects.quiet).await?;
+    for chain in &effects.chains {
+        chains::put(tx, COMMIT, chain).await?;
+    }
     for entry in &effects.entries {
         tickets::put_entry(tx, COMMIT, entry).await?;
+    }
+    for mark in &effects.marks {
+        clocks::put_mark(tx, COMMIT, mark).await?;
+    }
+    for fired in &effects.fired {
+        clocks::put_fired(tx, COMMIT, fired).await?;
     }
     for &page in &effects.withdrawn {
         outbox::withdraw(tx, COMMIT, page).await?;
@@ -116,5 +134,8 @@ async fn write(tx: &mut Tx, effects: &Effects) -> Result<(), LedgerError> {
     for page in &effects.pages {
         pages::put(tx, COMMIT, page).await?;
     }
+    evidence::put_versions(tx, COMMIT, &effects.versions).await?;
+    evidence::put_decisions(tx, COMMIT, &effects.decisions).await?;
+    events::put_judged(tx, COMMIT, &effects.judged).await?;
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use crate::{
     Ledger, LedgerError,
-    engine::commit,
+    engine::{Tx, commit},
     statement::{Fields, Statement},
 };
-use tocsin_desk::record::EventRecord;
+use tocsin_desk::{model::Judged, record::EventRecord};
 use tocsin_vocabulary::{HostId, SpoolId, Timestamp};
 
 /// Most events of one list.
@@ -23,8 +23,8 @@ impl Ledger {
             let attributes = serde_json::to_string(&event.attributes).unwrap_or_default();
             Statement::new(
                 OPERATION,
-                "INSERT INTO event (host, spool, seq, at, received_at, name, severity, attributes, body)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (host, spool, seq) DO NOTHING",
+                "INSERT INTO event (host, spool, seq, at, received_at, name, severity, attributes, body, judged)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0) ON CONFLICT (host, spool, seq) DO NOTHING",
             )
             .id(host)
             .id(spool)
@@ -76,6 +76,72 @@ impl Ledger {
     }
 }
 
+/// An event with where it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// Whose.
+    pub host: HostId,
+    /// Which life of its spool.
+    pub spool: SpoolId,
+    /// Whether the ledger has what the rules made of it.
+    pub judged: bool,
+    /// The event.
+    pub event: EventRecord,
+}
+
+impl Ledger {
+    /// Events received since `from`, and all that were not judged, in the order in which they came; of those that were
+    /// judged the newest, so that there are at most `limit`.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn events_to_recall(&self, from: Timestamp, limit: u32) -> Result<Vec<StoredEvent>, LedgerError> {
+        const OPERATION: &str = "recall events";
+        let mut tx = self.engine.snapshot(OPERATION).await?;
+        let rows = Statement::new(
+            OPERATION,
+            "SELECT host, spool, judged, seq, at, received_at, name, severity, attributes, body FROM event
+             WHERE judged = 0
+             UNION ALL
+             SELECT host, spool, judged, seq, at, received_at, name, severity, attributes, body FROM
+                 (SELECT * FROM event WHERE judged = 1 AND received_at >= $1
+                  ORDER BY received_at DESC, seq DESC LIMIT $2) AS recent
+             ORDER BY received_at, host, spool, seq",
+        )
+        .time(from)
+        .integer(limit.into())
+        .rows(&mut tx)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let fields = Fields::new(OPERATION, row);
+                Ok(StoredEvent {
+                    host: fields.parsed("host")?,
+                    spool: fields.parsed("spool")?,
+                    judged: fields.flag("judged")?,
+                    event: event(&fields)?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Notes that what rules made of events is written.
+pub(crate) async fn put_judged(tx: &mut Tx, operation: &'static str, judged: &[Judged]) -> Result<(), LedgerError> {
+    for one in judged {
+        Statement::new(
+            operation,
+            "UPDATE event SET judged = 1 WHERE host = $1 AND spool = $2 AND seq <= $3 AND judged = 0",
+        )
+        .id(one.host)
+        .id(one.spool)
+        .count(one.seq)
+        .run(tx)
+        .await?;
+    }
+    Ok(())
+}
+
 fn highest(host: HostId, spool: SpoolId, operation: &'static str) -> Statement {
     Statement::new(
         operation,
@@ -85,7 +151,7 @@ fn highest(host: HostId, spool: SpoolId, operation: &'static str) -> Statement {
     .id(spool)
 }
 
-fn event(fields: &Fields<'_>) -> Result<EventRecord, LedgerError> {
+pub(crate) fn event(fields: &Fields<'_>) -> Result<EventRecord, LedgerError> {
     Ok(EventRecord {
         seq: fields.number("seq")?,
         at: fields.time("at")?,

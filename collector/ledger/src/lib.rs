@@ -3,10 +3,18 @@
 //! * [`Ledger::open`] — the engine, its locks and the migrations,
 //! * `desk` — one commit for all that a step of the desk decided, and what the desk keeps in RAM,
 //! * `tickets`, `alerts`, `pages` — lists for pages and API,
-//! * `outbox` — what the delivery worker takes and reports,
+//! * `outbox`, `deliveries` — what the delivery worker takes and reports, and what became of each page,
+//! * `contacts` — staff numbers, and what customers keep inside,
+//! * `outside` — alerts that other systems brought,
 //! * `hosts`, `tokens`, `people`, `access` — the registers, and who may come in,
-//! * `events` — what happened on hosts,
+//! * `planned`, `withheld`, `topology` — silences and windows, what they keep untold, what assets hang on,
+//! * `events`, `past_events` — what happened on hosts,
+//! * `evidence` — what rules saw and decided, with the samples around it,
 //! * `documents`, `diagnoses` — texts of hosts with their history,
+//! * `backups`, `backup_lists` — backup jobs and their runs,
+//! * `rosters`, `chains`, `handovers`, `pins` — people and the day,
+//! * `sheets` — what tickets bear beside their state,
+//! * `registers` — customers, sites, contracts, assets, spare parts, knowledge, with their history,
 //! * `audit` — the hash chain,
 //! * `copy` — copies of a SQLite ledger, and whether a ledger is whole.
 //!
@@ -15,30 +23,52 @@
 mod access;
 mod alerts;
 mod audit;
+mod backup_lists;
+mod backups;
+mod chains;
+mod clocks;
+mod contacts;
 mod copy;
 mod cursor;
 mod customers;
+mod deliveries;
 mod desk;
 mod diagnoses;
 mod documents;
 mod engine;
 mod error;
 mod events;
+mod evidence;
+mod handovers;
 mod hosts;
 mod migrate;
 mod outbox;
+mod outside;
 mod pages;
+mod past_events;
 mod people;
+mod pins;
 mod place;
+mod planned;
+mod registers;
+mod rosters;
+mod sheets;
 mod statement;
 mod tickets;
 mod tokens;
+mod topology;
+mod withheld;
 
-pub use audit::Chain;
+pub use audit::{AuditLink, Chain, follows};
+pub use backups::JOBS_MAX;
 pub use customers::{DEFAULT_CONTRACT, DEFAULT_CUSTOMER, DEFAULT_SITE};
 pub use documents::{AGE_MAX, DIAGNOSES_MAX, NAMES_MAX, NewDocument, VERSIONS_MAX};
 pub use error::LedgerError;
+pub use events::StoredEvent;
 pub use hosts::NewHost;
+pub use outside::OutsideAlert;
+pub use past_events::PAST_EVENTS_MAX;
+pub use pins::Pin;
 pub use tokens::{ApiTokenRecord, EnrolTokenRecord};
 
 use engine::Engine;

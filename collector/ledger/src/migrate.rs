@@ -48,6 +48,36 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "documents",
         sql: include_str!("../migrations/0005_documents.sql"),
     },
+    Migration {
+        version: 6,
+        name: "alert_evidence",
+        sql: include_str!("../migrations/0006_alert_evidence.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "planned_work_and_topology",
+        sql: include_str!("../migrations/0007_planned_work_and_topology.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "calendars_and_clocks",
+        sql: include_str!("../migrations/0008_calendars_and_clocks.sql"),
+    },
+    Migration {
+        version: 9,
+        name: "roster_handover_register",
+        sql: include_str!("../migrations/0009_roster_handover_register.sql"),
+    },
+    Migration {
+        version: 10,
+        name: "backup_jobs_and_runs",
+        sql: include_str!("../migrations/0010_backup_jobs_and_runs.sql"),
+    },
+    Migration {
+        version: 11,
+        name: "outbox_states",
+        sql: include_str!("../migrations/0011_outbox_states.sql"),
+    },
 ];
 
 const OPERATION: &str = "migrate the ledger";

@@ -14,7 +14,7 @@ use tocsin_vocabulary::{Language, PersonId};
 /// The columns of a person.
 macro_rules! person_columns {
     () => {
-        "person.id AS id, login, person.name AS name, person.role AS role, person.customer AS customer, language, \
+        "person.id AS id, login, person.name AS name, COALESCE(person.office, person.role) AS role, person.customer AS customer, language, \
          email, phone, on_duty"
     };
 }
@@ -180,19 +180,20 @@ async fn insert(tx: &mut Tx, operation: &'static str, person: &Person, password_
     Statement::new(
         operation,
         "INSERT INTO person (id, login, name, role, customer, language, email, phone, on_duty, password_hash,
-                             failed_count)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)",
+                             failed_count, office)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11)",
     )
     .id(person.id)
     .text(&person.login)
     .text(&person.name)
-    .text(person.role.as_str())
+    .text(nearest(person.role).as_str())
     .maybe_id(person.customer)
     .text(person.language.tag())
     .text(&person.email)
     .text(&person.phone)
     .flag(person.on_duty)
     .text(password_hash)
+    .maybe_text(office(person.role))
     .run(tx)
     .await
     .map_err(|error| match error {
@@ -203,6 +204,20 @@ async fn insert(tx: &mut Tx, operation: &'static str, person: &Person, password_
         other => other,
     })?;
     Ok(())
+}
+
+/// The one of the first four roles that comes nearest, see the table `person`.
+const fn nearest(role: Role) -> Role {
+    match role {
+        Role::TeamLead => Role::Operator,
+        Role::Auditor | Role::Kiosk => Role::Supervisor,
+        role => role,
+    }
+}
+
+/// What a person's role is called beside the first four.
+fn office(role: Role) -> Option<&'static str> {
+    matches!(role, Role::TeamLead | Role::Auditor | Role::Kiosk).then(|| role.as_str())
 }
 
 pub(crate) fn missing(operation: &'static str, person: PersonId) -> LedgerError {

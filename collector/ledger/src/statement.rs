@@ -187,7 +187,12 @@ impl Conditions {
 
     /// The statement `head WHERE … tail LIMIT limit`.
     pub(crate) fn statement(self, operation: &'static str, head: &str, tail: &str, limit: i64) -> Statement {
-        let sql = format!("{head}{} {tail} LIMIT {limit}", self.sql);
+        self.page(operation, head, tail, limit, 0)
+    }
+
+    /// The statement `head WHERE … tail LIMIT limit OFFSET offset`.
+    pub(crate) fn page(self, operation: &'static str, head: &str, tail: &str, limit: i64, offset: i64) -> Statement {
+        let sql = format!("{head}{} {tail} LIMIT {limit} OFFSET {offset}", self.sql);
         self.values
             .into_iter()
             .fold(Statement::assembled(operation, sql), Statement::bind)
@@ -238,6 +243,11 @@ impl<'r> Fields<'r> {
 
     pub(crate) fn maybe_text(&self, column: &'static str) -> Result<Option<String>, LedgerError> {
         self.get(column)
+    }
+
+    /// What a column holds as JSON.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &'static str) -> Result<T, LedgerError> {
+        serde_json::from_str(&self.text(column)?).map_err(|error| self.strange(column, error))
     }
 
     pub(crate) fn bytes(&self, column: &'static str) -> Result<Vec<u8>, LedgerError> {

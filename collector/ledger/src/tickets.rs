@@ -1,17 +1,18 @@
 //! Tickets, their clocks and their timelines.
 
 use crate::{
-    Ledger, LedgerError, cursor,
+    Ledger, LedgerError, clocks, cursor,
     engine::Tx,
     statement::{Conditions, Fields, Statement, Value},
 };
 use sqlx::{AnyConnection, any::AnyRow};
 use std::collections::BTreeMap;
 use tocsin_desk::{
+    clocks::Reckoning,
     model::{Actor, Clock, ClockKind, Entry, Ticket, TicketKind, TicketState, Via},
     record::{List, TicketFilter},
 };
-use tocsin_vocabulary::{Level, TicketId};
+use tocsin_vocabulary::{FaultId, Level, TicketId};
 
 /// Sorts a ticket without running clocks behind all others of its level.
 const END_OF_TIME: i64 = i64::MAX;
@@ -19,8 +20,8 @@ const END_OF_TIME: i64 = i64::MAX;
 /// How many tickets' clocks are asked for in one statement.
 const CLOCKS_PER_STATEMENT: usize = 100;
 
-/// A ticket has each kind of clock at most once.
-const CLOCKS_MAX: usize = 4;
+/// Six kinds of clock, each at most once for each level of a ladder (at most nine).
+const CLOCKS_MAX: usize = 54;
 
 /// As the indexes of live tickets have it, word for word.
 pub(crate) const LIVE: &str = "state NOT IN ('closed', 'merged', 'cancelled')";
@@ -30,6 +31,25 @@ const COLUMNS: &str = "SELECT id, number, kind, state, prior_state, title_en, ti
      opened_at, updated_at, next_due_at, revision, entry_count FROM ticket";
 
 impl Ledger {
+    /// The ticket that a fault opened.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn ticket_of_fault(&self, fault: FaultId) -> Result<Option<Ticket>, LedgerError> {
+        const OPERATION: &str = "find the ticket of a fault";
+        let row = Statement::new(
+            OPERATION,
+            "SELECT ticket FROM fault WHERE id = $1 AND ticket IS NOT NULL",
+        )
+        .id(fault)
+        .row(&mut *self.engine.reader(OPERATION).await?)
+        .await?;
+        match row {
+            Some(row) => self.ticket_by_id(Fields::new(OPERATION, &row).parsed("ticket")?).await,
+            None => Ok(None),
+        }
+    }
+
     /// Tickets, most urgent first: worst level, then earliest due, then lowest number.
     ///
     /// # Errors
@@ -116,6 +136,33 @@ impl Ledger {
         .await?;
         rows.iter().map(|row| entry(&Fields::new(OPERATION, row))).collect()
     }
+
+    /// The last line that a person wrote into each of these timelines, in no order; none for a ticket that nobody touched.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn last_acts(&self, tickets: &[TicketId]) -> Result<Vec<Entry>, LedgerError> {
+        const OPERATION: &str = "read what was last done about tickets";
+        if tickets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut conditions = Conditions::default();
+        let marks = vec!["?"; tickets.len()].join(", ");
+        conditions.and(
+            &format!("ticket IN ({marks})"),
+            tickets.iter().map(|ticket| Value::Text(ticket.to_string())),
+        );
+        conditions.and("actor IS NOT NULL", []);
+        let head = "SELECT ticket, seq, at, actor, actor_name, via, action, from_state, to_state, note_en, note_zh
+             FROM ticket_entry JOIN (SELECT ticket AS of_ticket, MAX(seq) AS last FROM ticket_entry";
+        let tail = "GROUP BY ticket) AS newest ON ticket = of_ticket AND seq = last";
+        let most = i64::try_from(tickets.len()).unwrap_or(i64::MAX);
+        let rows = conditions
+            .statement(OPERATION, head, tail, most)
+            .rows(&mut *self.engine.reader(OPERATION).await?)
+            .await?;
+        rows.iter().map(|row| entry(&Fields::new(OPERATION, row))).collect()
+    }
 }
 
 /// One ticket, live or not.
@@ -179,7 +226,7 @@ pub(crate) async fn put(tx: &mut Tx, operation: &'static str, ticket: &Ticket) -
         .run(tx)
         .await?;
     }
-    Ok(())
+    clocks::put_reckoning(tx, operation, ticket.id, &ticket.reckoning).await
 }
 
 fn upsert(operation: &'static str, ticket: &Ticket) -> Statement {
@@ -204,7 +251,7 @@ fn upsert(operation: &'static str, ticket: &Ticket) -> Statement {
     )
     .id(ticket.id)
     .count(ticket.number)
-    .text(kind_word(ticket.kind))
+    .text(ticket.kind.as_str())
     .text(ticket.state.as_str())
     .maybe_text(ticket.prior_state.map(TicketState::as_str))
     .sentence(&ticket.title)
@@ -285,8 +332,11 @@ async fn with_clocks(
                 .or_default()
                 .push(clock(&fields)?);
         }
+        let ids = chunk.iter().map(|ticket| ticket.id);
+        let mut reckonings = crate::clocks::reckonings(connection, operation, ids).await?;
         for ticket in chunk {
             ticket.clocks = clocks.remove(&ticket.id).unwrap_or_default();
+            ticket.reckoning = reckonings.remove(&ticket.id).unwrap_or_default();
         }
     }
     Ok(tickets)
@@ -300,7 +350,7 @@ fn ticket(fields: &Fields<'_>) -> Result<Ticket, LedgerError> {
     Ok(Ticket {
         id: fields.parsed("id")?,
         number: fields.number("number")?,
-        kind: fields.word("kind", kind)?,
+        kind: fields.word("kind", TicketKind::parse)?,
         state: fields.word("state", TicketState::parse)?,
         prior_state: fields.maybe_word("prior_state", TicketState::parse)?,
         title: fields.sentence("title_en", "title_zh")?,
@@ -316,6 +366,7 @@ fn ticket(fields: &Fields<'_>) -> Result<Ticket, LedgerError> {
         assignee: fields.maybe_parsed("assignee")?,
         assignee_name: fields.maybe_text("assignee_name")?,
         clocks: Vec::new(),
+        reckoning: Reckoning::default(),
         page_round: fields.number("page_round")?,
         page_due_at: fields.maybe_time("page_due_at")?,
         opened_at: fields.time("opened_at")?,
@@ -351,18 +402,4 @@ fn entry(fields: &Fields<'_>) -> Result<Entry, LedgerError> {
         to: fields.maybe_word("to_state", TicketState::parse)?,
         note: fields.sentence("note_en", "note_zh")?,
     })
-}
-
-const fn kind_word(kind: TicketKind) -> &'static str {
-    match kind {
-        TicketKind::Fault => "fault",
-        TicketKind::Request => "request",
-        TicketKind::Drill => "drill",
-    }
-}
-
-fn kind(word: &str) -> Option<TicketKind> {
-    [TicketKind::Fault, TicketKind::Request, TicketKind::Drill]
-        .into_iter()
-        .find(|&kind| kind_word(kind) == word)
 }

@@ -147,10 +147,13 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         const OPERATION: &str = "make an API token";
         let mut tx = self.engine.write(OPERATION).await?;
-        let row = Statement::new(OPERATION, "SELECT role FROM person WHERE id = $1")
-            .id(person)
-            .row(&mut tx)
-            .await?;
+        let row = Statement::new(
+            OPERATION,
+            "SELECT COALESCE(office, role) AS role FROM person WHERE id = $1",
+        )
+        .id(person)
+        .row(&mut tx)
+        .await?;
         let row = row.ok_or_else(|| missing(OPERATION, person))?;
         let own: Role = Fields::new(OPERATION, &row).word("role", Role::parse)?;
         if !covers(own, role) {

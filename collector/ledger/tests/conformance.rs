@@ -29,10 +29,20 @@ macro_rules! on_both_engines {
 mod access;
 #[path = "conformance/audit.rs"]
 mod audit;
+#[path = "conformance/backups.rs"]
+mod backups;
+#[path = "conformance/clocks.rs"]
+mod clocks;
+#[path = "conformance/day.rs"]
+mod day;
+#[path = "conformance/deliveries.rs"]
+mod deliveries;
 #[path = "conformance/desk.rs"]
 mod desk;
 #[path = "conformance/documents.rs"]
 mod documents;
+#[path = "conformance/evidence.rs"]
+mod evidence;
 #[path = "conformance/hosts.rs"]
 mod hosts;
 #[path = "conformance/lists.rs"]
@@ -41,6 +51,10 @@ mod lists;
 mod open;
 #[path = "conformance/outbox.rs"]
 mod outbox;
+#[path = "conformance/past_events.rs"]
+mod past_events;
+#[path = "conformance/planned.rs"]
+mod planned;
 #[path = "conformance/postgres.rs"]
 mod postgres;
 #[path = "conformance/tokens.rs"]

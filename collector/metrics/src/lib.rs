@@ -44,6 +44,7 @@ mod fold;
 mod head;
 mod health;
 mod host;
+mod hours;
 mod intervals;
 mod journal;
 mod maintain;
@@ -67,6 +68,7 @@ pub use disk::{Disk, DiskFile, FaultDisk, RealDisk};
 pub use error::{OpenError, QueryError, StoreError};
 pub use health::{Counter, Health};
 pub use host::Latest;
+pub use hours::{Hour, HourColumns, Values};
 pub use maintain::Maintained;
 pub use query::{
     Across, Aggregate, LatestSelector, LatestValue, Query, QueryBudget, QueryResult, Rank, SeriesData, Top,

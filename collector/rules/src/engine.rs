@@ -4,6 +4,7 @@
 //! costs what its changed cells cost. Nothing here reads a clock: every call says what time it is.
 
 mod absence;
+mod came;
 mod evaluate;
 mod flaps;
 mod history;
@@ -13,6 +14,7 @@ mod life;
 mod memory;
 mod occurrence;
 mod rebuild;
+mod said;
 mod silence;
 mod speak;
 #[cfg(test)]
@@ -26,10 +28,11 @@ pub use memory::Hourly;
 use crate::{
     plan::{self, Plan},
     rule::{Condition, Event, RuleSet},
-    transition::{Reason, Transition, TransitionKind},
+    transition::{Decision, Reason, Transition, TransitionKind},
 };
 use host::{Host, Orphan};
 use life::{Life, Moment};
+use said::{DECISIONS_MAX, Said};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use timers::{Slot, Timers};
 use tocsin_vocabulary::{Dictionary, Hash, HostId, Severity, Timestamp, batch::Tick};
@@ -79,6 +82,11 @@ pub struct Engine {
     /// Boxed, so that finding one looks at ids alone.
     hosts: HashMap<HostId, Box<Host>>,
     timers: Timers,
+    /// What was decided since it was last taken, if anybody wants to know.
+    decisions: Vec<Decision>,
+    /// Decisions for which there was no room.
+    dropped: u64,
+    keeps: bool,
 }
 
 impl Engine {
@@ -109,50 +117,77 @@ impl Engine {
         now: Timestamp,
         late: bool,
     ) -> Vec<Transition> {
-        let mut out = Vec::new();
+        let mut out = Said::new(self.keeps);
         let Self {
             rules,
             plans,
             hosts,
             timers,
+            ..
         } = self;
         let count = hosts.len();
         let host = hosts.entry(host).or_insert_with(|| Box::new(Host::new(host, rules)));
         host.heard_at(now);
         host.seen(rules, timers, now, &mut out);
         if late {
-            return out;
+            return self.say(out);
         }
         if host.dictionary().map(Dictionary::hash) != Some(dictionary.hash()) {
             prune(plans, count);
             let plan = plan_of(plans, rules, dictionary);
             host.rebuild(rules, rules, plan, timers, now, &mut out);
         }
-        host.evaluate(rules, timers, tick, changed, now, &mut out);
-        host.miss(rules, tick, now, &mut out);
-        out
+        host.evaluate(rules, timers, tick, changed, now, false, &mut out);
+        host.miss(rules, tick, now, false, &mut out);
+        self.say(out)
     }
 
     /// Takes an event: a sign of life, and what rules about events count. A `late` one (from backlog) counts too, unless
     /// what ends it is known.
     #[must_use = "a transition that is dropped is a lost page"]
     pub fn event(&mut self, host: HostId, event: &Event<'_>, now: Timestamp, late: bool) -> Vec<Transition> {
-        let mut out = self.seen(host, now);
+        let age = late.then(|| now.since(event.time));
+        self.event_of_age(host, event, now, age)
+    }
+
+    /// As [`Self::event`], for a host whose clock may be wrong: `late` says how long ago an event was that came late.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn event_of_age(
+        &mut self,
+        host: HostId,
+        event: &Event<'_>,
+        now: Timestamp,
+        late: Option<Duration>,
+    ) -> Vec<Transition> {
+        let mut out = Said::new(self.keeps);
+        self.host(host).heard_at(now);
         self.with(host, |host, rules, timers| {
+            host.seen(rules, timers, now, &mut out);
             host.happened(rules, timers, event, now, late, &mut out);
         });
-        out
+        self.say(out)
+    }
+
+    /// Takes an event that came before a restart and was not judged: as [`Self::event`], but no sign of life.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn event_again(&mut self, host: HostId, event: &Event<'_>, now: Timestamp) -> Vec<Transition> {
+        let mut out = Said::new(self.keeps);
+        self.host(host);
+        self.with(host, |host, rules, timers| {
+            host.happened(rules, timers, event, now, Some(Duration::ZERO), &mut out);
+        });
+        self.say(out)
     }
 
     /// A sign of life of any kind.
     #[must_use = "a transition that is dropped is a lost page"]
     pub fn seen(&mut self, host: HostId, now: Timestamp) -> Vec<Transition> {
-        let mut out = Vec::new();
+        let mut out = Said::new(self.keeps);
         self.host(host).heard_at(now);
         self.with(host, |host, rules, timers| {
             host.seen(rules, timers, now, &mut out);
         });
-        out
+        self.say(out)
     }
 
     /// The host shall be heard every `interval`; arms its silence deadline. The first call counts as a sign of life,
@@ -162,40 +197,47 @@ impl Engine {
         self.with(host, |host, rules, timers| host.arm_silences(rules, timers));
     }
 
+    /// What was known before a restart of when a host was last heard: its silence is counted from then. No deadline comes
+    /// before `grace`, for its agent needs a moment to find the collector again. To be called after [`Self::expect`].
+    pub fn heard_before(&mut self, host: HostId, heard: Timestamp, grace: Timestamp) {
+        self.host(host).was_heard(heard, grace);
+        self.with(host, |host, rules, timers| host.arm_silences(rules, timers));
+    }
+
     /// Says what a host is called, for words and for rules with `hosts` or `tags`. Rules that no longer apply clear.
     #[must_use = "a transition that is dropped is a lost page"]
     pub fn introduce(&mut self, host: HostId, name: &str, tags: &[String], now: Timestamp) -> Vec<Transition> {
-        let mut out = Vec::new();
+        let mut out = Said::new(self.keeps);
         if self.host(host).rename(name, tags) {
             self.with(host, |host, rules, timers| {
                 let plan = host.plan();
                 host.rebuild(rules, rules, plan, timers, now, &mut out);
             });
         }
-        out
+        self.say(out)
     }
 
     /// Says to which groups and which customer a host belongs, for rules with an `override`.
     #[must_use = "a transition that is dropped is a lost page"]
     pub fn assign(&mut self, host: HostId, groups: &[String], customer: &str, now: Timestamp) -> Vec<Transition> {
-        let mut out = Vec::new();
+        let mut out = Said::new(self.keeps);
         if self.host(host).assign(groups, customer) {
             self.with(host, |host, rules, timers| {
                 let plan = host.plan();
                 host.rebuild(rules, rules, plan, timers, now, &mut out);
             });
         }
-        out
+        self.say(out)
     }
 
     /// The host is no longer watched: its alerts are cleared and its deadlines dropped.
     #[must_use = "a transition that is dropped is a lost page"]
     pub fn forget(&mut self, host: HostId, now: Timestamp) -> Vec<Transition> {
-        let mut out = Vec::new();
+        let mut out = Said::new(self.keeps);
         if let Some(mut host) = self.hosts.remove(&host) {
             host.dismiss(&self.rules, &mut self.timers, now, &mut out);
         }
-        out
+        self.say(out)
     }
 
     /// Alerts that were raised before a restart: they are not raised again, and clear when the condition is gone.
@@ -203,7 +245,7 @@ impl Engine {
     /// apply to its host is cleared too.
     #[must_use = "a transition that is dropped is a lost page"]
     pub fn restore(&mut self, alerts: impl IntoIterator<Item = Restored>, now: Timestamp) -> Vec<Transition> {
-        let mut out = Vec::new();
+        let mut out = Said::new(self.keeps);
         for alert in alerts {
             let Some(at) = self.rules.position(&alert.rule) else {
                 out.push(speak::orphaned(&alert, now));
@@ -237,7 +279,7 @@ impl Engine {
                 host.rebuild(rules, rules, plan, timers, now, &mut out);
             });
         }
-        out
+        self.say(out)
     }
 
     /// Takes other rules. Rules are the same when their names are: what was raised stays raised and is judged anew on
@@ -247,7 +289,7 @@ impl Engine {
     pub fn reload(&mut self, rules: RuleSet, now: Timestamp) -> Vec<Transition> {
         let old = std::mem::replace(&mut self.rules, rules);
         self.plans.clear();
-        let mut out = Vec::new();
+        let mut out = Said::new(self.keeps);
         // One order, whatever the table's: what is said must not depend on it.
         let mut hosts: Vec<&mut Host> = self.hosts.values_mut().map(|host| &mut **host).collect();
         hosts.sort_unstable_by_key(|host| host.id);
@@ -258,7 +300,33 @@ impl Engine {
                 .unwrap_or_default();
             host.rebuild(&old, &self.rules, plan, &mut self.timers, now, &mut out);
         }
-        out
+        self.say(out)
+    }
+
+    /// From now on keeps what is decided, until it is taken: whoever asks for it takes it often.
+    pub const fn keep_decisions(&mut self) {
+        self.keeps = true;
+    }
+
+    /// What was decided since this was last asked, in order, and how many decisions there was no room for.
+    #[must_use = "decisions are told once"]
+    pub fn take_decisions(&mut self) -> (Vec<Decision>, u64) {
+        (std::mem::take(&mut self.decisions), std::mem::take(&mut self.dropped))
+    }
+
+    /// Whether there are decisions to be taken.
+    #[must_use]
+    pub const fn has_decided(&self) -> bool {
+        !self.decisions.is_empty()
+    }
+
+    /// Keeps decisions, and hands on what is to be heard.
+    fn say(&mut self, said: Said) -> Vec<Transition> {
+        let room = DECISIONS_MAX.saturating_sub(self.decisions.len());
+        let over = said.decisions.len().saturating_sub(room);
+        self.dropped = self.dropped.saturating_add(over as u64);
+        self.decisions.extend(said.decisions.into_iter().take(room));
+        said.transitions
     }
 
     /// When [`Self::advance`] wants to be called next.
@@ -270,7 +338,7 @@ impl Engine {
     /// Acts on every deadline that has come.
     #[must_use = "a transition that is dropped is a lost page"]
     pub fn advance(&mut self, now: Timestamp) -> Vec<Transition> {
-        let mut out = Vec::new();
+        let mut out = Said::new(self.keeps);
         while let Some((host, slot)) = self.timers.pop(now) {
             self.with(host, |host, rules, timers| match slot {
                 Slot::Entry(at) => host.entry_due(at, rules, timers, now, &mut out),
@@ -279,7 +347,7 @@ impl Engine {
                 Slot::Events => host.events_due(rules, timers, now, &mut out),
             });
         }
-        out
+        self.say(out)
     }
 
     /// Where every alert of one host stands, clear ones included.

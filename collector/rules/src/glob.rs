@@ -37,6 +37,13 @@ impl Glob {
     }
 }
 
+impl std::fmt::Display for Glob {
+    /// As it was written.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.parts.join("*"))
+    }
+}
+
 /// Several patterns: one that includes must fit (if there is any), and none that excludes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Patterns {
@@ -61,6 +68,18 @@ impl Patterns {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.include.is_empty() && self.exclude.is_empty()
+    }
+
+    /// Those of which one must fit.
+    #[must_use]
+    pub fn included(&self) -> &[Glob] {
+        &self.include
+    }
+
+    /// Those of which none may fit.
+    #[must_use]
+    pub fn excluded(&self) -> &[Glob] {
+        &self.exclude
     }
 
     /// Whether only one text fits.
@@ -106,6 +125,13 @@ mod tests {
             ("a**b", "ab", true),
         ] {
             assert_eq!(Glob::new(pattern).matches(text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_shown_as_it_was_written() {
+        for pattern in ["", "/", "a*b**c", "*"] {
+            assert_eq!(Glob::new(pattern).to_string(), pattern);
         }
     }
 

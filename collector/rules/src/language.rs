@@ -103,11 +103,13 @@
 //! `flapping = { raises = 5, within = "1h", calm = "15m" }` is what counts without it: the fifth time in an hour an alert
 //! stays until it was healthy for a quarter of an hour; `flapping = false` turns that off. `knowledge = "/…"` or
 //! `"https://…"` is a link for who takes the ticket. `auto_close = true` lets a ticket close itself when its alert has
-//! cleared, and is refused of rules that are worse than minor.
+//! cleared, and is refused of rules that are worse than minor. `explained_by = ["disk-failing"]` names rules whose alert
+//! on the same host and the same part (`sda` of `sda1`) explains this one's: it is recorded then, and told only if it
+//! outlives the other.
 
 mod condition;
 mod event;
-mod fields;
+pub(crate) mod fields;
 mod level;
 mod manners;
 mod measure;
@@ -191,6 +193,7 @@ const KEYS: &[&str] = &[
     "flapping",
     "auto_close",
     "knowledge",
+    "explained_by",
     "override",
     "hosts",
     "tags",
@@ -236,16 +239,20 @@ pub(crate) fn read<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> Resul
     }
 }
 
+/// Tells the mistakes of syntax. What follows one is guesswork: the syntax alone is reported.
+pub(crate) fn is_toml(file: &str, text: &str, broken: &[toml::de::Error], errors: &mut Vec<RuleError>) -> bool {
+    errors.extend(broken.iter().map(|error| RuleError {
+        file: file.to_owned(),
+        line: fields::line(text, error.span().map_or(0, |span| span.start)),
+        message: format!("not valid TOML: {}", error.message()),
+        hint: "see https://toml.io for the syntax".to_owned(),
+    }));
+    broken.is_empty()
+}
+
 fn read_file(file: &str, text: &str, errors: &mut Vec<RuleError>) -> Vec<Rule> {
     let (document, broken) = DeTable::parse_recoverable(text);
-    if !broken.is_empty() {
-        // What follows a syntax error is guesswork: report the syntax alone.
-        errors.extend(broken.iter().map(|error| RuleError {
-            file: file.to_owned(),
-            line: fields::line(text, error.span().map_or(0, |span| span.start)),
-            message: format!("not valid TOML: {}", error.message()),
-            hint: "see https://toml.io for the syntax".to_owned(),
-        }));
+    if !is_toml(file, text, &broken, errors) {
         return Vec::new();
     }
     let top = document.get_ref();
@@ -314,6 +321,7 @@ fn read_rule(mut fields: Fields<'_>) -> Option<Rule> {
         let hint = "only what is minor or milder may close its own ticket: a person closes the others";
         fields.error("auto_close", "`auto_close` of a severe rule", hint);
     }
+    let explained_by = manners::read_explained_by(&mut fields);
     let hosts = Patterns::new(fields.texts("hosts"));
     let tags = Patterns::new(fields.texts("tags"));
     let drill = fields.flag("drill").unwrap_or(false);
@@ -335,6 +343,7 @@ fn read_rule(mut fields: Fields<'_>) -> Option<Rule> {
         flapping,
         auto_close,
         knowledge,
+        explained_by,
         hosts,
         tags,
         drill,

@@ -2,7 +2,8 @@
 //!
 //! * [`RuleSet`] — what an administrator wrote: TOML files in, rules or *all* mistakes out ([`RuleError`]),
 //! * [`Engine`] — what holds now: ticks and time in, [`Transition`]s out,
-//! * [`Transition`] — an alert raised, updated or cleared, with the words that people read and what was seen.
+//! * [`Transition`] — an alert raised, updated or cleared, with the words that people read and what was seen,
+//! * [`testing`] — tests of rules as data, [`explain`] — a rule read aloud, [`replay`] — what rules would have said of the past.
 //!
 //! # Life of an alert
 //!
@@ -40,8 +41,15 @@
 //!
 //! After a restart the caller tells what was raised ([`Engine::restore`]) and, if it likes, the past ticks
 //! ([`Engine::recall`]) and hours ([`Engine::learn`]) that windows, forecasts and baselines want. Until those know enough
-//! they are *unknown*, which ends what is pending and neither raises nor clears. How often an alert was raised lately is
-//! not told again: flapping is counted anew. A tick that comes twice counts once.
+//! they are *unknown*, which ends what is pending and neither raises nor clears. What the past ticks show to hold is
+//! pending since then, and what they show healthy is clearing: so the history of alerts is the one that it would have
+//! been. Past events are told by [`Engine::recall_event`], and how often an alert was raised lately by
+//! [`Engine::raised_before`]. A tick that comes twice counts once.
+//!
+//! # Decisions
+//!
+//! Every evaluation that changes where an alert stands is a [`Decision`], heard of or not: what was seen, and what was
+//! decided. They are kept from [`Engine::keep_decisions`] on, until [`Engine::take_decisions`] takes them.
 //!
 //! # Time
 //!
@@ -51,20 +59,24 @@
 //! about a host that is silent, except that it is silent. *Late* ticks (backlog) change nothing at all.
 
 mod engine;
+pub mod explain;
 mod glob;
 mod language;
 mod nearest;
 mod plan;
+pub mod replay;
 mod rule;
 mod template;
+pub mod testing;
 mod transition;
 
 pub use engine::{AlertState, Engine, Hourly, Phase, Restored, Wanted};
 pub use glob::{Glob, Patterns};
 pub use language::RuleError;
+pub use nearest::nearest;
 pub use rule::{
     AbsentCondition, Action, Body, Bounds, Condition, DerivedCondition, Direction, Event, EventCondition, EventPattern,
     Flapping, Formula, Function, Level, Logic, Measure, MetricCondition, Operand, Override, Rule, RuleSet, States,
     Test,
 };
-pub use transition::{Evidence, Reason, Transition, TransitionKind};
+pub use transition::{Decision, Evidence, Reason, Transition, TransitionKind};

@@ -1,7 +1,7 @@
 //! The word that somebody who mistyped probably meant.
 
 /// The candidate with the fewest edits from `word`, when that is close enough to be worth saying.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = word.chars().count() / 3 + 2;
     candidates
         .into_iter()

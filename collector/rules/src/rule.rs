@@ -24,7 +24,10 @@ pub(crate) use set::{Check, NONE, RULES_MAX};
 use crate::{glob::Patterns, template::Template};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use tocsin_vocabulary::{Severity, Text, catalogue::Metric};
+use tocsin_vocabulary::{Hash, Severity, Text, catalogue::Metric};
+
+/// Characters of a text's hash that tell it from all others, for a collector's rules.
+const VERSION_CHARS: usize = 16;
 
 /// What happens when a rule's alert is raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -125,6 +128,9 @@ pub struct Rule {
     pub auto_close: bool,
     /// Where to read more: a link.
     pub knowledge: Option<String>,
+    /// Rules that explain it on the same host: while an alert of one of them holds for the same part, this one's is recorded
+    /// and not told.
+    pub explained_by: Vec<String>,
     /// Host names that it applies to; all when empty.
     pub hosts: Patterns,
     /// Host tags that it applies to; all when empty.
@@ -141,6 +147,14 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Which text it is: the beginning of the hash of what was written.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let mut version = Hash::of(self.text.as_bytes()).to_string();
+        version.truncate(VERSION_CHARS);
+        version
+    }
+
     /// The metric's name, of several the first one's; empty for a rule about silence or events.
     #[must_use]
     pub fn metric(&self) -> &'static str {

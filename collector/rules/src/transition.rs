@@ -1,6 +1,6 @@
 //! What the engine says: an alert raised, updated or cleared.
 
-use crate::rule::Action;
+use crate::{engine::Phase, rule::Action};
 use tocsin_vocabulary::{HostId, Severity, Text, Timestamp};
 
 /// What happened to the alert.
@@ -71,6 +71,40 @@ pub struct Evidence {
     pub flapping: bool,
     /// Whether an event decided that came late, from a host's backlog.
     pub late: bool,
+}
+
+/// One evaluation that changed where an alert stands, heard of or not: what was seen, and what was decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// Name of the rule.
+    pub rule: String,
+    /// Which host.
+    pub host: HostId,
+    /// As in [`Transition`].
+    pub instance: String,
+    /// Where it stood.
+    pub from: Phase,
+    /// Where it stands now; the same for another level.
+    pub to: Phase,
+    /// Why: `holds`, `held` (long enough), `not_long_enough`, `healthy`, `holds_again`, `recovered`, `worsened`, `eased`, or
+    /// the word of a [`Reason`].
+    pub reason: &'static str,
+    /// When the condition began to hold, as in [`Evidence`].
+    pub since: Timestamp,
+    /// Time of the tick on which it was decided; equals `decided` when a timer did.
+    pub observed: Timestamp,
+    /// When it was decided, by the collector's clock.
+    pub decided: Timestamp,
+    /// The value that decided.
+    pub value: Option<f64>,
+    /// What it was held against.
+    pub threshold: f64,
+    /// The worst value since.
+    pub worst: Option<f64>,
+    /// Ticks on which it held since.
+    pub ticks: u32,
+    /// What each comparison of a condition of several parts came to, in words; empty for a single value.
+    pub saw: String,
 }
 
 /// One change of one alert. Alternates between raised and cleared for each (rule, host, instance).

@@ -65,6 +65,12 @@ impl Listener {
         }
     }
 
+    /// Whether nobody waits any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        (self.gone)()
+    }
+
     /// Says a line.
     pub fn say(&self, line: impl Into<String>) {
         (self.say)(line.into());

@@ -1,15 +1,20 @@
 //! What reaches the engine, and the way to it.
 
-use super::{condition::Condition, watch::Watch};
+use super::{
+    condition::Condition,
+    past::{Asked, Episode},
+    watch::Watch,
+};
 use std::{sync::Arc, time::Duration};
-use tocsin_console::backend::{Failure, HealthPart, RuleView};
+use tocsin_console::backend::{Failure, HealthPart, Planner, RuleView};
 use tocsin_desk::{
-    input::{Act, Report},
-    model::Ticket,
+    input::{Act, Amend, PlanChange, Report},
+    model::{Silence, Ticket},
+    planned::Planned,
     record::{EventRecord, HostRecord},
 };
 use tocsin_rules::RuleSet;
-use tocsin_vocabulary::{Code, Dictionary, HostId, Timestamp, batch::Tick};
+use tocsin_vocabulary::{Code, Dictionary, HostId, SpoolId, Timestamp, batch::Tick};
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands that wait; a full queue makes whoever sends one wait.
@@ -40,22 +45,34 @@ pub enum Command {
         /// Between ticks.
         interval: Duration,
     },
-    /// Something happened on a host; each event is marked when it is late.
-    Events(HostId, Vec<(EventRecord, bool)>),
+    /// Something happened on a host; of each event that came late, how long ago.
+    Events(HostId, SpoolId, Vec<(EventRecord, Option<Duration>)>),
+    /// Episodes were found in samples that came late.
+    Found(Vec<Episode>),
+    /// Why nothing is heard from a host.
+    Silence(HostId, Silence),
     /// A host was enrolled or its register row changed.
     HostChanged(Box<HostRecord>),
     /// A host was shut out.
     HostGone(HostId),
     /// A person acts.
     Act(Box<Act>, oneshot::Sender<Result<Ticket, Failure>>),
+    /// A person says something of a ticket's times, impact or level.
+    Amend(Box<Amend>, oneshot::Sender<Result<Ticket, Failure>>),
     /// A person reports.
     Report(Box<Report>, oneshot::Sender<Result<Ticket, Failure>>),
     /// Who is on duty may have changed.
     Duty,
+    /// Looks for tickets that nobody heeds.
+    Audit,
     /// New rules.
     Reload(Box<RuleSet>),
     /// Rules with their present state.
     Rules(oneshot::Sender<Vec<RuleView>>),
+    /// A person plans something or ends it.
+    Plan(Box<PlanChange>, Planner, oneshot::Sender<Result<Planned, Failure>>),
+    /// What assets hang on has changed.
+    Places,
     /// Are you there?
     Ping(oneshot::Sender<()>),
 }
@@ -63,9 +80,11 @@ pub enum Command {
 /// The way to the engine.
 #[derive(Debug, Clone)]
 pub struct EngineHandle {
-    sender: mpsc::Sender<Command>,
+    pub(super) sender: mpsc::Sender<Command>,
     pub(super) watch: Arc<Watch>,
     pub(super) condition: Condition,
+    /// What shall be read of the past.
+    pub past: Asked,
 }
 
 /// The engine has stopped.
@@ -82,6 +101,7 @@ impl EngineHandle {
             sender,
             watch: Arc::default(),
             condition: Condition::default(),
+            past: Asked::default(),
         };
         (handle, receiver)
     }
@@ -122,6 +142,16 @@ impl EngineHandle {
         answer.await.map_err(|_| stopped())?
     }
 
+    /// A person says something of a ticket's times, impact or level.
+    ///
+    /// # Errors
+    /// When it can't be so, or the ledger refuses.
+    pub async fn amend(&self, amend: Amend) -> Result<Ticket, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Amend(Box::new(amend), reply)).await;
+        answer.await.map_err(|_| stopped())?
+    }
+
     /// A person reports a fault.
     ///
     /// # Errors
@@ -129,6 +159,16 @@ impl EngineHandle {
     pub async fn report(&self, report: Report) -> Result<Ticket, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Report(Box::new(report), reply)).await;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// A person plans something or ends it.
+    ///
+    /// # Errors
+    /// When the desk or the ledger refuses.
+    pub async fn plan(&self, plan: PlanChange, by: Planner) -> Result<Planned, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Plan(Box::new(plan), by, reply)).await;
         answer.await.map_err(|_| stopped())?
     }
 

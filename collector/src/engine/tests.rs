@@ -1,12 +1,17 @@
 //! The engine over a real ledger, under a clock that the test moves.
 
+mod starts;
+
+mod plans;
+
 use super::*;
 use futures_util::FutureExt as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tocsin_console::backend::Failure;
 use tocsin_desk::{
-    input::{AlertChange, Turn},
-    model::{Actor, Response, Via},
+    clocks::Moment,
+    input::{Action, AlertChange, Amendment, Turn},
+    model::{Actor, AlertState, Response, Via},
     record::{AlertFilter, HostFacts},
 };
 use tocsin_ledger::{DEFAULT_CONTRACT, DEFAULT_CUSTOMER, DEFAULT_SITE, NewHost};
@@ -41,6 +46,7 @@ pub(super) fn change(rule: &str, turn: Turn, at: u32) -> AlertChange {
         threshold: None,
         occurred_at: Timestamp::from_millis(at.into()),
         drill: false,
+        ruling: tocsin_desk::model::Ruling::default(),
     }
 }
 
@@ -98,17 +104,22 @@ impl World {
 }
 
 async fn open(ledger: &Arc<Ledger>, now: &Arc<AtomicI64>) -> Engine {
+    open_with(RuleSet::builtin(), ledger, now).await
+}
+
+async fn open_with(rules: RuleSet, ledger: &Arc<Ledger>, now: &Arc<AtomicI64>) -> Engine {
     let now = now.clone();
     let (handle, _) = EngineHandle::queue();
     let parts = Parts {
         ledger: ledger.clone(),
-        rules: RuleSet::builtin(),
-        policy: Policy::basic(),
+        rules,
+        book: tocsin_desk::policy::Policy::basic().into(),
         destinations: vec!["inbox".to_owned()],
         clock: Arc::new(move || Timestamp::from_millis(now.load(Ordering::Relaxed))),
         live: Arc::new(Live::default()),
         outbox: Arc::new(Notify::new()),
         diagnoses: None,
+        limits: tocsin_desk::step::Limits::default(),
     };
     Engine::open(parts, &handle).await.unwrap()
 }
@@ -234,6 +245,7 @@ async fn without_a_ledger_alerts_are_kept_people_are_told_and_tries_grow_rare() 
 
 fn report() -> Report {
     Report {
+        kind: tocsin_desk::model::TicketKind::Fault,
         actor: Actor::System,
         via: Via::Console,
         asset: asset(),
@@ -241,4 +253,78 @@ fn report() -> Report {
         severity: Severity::Critical,
         occurred_at: None,
     }
+}
+
+#[tokio::test]
+async fn what_counted_for_a_ticket_is_shown_also_after_a_late_entry_and_a_restart() {
+    let mut world = World::new().await;
+    watch(&mut world, 400).await;
+    let person = tocsin_desk::model::Person {
+        id: tocsin_vocabulary::PersonId::from_bytes([9; 16]),
+        login: "wang".to_owned(),
+        name: "Wang".to_owned(),
+        role: tocsin_desk::model::Role::Operator,
+        customer: None,
+        language: tocsin_vocabulary::Language::default(),
+        email: String::new(),
+        phone: String::new(),
+        on_duty: false,
+    };
+    world.ledger.create_person(&person, "", &[]).await.unwrap();
+    let ticket = world.ledger.ticket(1).await.unwrap().unwrap();
+    let actor = Actor::Person(person.id, person.name.clone());
+    let act = |action| Act {
+        ticket: ticket.id,
+        actor: actor.clone(),
+        via: Via::Api,
+        action,
+        revision: None,
+    };
+    let now = |world: &World| Timestamp::from_millis(world.now.load(Ordering::Relaxed));
+    let wait = Action::Wait {
+        reason: "customer: not before noon".to_owned(),
+        until: None,
+    };
+    for action in [Action::Accept, wait] {
+        world.pass(600);
+        let at = now(&world);
+        world.engine.act(act(action), at).await.unwrap();
+    }
+    world.pass(600);
+    let amend = Amend {
+        ticket: ticket.id,
+        actor: actor.clone(),
+        via: Via::Api,
+        amendment: Amendment::Enter {
+            moment: Moment::Accepted,
+            at: ticket.opened_at,
+            reason: "taken by phone".to_owned(),
+        },
+        revision: None,
+    };
+    let at = now(&world);
+    world.engine.amend(amend, at).await.unwrap();
+    world.engine = open(&world.ledger, &world.now).await;
+    world.pass(600);
+
+    let shown = crate::ticket_clocks::of(&world.ledger, 1, now(&world)).await.unwrap();
+    assert_eq!(shown["times"]["accepted"], ticket.opened_at.to_string());
+    assert_eq!(shown["pauses"][0]["reason"], "customer");
+    let clocks = shown["clocks"].as_array().unwrap();
+    let resolve = clocks.iter().find(|clock| clock["clock"] == "resolve").unwrap();
+    let (paused, elapsed) = (&resolve["paused"], &resolve["elapsed_ms"]);
+    let waited_at = ticket.opened_at.as_millis();
+    let until_wait = now(&world).as_millis() - 1_200_000 - waited_at;
+    assert_eq!(
+        (paused, elapsed.as_i64()),
+        (&true.into(), Some(until_wait)),
+        "{shown:#}"
+    );
+    let log = shown["log"].as_array().unwrap();
+    assert!(log.iter().any(|line| line["what"] == "correct") && log.iter().any(|line| line["what"] == "pause"));
+    let text = crate::ticket_clocks::render(&shown);
+    assert!(
+        text.contains("resolve (level") && text.contains("paused") && text.contains("log:"),
+        "{text}"
+    );
 }

@@ -1,14 +1,17 @@
 //! Between the words of rules, ledger and desk.
 
 use super::Parts;
+use std::time::Duration;
 use tocsin_console::backend::Failure;
 use tocsin_desk::{
+    clocks::Book,
+    escalation::{Chain, Crew},
     input::{AlertChange, OnDuty, Turn},
-    model::{Actor, Alert, AssetFacts, Response, Via},
+    model::{Actor, Alert, Arrival, AssetFacts, Response, Ruling, Via},
     record::{AuditLine, EventRecord, HostRecord},
 };
 use tocsin_ledger::LedgerError;
-use tocsin_rules::{Restored, Transition, TransitionKind};
+use tocsin_rules::{Reason, Restored, Transition, TransitionKind};
 use tocsin_vocabulary::{Code, HostId, Timestamp};
 
 pub(super) fn unwritable(error: &LedgerError) -> Failure {
@@ -19,15 +22,16 @@ pub(super) fn unknown() -> Failure {
     Failure::new(Code::NotFound, "there is no such ticket")
 }
 
-pub(super) async fn on_duty(parts: &Parts) -> Result<Vec<OnDuty>, LedgerError> {
-    let people = parts.ledger.on_duty().await?;
-    Ok(people
-        .into_iter()
-        .map(|person| OnDuty {
-            person: person.id,
-            destinations: parts.destinations.clone(),
-        })
-        .collect())
+/// Who is paged at once, and the chain behind them.
+pub(super) async fn on_duty(parts: &Parts) -> Result<(Vec<OnDuty>, (Chain, Crew)), LedgerError> {
+    crate::duty::crew(&parts.ledger, &parts.destinations, (parts.clock)()).await
+}
+
+/// Policies and calendars with what the register says of the contracts now.
+pub(super) async fn book(parts: &Parts) -> Result<Book, LedgerError> {
+    let mut book = parts.book.clone();
+    book.set_contracts(parts.ledger.contract_terms().await?);
+    Ok(book)
 }
 
 pub(super) fn restored(alert: &Alert) -> Restored {
@@ -41,25 +45,29 @@ pub(super) fn restored(alert: &Alert) -> Restored {
     }
 }
 
+/// An event as the rules see it; its attributes are borrowed from it.
+pub(super) fn with_event<T>(event: &EventRecord, look: impl FnOnce(&tocsin_rules::Event<'_>) -> T) -> T {
+    let attributes = event.attributes.iter();
+    let attributes: Vec<(&str, &str)> = attributes.map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    look(&tocsin_rules::Event {
+        number: event.seq,
+        name: &event.name,
+        attributes: &attributes,
+        body: &event.body,
+        time: event.at,
+    })
+}
+
 /// Has the rules hear of events.
 pub(super) fn happened(
     rules: &mut tocsin_rules::Engine,
     host: HostId,
-    events: &[(EventRecord, bool)],
+    events: &[(EventRecord, Option<Duration>)],
     now: Timestamp,
 ) -> Vec<Transition> {
     let mut said = Vec::new();
     for (event, late) in events {
-        let attributes = event.attributes.iter();
-        let attributes: Vec<(&str, &str)> = attributes.map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let told = tocsin_rules::Event {
-            number: event.seq,
-            name: &event.name,
-            attributes: &attributes,
-            body: &event.body,
-            time: event.at,
-        };
-        said.extend(rules.event(host, &told, now, *late));
+        said.extend(with_event(event, |told| rules.event_of_age(host, told, now, *late)));
     }
     said
 }
@@ -79,7 +87,7 @@ pub(super) fn audit_of(actor: &Actor, via: Via, action: &str, subject: &str, now
     }
 }
 
-pub(super) fn change_of(transition: Transition, asset: AssetFacts) -> AlertChange {
+pub(super) fn change_of(transition: Transition, asset: AssetFacts, version: String) -> AlertChange {
     AlertChange {
         turn: match transition.kind {
             TransitionKind::Raised => Turn::Raised,
@@ -103,7 +111,29 @@ pub(super) fn change_of(transition: Transition, asset: AssetFacts) -> AlertChang
         threshold: Some(transition.threshold),
         occurred_at: transition.at,
         drill: transition.drill,
+        ruling: Ruling {
+            knowledge: transition.knowledge,
+            // What ended with its rule or its series was not seen to be well.
+            auto_close: transition.auto_close
+                && matches!(
+                    (transition.kind, transition.evidence.reason),
+                    (TransitionKind::Raised | TransitionKind::Updated, _) | (_, Reason::Recovered)
+                ),
+            arrival: if transition.evidence.late {
+                Arrival::Late
+            } else {
+                Arrival::Live
+            },
+            version,
+            silence: None,
+        },
     }
+}
+
+/// The groups that a host's tags name: `group:NAME`.
+pub(super) fn groups_of(tags: &[String]) -> Vec<String> {
+    let groups = tags.iter().filter_map(|tag| tag.strip_prefix("group:"));
+    groups.map(|group| group.trim().to_owned()).collect()
 }
 
 /// What the desk must know of a host's asset.

@@ -7,7 +7,10 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
 };
-use tocsin_desk::input::{AlertChange, Turn};
+use tocsin_desk::{
+    input::{AlertChange, Turn},
+    model::Ruling,
+};
 use tocsin_vocabulary::HostId;
 
 /// Turns of one alert that are kept; further ones are folded into the last.
@@ -58,6 +61,11 @@ impl Unwritten {
                     *last = AlertChange {
                         turn: last.turn,
                         occurred_at: last.occurred_at,
+                        ruling: Ruling {
+                            arrival: last.ruling.arrival,
+                            silence: change.ruling.silence.or(last.ruling.silence),
+                            ..change.ruling
+                        },
                         ..change
                     };
                     return;

@@ -10,8 +10,8 @@ use std::{
     collections::HashSet,
     sync::{Mutex, MutexGuard, PoisonError},
 };
-use tocsin_rules::Transition;
-use tocsin_vocabulary::{HostId, Timestamp};
+use tocsin_rules::{Decision, Transition};
+use tocsin_vocabulary::{Dictionary, HostId, Timestamp, batch::Tick};
 use tokio::sync::Notify;
 
 /// Transitions that wait for the engine; while they are more, ticks wait for it. A hundred for each of a site's hosts
@@ -24,6 +24,13 @@ pub(super) struct Watch {
     state: Mutex<Watched>,
     /// Something was said, or is due sooner than the engine knows.
     pub(super) spoke: Notify,
+}
+
+/// What rules said and decided.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) said: Vec<Transition>,
+    pub(super) decisions: Vec<Decision>,
 }
 
 /// What is watched.
@@ -52,7 +59,7 @@ impl Watch {
         let said = state
             .rules
             .tick(seen.host, &seen.dictionary, &seen.tick, &seen.changed, now, false);
-        let spoke = !said.is_empty();
+        let spoke = !said.is_empty() || state.rules.has_decided();
         state.said.extend(said);
         let due = state.rules.next_deadline();
         let sooner = due.is_some_and(|due| state.expected.is_none_or(|expected| due < expected));
@@ -66,13 +73,51 @@ impl Watch {
         true
     }
 
-    /// Has the rules do something; answers what they said since they were last asked, and then.
+    /// Has the rules do something; answers what they said since they were last asked, and then, and what they decided.
     #[must_use = "a transition that is dropped is a lost page"]
-    pub(super) fn tell(&self, tell: impl FnOnce(&mut tocsin_rules::Engine) -> Vec<Transition>) -> Vec<Transition> {
+    pub(super) fn tell(&self, tell: impl FnOnce(&mut tocsin_rules::Engine) -> Vec<Transition>) -> Heard {
         let mut state = self.lock();
         let mut said = std::mem::take(&mut state.said);
         said.extend(tell(&mut state.rules));
-        said
+        let (decisions, dropped) = state.rules.take_decisions();
+        drop(state);
+        if dropped > 0 {
+            tracing::warn!(dropped, "more decisions of rules came at once than are kept");
+        }
+        Heard { said, decisions }
+    }
+
+    /// Tells the rules a host's past in place of what they read of it; false when they looked at a later tick than the
+    /// last of these, or at one of another dictionary.
+    pub(super) fn recall(&self, host: HostId, dictionary: &Dictionary, ticks: &[Tick], now: Timestamp) -> bool {
+        let mut state = self.lock();
+        if !state.known.contains(&host) {
+            return true; // shut out, or not in the register
+        }
+        let looked_at = state
+            .rules
+            .looked_at(host)
+            .filter(|(at, _)| *at != Timestamp::default());
+        if let Some((at, hash)) = looked_at
+            && (hash != dictionary.hash() || ticks.last().is_none_or(|last| last.time < at))
+        {
+            return false;
+        }
+        state.rules.forget_past(host);
+        // A tick that the rules did not look at yet is on its way to them.
+        let past = ticks
+            .iter()
+            .take_while(|tick| looked_at.is_none_or(|(at, _)| tick.time <= at));
+        for tick in past {
+            let said = state.rules.recall(host, dictionary, tick, now);
+            state.said.extend(said);
+        }
+        let spoke = !state.said.is_empty();
+        drop(state);
+        if spoke {
+            self.spoke.notify_one();
+        }
+        true
     }
 
     /// When the rules want to be looked after next, as of now.
@@ -80,6 +125,13 @@ impl Watch {
         let mut state = self.lock();
         state.expected = state.rules.next_deadline();
         state.expected
+    }
+
+    /// Hosts that the engine knows, in one order.
+    pub(super) fn hosts(&self) -> Vec<HostId> {
+        let mut hosts: Vec<HostId> = self.lock().known.iter().copied().collect();
+        hosts.sort_unstable();
+        hosts
     }
 
     /// The engine knows this host.

@@ -2,13 +2,18 @@
 
 use super::{
     Engine,
-    translate::{on_duty, unwritable},
+    translate::{book, on_duty, unwritable},
     unwritten::Key,
 };
 use crate::clock;
 use std::time::Duration;
 use tocsin_console::backend::{Change, Failure};
-use tocsin_desk::{effect::Effects, input::Input, record::AuditLine, step::Desk};
+use tocsin_desk::{
+    effect::Effects,
+    input::Input,
+    record::AuditLine,
+    step::{Desk, Refusal},
+};
 use tocsin_ledger::LedgerError;
 use tocsin_vocabulary::{Code, Timestamp};
 
@@ -24,23 +29,66 @@ impl Engine {
         if self.stale_until.is_some() && !self.rebuild().await {
             return;
         }
-        if self.unwritten.is_empty() {
-            return;
+        if self.unwritten.is_empty() && self.found.is_empty() {
+            return self.flush_record().await;
         }
         if self.refused && self.failures >= APART_AFTER {
             return self.flush_apart().await;
         }
         let now = (self.parts.clock)();
-        match self.desk.step(Input::Alerts(self.unwritten.all()), now) {
-            Ok(effects) => {
+        match self.stepped(now) {
+            Ok(mut effects) => {
+                self.record
+                    .add_to(&mut effects, |host| self.assets.contains_key(&host), now);
+                let versions = effects.versions.clone();
                 if self.commit(effects, &[]).await.is_ok() {
                     self.unwritten.clear();
+                    self.found.clear();
+                    self.record.written(&versions);
                 }
             }
             Err(refusal) => {
                 tracing::error!(reason = refusal.reason, "the desk refused what the rules said");
                 self.unwritten.clear();
+                self.found.clear();
             }
+        }
+    }
+
+    /// What the rules said and found, as one step.
+    fn stepped(&mut self, now: Timestamp) -> Result<Effects, Refusal> {
+        let mut effects = Effects::default();
+        if !self.unwritten.is_empty() {
+            effects = self.desk.step(Input::Alerts(self.unwritten.all()), now)?;
+        }
+        if self.found.is_empty() {
+            return Ok(effects);
+        }
+        let found = self.desk.step(Input::Found(self.found.clone()), now)?;
+        if self.unwritten.is_empty() {
+            // Time may have done something too: all of it is to be written.
+            return Ok(found);
+        }
+        // The first step did what was due at this moment; this one has only what was found.
+        effects.alerts.extend(found.alerts);
+        Ok(effects)
+    }
+
+    /// Writes what was decided and judged when nothing else is to be written, not each time that it changes.
+    async fn flush_record(&mut self) {
+        let now = (self.parts.clock)();
+        if self.record.due().is_none_or(|due| due > now) {
+            return;
+        }
+        let mut effects = Effects::default();
+        self.record
+            .add_to(&mut effects, |host| self.assets.contains_key(&host), now);
+        let versions = effects.versions.clone();
+        if self.commit(effects, &[]).await.is_ok() {
+            self.record.written(&versions);
+        } else if self.refused {
+            tracing::error!("the ledger refuses what the rules decided, and takes other things: it is set aside");
+            self.record.clear();
         }
     }
 
@@ -58,6 +106,9 @@ impl Engine {
             }
             self.unwritten.forget(&key);
         }
+        // Whatever else there was to write may be what the ledger does not take.
+        self.found.clear();
+        self.record.clear();
         self.well();
     }
 
@@ -157,15 +208,25 @@ impl Engine {
 
     /// Makes the desk anew from the ledger after a failed commit; false while the ledger can't be read.
     async fn rebuild(&mut self) -> bool {
-        let (work, duty) = match (self.parts.ledger.load_open_work().await, on_duty(&self.parts).await) {
-            (Ok(work), Ok(duty)) => (work, duty),
-            (Err(error), _) | (_, Err(error)) => {
+        let (work, (duty, escalation), book) = match (
+            self.parts.ledger.load_open_work().await,
+            on_duty(&self.parts).await,
+            book(&self.parts).await,
+        ) {
+            (Ok(work), Ok(duty), Ok(book)) => (work, duty, book),
+            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
                 self.failed(&error);
                 return false;
             }
         };
         match clock::ids() {
-            Ok(ids) => self.desk = Desk::new(self.parts.policy.clone(), ids, work, duty),
+            Ok(ids) => {
+                self.desk = Desk::new(book, ids, work, duty).with_escalation(escalation);
+                if let Err(error) = self.furnish().await {
+                    self.failed(&error);
+                    return false;
+                }
+            }
             Err(error) => {
                 self.pause();
                 tracing::error!(%error, "cannot make the desk anew");

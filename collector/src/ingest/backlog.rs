@@ -15,7 +15,7 @@
 pub mod pool;
 
 use super::stream::News;
-use crate::{clock::Clock, limits::Limits};
+use crate::{clock::Clock, engine::past::Asked, limits::Limits};
 use pool::{Arrival, Pool, Room};
 use std::{
     collections::HashMap,
@@ -24,7 +24,7 @@ use std::{
 };
 use tocsin_metrics::{OnDurable, Store, config::GROUP_BYTES_MAX};
 use tocsin_proto::v1;
-use tocsin_vocabulary::Timestamp;
+use tocsin_vocabulary::{Timestamp, batch::Times};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -175,7 +175,7 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    fn store(self, store: &Store) {
+    fn store(self, store: &Store, past: &Asked) {
         let batches: Vec<(u64, &[u8])> = self
             .batches
             .iter()
@@ -187,10 +187,27 @@ impl Chunk {
             drop(place);
             news.journal(stored);
         });
-        if let Err(error) = store.append_chunk(&self.ticks, &batches, self.received_at, durable) {
-            self.news.journal(Err(error));
+        match store.append_chunk(&self.ticks, &batches, self.received_at, durable) {
+            Ok(appended) if appended.ticks > 0 => {
+                if let Some((from, to)) = span(&batches) {
+                    past.late(self.ticks.host(), from, to, self.received_at);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => self.news.journal(Err(error)),
         }
     }
+}
+
+/// When the first and the last tick of a chunk were taken, by the host's clock.
+fn span(batches: &[(u64, &[u8])]) -> Option<(Timestamp, Timestamp)> {
+    let mut times = Times::new();
+    let mut span: Option<(Timestamp, Timestamp)> = None;
+    for (_, payload) in batches {
+        let Ok(time) = times.next(payload) else { break };
+        span = Some(span.map_or((time, time), |(from, to)| (from.min(time), to.max(time))));
+    }
+    span
 }
 
 /// Brings chunks to the store until cancelled, and credit that lies idle back to the pool.
@@ -198,6 +215,7 @@ pub async fn store_chunks(
     backlog: Arc<Backlog>,
     mut queue: mpsc::Receiver<Chunk>,
     store: Arc<Store>,
+    past: Asked,
     cancel: CancellationToken,
 ) {
     let mut look = tokio::time::interval(LOOK_PERIOD);
@@ -208,10 +226,10 @@ pub async fn store_chunks(
             () = cancel.cancelled() => return,
             _ = look.tick() => backlog.change(|inner, now| inner.pool.take_back(now)),
             _ = queue.recv_many(&mut chunks, TOGETHER_MAX) => {
-                let (store, together) = (store.clone(), std::mem::take(&mut chunks));
+                let (store, past, together) = (store.clone(), past.clone(), std::mem::take(&mut chunks));
                 let stored = tokio::task::spawn_blocking(move || {
                     for chunk in together {
-                        chunk.store(&store);
+                        chunk.store(&store, &past);
                     }
                 });
                 if stored.await.is_err() {

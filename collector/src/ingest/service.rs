@@ -6,6 +6,7 @@ use super::{
     thread::at_home,
 };
 use crate::{
+    backups::Backups,
     clock::Clock,
     engine::{Command, EngineHandle},
     listen::Peer,
@@ -38,6 +39,8 @@ pub struct IngestService {
     pub store: Arc<Store>,
     /// Rules and desk.
     pub engine: EngineHandle,
+    /// Backup jobs.
+    pub backups: Arc<Backups>,
     /// Who is connected.
     pub live: Arc<Live>,
     /// What can be taken now.
@@ -116,12 +119,16 @@ impl Ingest for IngestService {
         }
         let service = self.clone();
         let (record, certificate_until) = at_home(&self.home, async move { service.caller(peer).await }).await?;
+        if let Some(peer) = peer {
+            self.live.came_from(record.id, peer.address.ip().to_canonical());
+        }
         let parts = StreamParts {
             record,
             certificate_until,
             ledger: self.ledger.clone(),
             store: self.store.clone(),
             engine: self.engine.clone(),
+            backups: self.backups.clone(),
             live: self.live.clone(),
             capacity: self.capacity.clone(),
             clock: self.clock.clone(),

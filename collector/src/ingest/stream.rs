@@ -24,6 +24,7 @@ pub use news::{Bell, News};
 
 use super::{Capacity, backlog::Member, status, wire};
 use crate::{
+    backups::Backups,
     clock::Clock,
     engine::EngineHandle,
     live::{Live, Refusal},
@@ -69,6 +70,8 @@ pub struct StreamParts {
     pub store: Arc<Store>,
     /// Rules.
     pub engine: EngineHandle,
+    /// Backup jobs.
+    pub backups: Arc<Backups>,
     /// Presence.
     pub live: Arc<Live>,
     /// What can be taken now.
@@ -184,6 +187,10 @@ struct Stream {
     member: Member,
     /// The newest tick that the agent had when it said hello.
     last_seq: u64,
+    /// The newest event that it had then; 0 for an agent that does not say.
+    events_before: u64,
+    /// The newest live tick that was looked at: one with a lower number is late, whatever it bears as its time.
+    live_seq: u64,
     /// What a chunk of its backlog is taken to have, in bytes; 0: no live tick came yet.
     chunk_bytes: usize,
     /// Up to where the agent was told that its ticks are sealed.

@@ -84,6 +84,8 @@ async fn administrator(collector: &Collector) -> anyhow::Result<String> {
         name: "值班员 Duty".to_owned(),
         role: Role::Administrator,
         email: String::new(),
+        phone: String::new(),
+        customer: None,
         password: Some(password.clone()),
     };
     let set = Ask::SetPassword {

@@ -84,10 +84,16 @@ ids! {
     FaultId;
     /// An asset on which an agent runs; what its certificate says it is.
     HostId;
+    /// A backup job: the plan.
+    JobId;
     /// One message to one person about one ticket.
     PageId;
     /// A person: engineer, operator, supervisor or customer.
     PersonId;
+    /// A silence, a maintenance window or a guarded period.
+    PlannedId;
+    /// One execution of a backup job.
+    RunId;
     /// Where an asset stands.
     SiteId;
     /// One life of an agent's spool; new when the spool is lost.

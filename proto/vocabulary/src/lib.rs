@@ -13,8 +13,10 @@
 //! * [`catalogue`] — the metric catalogue: name, unit, kind, decimals, description,
 //! * [`prometheus`] — how all that is called in Prometheus,
 //! * [`json`] — points as text of an answer,
+//! * [`backup`] — results of backup runs, and how runs are told,
 //! * [`batch`] — the tick codec: key-frames, changed-bitmap, zigzag varint deltas.
 
+pub mod backup;
 pub mod batch;
 pub mod catalogue;
 pub mod code;
@@ -28,10 +30,11 @@ pub mod text;
 pub mod time;
 mod varint;
 
+pub use backup::RunResult;
 pub use code::Code;
 pub use id::{
-    AlertId, AssetId, ContractId, CustomerId, DiagnosisId, DocumentId, FaultId, HostId, IdSource, PageId, PersonId,
-    SiteId, SpoolId, TicketId, TokenId,
+    AlertId, AssetId, ContractId, CustomerId, DiagnosisId, DocumentId, FaultId, HostId, IdSource, JobId, PageId,
+    PersonId, PlannedId, RunId, SiteId, SpoolId, TicketId, TokenId,
 };
 pub use label::Label;
 pub use series::{Dictionary, Hash, Kind, Section, Series};

@@ -69,7 +69,14 @@ async fn main() {
     let rule = "[[rule]]\nname = \"down\"\nmetric = \"tocsin.process.group.count\"\nbelow = 1\nseverity = \"major\"\n\
                 action = \"ticket\"\ntitle.en = \"{tocsin.process.group}\"\ntitle.zh = \"{tocsin.process.group}\"\n\
                 remedy.en = \"none\"\nremedy.zh = \"无\"\n";
-    let site = Site::start(&format!("{}{}", rules_dir(folder.path(), rule), phone.channel())).await;
+    // Every try is to be paged at once, however many there are in a minute.
+    let paging = "[paging]\npages_per_minute = 1000000\n";
+    let site = Site::start(&format!(
+        "{}{paging}{}",
+        rules_dir(folder.path(), rule),
+        phone.channel()
+    ))
+    .await;
     let mut groups: Vec<Group> = names
         .iter()
         .map(|name| Group {

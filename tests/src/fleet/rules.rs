@@ -17,8 +17,8 @@ const FURTHER: [(&str, &str); 8] = [
     ("system.network.packet.count", "above = 1e15\nrate = true"),
 ];
 
-/// Built-in files about what a simulated host does not have.
-const NOT_OF_A_FLEET: [&str; 4] = ["clock.toml", "hardware.toml", "services.toml", "storage.toml"];
+/// Built-in files about what each tick of a simulated host brings.
+const OF_A_FLEET: [&str; 5] = ["agent.toml", "cpu.toml", "memory.toml", "network.toml", "process.toml"];
 
 /// Rule files, as name and text, with `count` rules in all; at least the built-in ones about what each tick brings.
 ///
@@ -28,7 +28,7 @@ const NOT_OF_A_FLEET: [&str; 4] = ["clock.toml", "hardware.toml", "services.toml
 pub fn files(count: usize) -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> = RuleSet::builtin_files()
         .iter()
-        .filter(|(name, _)| !NOT_OF_A_FLEET.contains(name))
+        .filter(|(name, _)| OF_A_FLEET.contains(name))
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
         .collect();
     let builtin = RuleSet::parse(&files).expect("rules").rules().count();

@@ -89,6 +89,7 @@ impl<'a> Talk<'a> {
             last_seq: taken,
             interval_ms: u64::try_from(member.pace.interval().as_millis()).unwrap_or(u64::MAX),
             sent_at_ms: pace::now().as_millis(),
+            last_event_seq: 0,
         };
         // Sending the first message into an empty queue does not fail.
         let _ = outbound.try_send(message(Body::Hello(hello)));

@@ -51,10 +51,10 @@ async fn server(verdict: &'static str) -> (u16, oneshot::Receiver<(Vec<String>, 
 
 fn mail(port: u16) -> Mail {
     let config: MailConfig = toml::from_str(&format!(
-        "name = \"mail\"\nhost = \"127.0.0.1\"\nport = {port}\nsecurity = \"none\"\nfrom = \"Tocsin <tocsin@example.com>\""
+        "host = \"127.0.0.1\"\nport = {port}\nsecurity = \"none\"\nfrom = \"Tocsin <tocsin@example.com>\""
     ))
     .unwrap();
-    Mail::new(&config).unwrap()
+    Mail::new(&config, &Common::default()).unwrap()
 }
 
 /// Undoes header folding and RFC 2047 encoded words.

@@ -1,13 +1,14 @@
 //! The webhook against real servers on this machine.
 
 use super::*;
-use crate::worker::tests::envelope;
+use crate::{channel::SendErrorKind, worker::tests::envelope};
 use axum::{
     Router,
     http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
     routing::post,
 };
+use reqwest::StatusCode;
 use std::path::PathBuf;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -28,13 +29,13 @@ fn answers<A: IntoResponse + 'static>(answer: fn() -> A) -> Router {
 
 fn webhook(url: String, secret_file: Option<PathBuf>) -> Webhook {
     let config = WebhookConfig {
-        name: "robot".to_owned(),
         url,
+        format: Format::Tocsin,
         secret_file,
         ca_file: None,
         insecure: false,
     };
-    Webhook::with_timeout(&config, Duration::from_millis(300)).unwrap()
+    Webhook::with_timeout(&config, &Common::default(), Duration::from_millis(300)).unwrap()
 }
 
 fn now() -> Timestamp {
@@ -62,6 +63,9 @@ async fn a_page_arrives_signed_with_everything_that_is_documented() {
     let webhook = webhook(serve(router).await, Some(secret.path().to_owned()));
     let mut envelope = envelope(1042, "robot");
     envelope.page.attempts = 1;
+    // The other side refused the first try: it has nothing to compare this one with.
+    assert_eq!(webhook.document(&envelope)["resent"], false);
+    envelope.facts.unknown = true;
     let receipt = webhook.send(&envelope, now()).await.unwrap();
     assert_eq!(receipt.answer, "200 OK");
 
@@ -97,9 +101,15 @@ async fn answers_say_whether_to_try_again() {
     fn busy() -> Response {
         (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "77")]).into_response()
     }
-    let cases: [(Router, SendErrorKind, Option<u64>); 4] = [
+    let cases: [(Router, SendErrorKind, Option<u64>); 5] = [
         (answers(busy), SendErrorKind::Temporary, Some(77)),
-        (answers(|| StatusCode::BAD_GATEWAY), SendErrorKind::Temporary, None),
+        (
+            answers(|| StatusCode::SERVICE_UNAVAILABLE),
+            SendErrorKind::Temporary,
+            None,
+        ),
+        // It may have been taken before something broke.
+        (answers(|| StatusCode::BAD_GATEWAY), SendErrorKind::Unknown, None),
         (answers(|| StatusCode::FORBIDDEN), SendErrorKind::Permanent, None),
         (
             answers(|| Redirect::temporary("/elsewhere")),
@@ -182,13 +192,16 @@ async fn only_the_configured_authority_is_trusted() {
         let ca = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(ca.path(), pem).unwrap();
         let config = WebhookConfig {
-            name: "robot".to_owned(),
+            format: Format::Tocsin,
             url: url.clone(),
             secret_file: None,
             ca_file: Some(ca.path().to_owned()),
             insecure: false,
         };
-        let answer = Webhook::new(&config).unwrap().send(&envelope(1, "robot"), now()).await;
+        let answer = Webhook::new(&config, &Common::default())
+            .unwrap()
+            .send(&envelope(1, "robot"), now())
+            .await;
         assert_eq!(answer.is_ok(), trusted, "{answer:?}");
     }
 }

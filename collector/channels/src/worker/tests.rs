@@ -1,14 +1,22 @@
 //! Stories of delivery against an outbox in memory and channels that behave as told; one against a real server.
 
-use super::*;
-use crate::{channel::Receipt, config::WebhookConfig, webhook::Webhook};
+use super::{
+    lane::{RETRY_AFTER_MAX, backoff, next_try},
+    *,
+};
+use crate::{
+    channel::{Channel, Facts, Incoming, Receipt, SendError, SendErrorKind},
+    config::{ChannelConfig, Common},
+    route::Order,
+    webhook::Webhook,
+};
 use async_trait::async_trait;
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use std::sync::{
     Mutex,
     atomic::{AtomicI64, AtomicU32, Ordering},
 };
-use tocsin_desk::model::{PageReason, PageState, Person, Role};
+use tocsin_desk::model::{Page, PageReason, PageState, Person, Role};
 use tocsin_vocabulary::{Language, Level, PersonId, Text};
 use tokio::sync::watch;
 
@@ -48,6 +56,8 @@ pub(crate) fn envelope(n: u16, destination: &str) -> Envelope {
             on_duty: true,
         },
         link: "https://tocsin.example.com/p/abc".to_owned(),
+        facts: Facts::default(),
+        also: Vec::new(),
     }
 }
 
@@ -56,10 +66,13 @@ struct Memory {
     rows: watch::Sender<Vec<Envelope>>,
     /// So many of the next records fail.
     broken: AtomicU32,
+    /// Over which channels pages went, in order.
+    began: Mutex<Vec<String>>,
+    came: watch::Sender<Vec<(String, Incoming)>>,
 }
 
 impl Memory {
-    fn record(&self, page: PageId, change: impl FnOnce(&mut Page)) -> Result<(), OutboxError> {
+    fn record(&self, page: PageId, change: impl FnOnce(&mut Envelope)) -> Result<(), OutboxError> {
         if self
             .broken
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
@@ -73,7 +86,7 @@ impl Memory {
                 .find(|row| row.page.id == page)
                 .expect("only known pages");
             row.page.attempts += 1;
-            change(&mut row.page);
+            change(row);
         });
         Ok(())
     }
@@ -81,6 +94,10 @@ impl Memory {
 
 #[async_trait]
 impl Outbox for Memory {
+    async fn recover(&self, _now: Timestamp) -> Result<(), OutboxError> {
+        Ok(())
+    }
+
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Envelope>, OutboxError> {
         let rows = self.rows.borrow();
         let due = rows
@@ -89,22 +106,53 @@ impl Outbox for Memory {
         Ok(due.take(limit as usize).cloned().collect())
     }
 
-    async fn sent(&self, page: PageId, now: Timestamp) -> Result<(), OutboxError> {
-        self.record(page, |page| {
-            page.state = PageState::Sent;
-            page.sent_at = Some(now);
+    async fn begin(&self, pages: &[PageId], channel: &str, _now: Timestamp) -> Result<Vec<PageId>, OutboxError> {
+        self.began.lock().unwrap().push(channel.to_owned());
+        let rows = self.rows.borrow();
+        let queued = |id: &&PageId| {
+            rows.iter()
+                .any(|row| row.page.id == **id && row.page.state == PageState::Queued)
+        };
+        Ok(pages.iter().filter(queued).copied().collect())
+    }
+
+    async fn sent(&self, page: PageId, _receipt: &Receipt, now: Timestamp) -> Result<(), OutboxError> {
+        self.record(page, |row| {
+            row.page.state = PageState::Sent;
+            row.page.sent_at = Some(now);
         })
     }
 
-    async fn failed(&self, page: PageId, reason: &str, next: Option<Timestamp>) -> Result<(), OutboxError> {
-        self.record(page, |page| {
-            page.error = reason.to_owned();
-            match next {
-                Some(next) => page.due_at = next,
-                None => page.state = PageState::Failed,
+    async fn failed(&self, page: PageId, failed: &Failed, _now: Timestamp) -> Result<(), OutboxError> {
+        self.record(page, |row| {
+            row.facts.unknown |= failed.unknown;
+            row.page.error.clone_from(&failed.reason);
+            match failed.next {
+                Some(next) => row.page.due_at = next,
+                None => row.page.state = PageState::Failed,
             }
         })
     }
+
+    async fn postpone(&self, page: PageId, due: Timestamp) -> Result<(), OutboxError> {
+        self.rows.send_modify(|rows| {
+            let row = rows.iter_mut().find(|row| row.page.id == page).unwrap();
+            row.page.due_at = due;
+        });
+        Ok(())
+    }
+
+    async fn came(&self, channel: &str, incoming: Incoming, _now: Timestamp) -> Result<(), OutboxError> {
+        self.came.send_modify(|all| all.push((channel.to_owned(), incoming)));
+        Ok(())
+    }
+}
+
+/// A channel that sends one message after another, as many as it likes.
+fn built(name: &str, channel: Arc<dyn Channel>) -> Built {
+    let text = format!("name = \"{name}\"\nkind = \"mail\"\nhost = \"localhost\"\nfrom = \"a@b.example\"");
+    let config: ChannelConfig = toml::from_str(&text).unwrap();
+    Built { config, channel }
 }
 
 /// A worker that runs, its outbox, and its clock.
@@ -118,9 +166,19 @@ struct Delivery {
 
 impl Delivery {
     fn of(pages: Vec<Envelope>, channels: Vec<(&str, Arc<dyn Channel>)>) -> Self {
+        let built = channels
+            .into_iter()
+            .map(|(name, channel)| built(name, channel))
+            .collect();
+        Self::in_order(pages, built, &[])
+    }
+
+    fn in_order(pages: Vec<Envelope>, channels: Vec<Built>, orders: &[Order]) -> Self {
         let memory = Arc::new(Memory {
             rows: watch::channel(pages).0,
             broken: AtomicU32::new(0),
+            began: Mutex::default(),
+            came: watch::channel(Vec::new()).0,
         });
         let millis = Arc::new(AtomicI64::new(1_000));
         let clock: Clock = {
@@ -129,10 +187,12 @@ impl Delivery {
         };
         let channels = channels
             .into_iter()
-            .map(|(name, channel)| (name.to_owned(), channel))
+            .map(|built| (built.config.name().to_owned(), built))
             .collect();
         let (kick, cancel) = (Arc::new(Notify::new()), CancellationToken::new());
-        let task = tokio::spawn(Worker::new(memory.clone(), channels, clock).run(cancel.clone(), kick.clone()));
+        let task = tokio::spawn(
+            Worker::new(memory.clone(), channels, Orders::new(orders), clock).run(cancel.clone(), kick.clone()),
+        );
         Self {
             memory,
             millis,
@@ -186,14 +246,11 @@ impl Channel for Told {
     async fn send(&self, envelope: &Envelope, _now: Timestamp) -> Result<Receipt, SendError> {
         self.given.lock().unwrap().push(envelope.clone());
         let answer = self.answers.lock().unwrap().pop();
-        answer.map_or_else(
-            || {
-                Ok(Receipt {
-                    answer: "ok".to_owned(),
-                })
-            },
-            Err,
-        )
+        answer.map_or_else(|| Ok(Receipt::taken("ok")), Err)
+    }
+
+    fn render(&self, _envelope: &Envelope) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -204,6 +261,10 @@ struct Dead;
 impl Channel for Dead {
     async fn send(&self, _envelope: &Envelope, _now: Timestamp) -> Result<Receipt, SendError> {
         std::future::pending().await
+    }
+
+    fn render(&self, _envelope: &Envelope) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -231,14 +292,8 @@ async fn an_answer_of_500_is_tried_again_with_the_same_key_and_marked_as_resent(
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = Router::new().route("/", post(answer)).with_state(seen.clone());
     tokio::spawn(async { axum::serve(listener, server).await });
-    let config = WebhookConfig {
-        name: "robot".to_owned(),
-        url,
-        secret_file: None,
-        ca_file: None,
-        insecure: false,
-    };
-    let webhook = Arc::new(Webhook::new(&config).unwrap());
+    let config = toml::from_str(&format!("url = \"{url}\"")).unwrap();
+    let webhook = Arc::new(Webhook::new(&config, &Common::default()).unwrap());
 
     let delivery = Delivery::of(vec![envelope(1, "robot")], vec![("robot", webhook)]);
     let page = delivery.until(1, |page| page.attempts == 1).await;
@@ -347,18 +402,182 @@ fn a_page_is_given_up_after_a_day_and_the_other_side_may_ask_for_patience() {
     let mut error = SendError::new(SendErrorKind::Temporary, "busy");
     let page = envelope(1, "x").page;
     let almost = Timestamp::from_millis(24 * 3_600_000 - 1);
-    assert!(next_try(&page, &error, almost).is_some());
-    assert_eq!(next_try(&page, &error, almost.plus(Duration::from_millis(1))), None);
+    assert!(next_try(&page, 1, &error, almost).is_some());
+    assert_eq!(next_try(&page, 1, &error, almost.plus(Duration::from_millis(1))), None);
     let now = Timestamp::from_millis(1_000);
     error.retry_after = Some(Duration::from_secs(120));
-    assert_eq!(next_try(&page, &error, now), Some(now.plus(Duration::from_secs(120))));
+    assert_eq!(
+        next_try(&page, 1, &error, now),
+        Some(now.plus(Duration::from_secs(120)))
+    );
     error.retry_after = Some(Duration::from_secs(1_000_000));
-    assert_eq!(next_try(&page, &error, now), Some(now.plus(RETRY_AFTER_MAX)));
+    assert_eq!(next_try(&page, 1, &error, now), Some(now.plus(RETRY_AFTER_MAX)));
     error.kind = SendErrorKind::Unknown;
     assert!(
-        next_try(&page, &error, now).is_some(),
+        next_try(&page, 1, &error, now).is_some(),
         "an unknown outcome is tried again"
     );
     error.kind = SendErrorKind::Permanent;
-    assert_eq!(next_try(&page, &error, now), None);
+    assert_eq!(next_try(&page, 1, &error, now), None);
+}
+
+fn phone_order() -> Vec<Order> {
+    vec![toml::from_str("name = \"phone\"\nchannels = [\"sms\", \"voice\"]").unwrap()]
+}
+
+#[tokio::test]
+async fn a_channel_that_fails_gives_way_to_the_next_in_the_order_at_once() {
+    let refused = || SendError::temporary("connection refused");
+    let (sms, voice) = (told(vec![refused(), refused()]), told(vec![]));
+    let channels = vec![built("sms", sms.clone()), built("voice", voice.clone())];
+    let delivery = Delivery::in_order(vec![envelope(1, "phone")], channels, &phone_order());
+    // Nobody moves the clock: no wait is between the two.
+    assert_eq!(delivery.sent(1).await.attempts, 2);
+    // While it is out of order, what comes next does not try it.
+    delivery.memory.rows.send_modify(|rows| rows.push(envelope(2, "phone")));
+    delivery.kick.notify_one();
+    assert_eq!(delivery.sent(2).await.attempts, 1);
+    assert_eq!(*delivery.memory.began.lock().unwrap(), ["sms", "voice", "voice"]);
+    // A minute later one page looks whether it is back, and goes on when it is not.
+    delivery.after(Duration::from_secs(61));
+    delivery.memory.rows.send_modify(|rows| rows.push(envelope(3, "phone")));
+    delivery.kick.notify_one();
+    assert_eq!(delivery.sent(3).await.attempts, 2);
+    delivery.stop().await;
+    assert_eq!(
+        (sms.given.lock().unwrap().len(), voice.given.lock().unwrap().len()),
+        (2, 3)
+    );
+}
+
+/// Swallows what it is given until it is let go, and then does not know what became of it.
+#[derive(Default)]
+struct BlackHole {
+    let_go: Notify,
+    given: AtomicU32,
+}
+
+#[async_trait]
+impl Channel for BlackHole {
+    async fn send(&self, _envelope: &Envelope, _now: Timestamp) -> Result<Receipt, SendError> {
+        self.given.fetch_add(1, Ordering::SeqCst);
+        self.let_go.notified().await;
+        Err(SendError::unknown("no answer in time"))
+    }
+
+    fn render(&self, _envelope: &Envelope) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn a_black_hole_swallows_one_page_and_the_others_go_around_it() {
+    let (hole, voice) = (Arc::new(BlackHole::default()), told(vec![]));
+    let channels = vec![built("sms", hole.clone()), built("voice", voice.clone())];
+    let pages = (1..=50).map(|n| envelope(n, "phone")).collect();
+    let delivery = Delivery::in_order(pages, channels, &phone_order());
+    hole.let_go.notify_one();
+    for n in 1..=50 {
+        delivery.sent(n).await;
+    }
+    assert_eq!(hole.given.load(Ordering::SeqCst), 1);
+    let given = voice.given.lock().unwrap().clone();
+    assert_eq!(given.len(), 50);
+    let resent: Vec<_> = given.iter().filter(|envelope| envelope.is_resent()).collect();
+    assert_eq!(resent.len(), 1, "what may have arrived is marked, and nothing else");
+    delivery.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_customer_keeps_inside_is_not_sent_and_says_so() {
+    let channel = told(vec![]);
+    let mut secret = envelope(1, "robot");
+    secret.facts.secrecy = Secrecy::None;
+    let mut inside = envelope(2, "inbox");
+    inside.facts.secrecy = Secrecy::None;
+    let delivery = Delivery::of(vec![secret, inside], vec![("robot", channel.clone())]);
+    let page = delivery.until(1, |page| page.state == PageState::Failed).await;
+    assert!(page.error.contains("nothing leave the site"), "{}", page.error);
+    delivery.sent(2).await;
+    delivery.stop().await;
+    assert!(channel.given.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn quiet_hours_postpone_all_but_the_worst_level() {
+    let channel = told(vec![]);
+    let mut quiet = built("robot", channel.clone());
+    // 08:00 in Beijing is the beginning of time here.
+    quiet.config.common.quiet = Some("07:00-09:00".parse().unwrap());
+    let mut worst = envelope(2, "robot");
+    worst.page.level = Level::WORST;
+    let delivery = Delivery::in_order(vec![envelope(1, "robot"), worst], vec![quiet], &[]);
+    delivery.sent(2).await;
+    let page = delivery.until(1, |page| page.due_at.as_millis() > 0).await;
+    assert_eq!(page.due_at.as_millis(), 3_600_000);
+    delivery.after(Duration::from_secs(3_600));
+    delivery.sent(1).await;
+    delivery.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_budget_holds_back_is_told_in_one_message() {
+    struct Chat(Arc<Told>);
+    #[async_trait]
+    impl Channel for Chat {
+        async fn send(&self, envelope: &Envelope, now: Timestamp) -> Result<Receipt, SendError> {
+            self.0.send(envelope, now).await
+        }
+        fn address(&self, _person: &Person) -> Option<String> {
+            Some(String::new())
+        }
+        fn render(&self, _envelope: &Envelope) -> Vec<String> {
+            Vec::new()
+        }
+    }
+    let channel = told(vec![]);
+    let mut narrow = built("robot", Arc::new(Chat(channel.clone())));
+    (narrow.config.common.per_minute, narrow.config.common.reserve) = (Some(3), Some(2));
+    let mut pages: Vec<_> = (1..=20).map(|n| envelope(n, "robot")).collect();
+    let mut worst = envelope(21, "robot");
+    worst.page.level = Level::WORST;
+    pages.push(worst);
+    let delivery = Delivery::in_order(pages, vec![narrow], &[]);
+    // The worst level does not wait for the others' room.
+    delivery.sent(21).await;
+    delivery.after(Duration::from_secs(61));
+    delivery
+        .memory
+        .rows
+        .send_modify(|rows| rows.push(envelope(22, "robot")));
+    delivery.kick.notify_one();
+    for n in 1..=22 {
+        delivery.sent(n).await;
+    }
+    delivery.stop().await;
+    let given = channel.given.lock().unwrap();
+    assert!(given.len() <= 3, "{} messages", given.len());
+    assert!(
+        given
+            .iter()
+            .any(|message| message.page.level == Level::WORST && message.also.is_empty())
+    );
+    assert_eq!(given.iter().map(|message| 1 + message.also.len()).sum::<usize>(), 22);
+}
+
+#[tokio::test]
+async fn what_was_withdrawn_while_it_waited_does_not_go_out() {
+    let channel = told(vec![SendError::temporary("busy")]);
+    let delivery = Delivery::of(vec![envelope(1, "robot")], vec![("robot", channel.clone())]);
+    delivery.until(1, |page| page.attempts == 1).await;
+    delivery
+        .memory
+        .rows
+        .send_modify(|rows| rows[0].page.state = PageState::Withdrawn);
+    delivery.after(Duration::from_secs(60));
+    delivery.memory.rows.send_modify(|rows| rows.push(envelope(2, "robot")));
+    delivery.kick.notify_one();
+    delivery.sent(2).await;
+    delivery.stop().await;
+    assert_eq!(channel.given.lock().unwrap().len(), 2);
 }

@@ -1,7 +1,12 @@
 //! The HTTP API, `/api/v1`. Additive only. Errors are problem documents (RFC 9457), lists have `items` and `next`.
 
+mod backups;
+mod channels;
 mod documents;
+mod duty;
+mod evidence;
 pub(crate) mod fleet;
+mod planned;
 mod query;
 pub use query::QueryAnswer;
 pub(crate) mod problem;
@@ -45,7 +50,7 @@ fn texts(attributes: Vec<(Label, Label)>) -> BTreeMap<String, String> {
 
 /// Documented routes with what they need.
 fn documented() -> Vec<(Need, UtoipaMethodRouter<Console>)> {
-    use Action::{ReadHosts, ReadRules, ReadWork};
+    use Action::{ReadDuty, ReadHosts, ReadPlanned, ReadRegisters, ReadRules, ReadSystem, ReadWork};
     vec![
         (Need::To(ReadHosts), routes!(fleet::hosts)),
         (Need::To(ReadHosts), routes!(fleet::host)),
@@ -58,11 +63,29 @@ fn documented() -> Vec<(Need, UtoipaMethodRouter<Console>)> {
         (Need::To(ReadHosts), routes!(documents::diagnoses, documents::diagnose)),
         (Need::To(ReadHosts), routes!(query::query)),
         (Need::To(ReadWork), routes!(work::alerts)),
+        (Need::To(ReadWork), routes!(evidence::alert)),
         (Need::To(ReadWork), routes!(work::faults)),
         (Need::To(ReadWork), routes!(work::tickets, work::report)),
         (Need::To(ReadWork), routes!(work::ticket)),
         (Need::To(ReadWork), routes!(work::act)),
+        (Need::To(ReadPlanned), routes!(planned::silences, planned::silence)),
+        (Need::To(ReadPlanned), routes!(planned::end_silence)),
+        (Need::To(ReadPlanned), routes!(planned::windows, planned::window)),
+        (Need::To(ReadPlanned), routes!(planned::end_window)),
+        (Need::To(ReadPlanned), routes!(planned::guards, planned::guard)),
+        (Need::To(ReadPlanned), routes!(planned::end_guard)),
+        (Need::To(ReadPlanned), routes!(planned::withheld)),
+        (Need::To(ReadPlanned), routes!(planned::topology, planned::hang)),
+        (Need::To(ReadDuty), routes!(duty::duty)),
+        (Need::To(ReadDuty), routes!(duty::handovers)),
+        (Need::To(ReadRegisters), routes!(duty::register)),
         (Need::To(ReadRules), routes!(system::rules)),
+        (Need::To(ReadHosts), routes!(backups::jobs, backups::declare)),
+        (Need::To(ReadHosts), routes!(backups::job)),
+        (Need::To(ReadHosts), routes!(backups::runs, backups::note)),
+        (Need::To(ReadHosts), routes!(backups::uncovered)),
+        (Need::To(ReadHosts), routes!(backups::summary)),
+        (Need::To(ReadSystem), routes!(channels::channels)),
         (Need::Nobody, routes!(system::health)),
     ]
 }

@@ -2,7 +2,10 @@
 
 use crate::backend::{Host, RuleView};
 use serde::Serialize;
-use tocsin_desk::model::{Alert, AlertState, Clock, Entry, Fault, Ticket};
+use tocsin_desk::{
+    model::{Alert, AlertState, Clock, Entry, Fault, Ticket},
+    withheld::Withheld,
+};
 use tocsin_vocabulary::{Text, Timestamp};
 use utoipa::ToSchema;
 
@@ -135,6 +138,30 @@ pub(crate) struct AlertView {
     raised_at: String,
     cleared_at: Option<String>,
     fault: Option<String>,
+    /// `live`, `late` (an event that came late, and paged) or `retrospective` (found in samples that came late, over when
+    /// it was found; it did not page).
+    arrival: String,
+    /// Where to read more: a link of the rule.
+    knowledge: Option<String>,
+    /// Whether the rule lets a minor ticket be closed by itself.
+    auto_close: bool,
+    /// Which text of the rule spoke: the beginning of its hash.
+    rule_version: String,
+    /// Of silence, why: `agent_silent`, `host_unreachable`, `collector_blind`, `never_heard`; null when not known.
+    silence: Option<String>,
+    /// Why people are not told of it for now: `silence`, `window`, `parent`, `part` or `storm`; null: they are.
+    withheld: Option<&'static str>,
+}
+
+impl AlertView {
+    /// The alert, and why it is withheld, if it is.
+    pub(crate) fn new(alert: &Alert, withheld: &[Withheld]) -> Self {
+        let held = withheld.iter().find(|held| held.alert == alert.id);
+        Self {
+            withheld: held.map(|held| held.cause.as_str()),
+            ..Self::from(alert)
+        }
+    }
 }
 
 impl From<&Alert> for AlertView {
@@ -162,6 +189,12 @@ impl From<&Alert> for AlertView {
             raised_at: time(alert.raised_at),
             cleared_at: maybe(alert.cleared_at),
             fault: alert.fault.map(|id| id.to_string()),
+            arrival: alert.ruling.arrival.as_str().to_owned(),
+            knowledge: alert.ruling.knowledge.clone(),
+            auto_close: alert.ruling.auto_close,
+            rule_version: alert.ruling.version.clone(),
+            silence: alert.ruling.silence.map(|silence| silence.as_str().to_owned()),
+            withheld: None,
         }
     }
 }
@@ -208,7 +241,7 @@ impl From<&Fault> for FaultView {
 pub(crate) struct TicketView {
     id: String,
     number: u64,
-    /// `fault`, `request` or `drill`.
+    /// `fault`, `request`, `consultation`, `defect`, `complaint`, `planning` or `drill`.
     kind: String,
     /// `open`, `accepted`, `on_site`, `waiting`, `restored`, `resolved`, `closed`, `merged` or `cancelled`.
     state: String,
@@ -294,6 +327,8 @@ pub(crate) struct TicketDetail {
     ticket: TicketView,
     /// Oldest first.
     entries: Vec<EntryView>,
+    /// The alerts of its fault, newest first; their evidence is at `/alerts/{alert}`.
+    alerts: Vec<AlertView>,
 }
 
 /// One line of a timeline.
@@ -330,10 +365,11 @@ impl From<&Entry> for EntryView {
 }
 
 impl TicketDetail {
-    pub(crate) fn new(ticket: &Ticket, entries: &[Entry]) -> Self {
+    pub(crate) fn new(ticket: &Ticket, entries: &[Entry], alerts: &[Alert]) -> Self {
         Self {
             ticket: ticket.into(),
             entries: entries.iter().map(Into::into).collect(),
+            alerts: alerts.iter().map(Into::into).collect(),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use tocsin_desk::{
     input::Act,
     life::ActionKind,
-    model::{Actor, AlertState, Ticket, TicketState, Via},
+    model::{Actor, AlertState, Arrival, Ticket, TicketKind, TicketState, Via},
     record::{AlertFilter, FaultFilter, TicketFilter},
 };
 use tocsin_vocabulary::{HostId, Severity, Timestamp};
@@ -28,20 +28,29 @@ use utoipa::ToSchema;
 #[utoipa::path(get, path = "/alerts", params(
     ("state" = Option<String>, Query, description = "raised or cleared"),
     ("host" = Option<String>, Query, description = "of this host"),
+    ("arrival" = Option<String>, Query, description = "live, late or retrospective"),
     ("from" = Option<String>, Query, description = "holding at some time from here"),
     ("to" = Option<String>, Query, description = "to here"),
     ("limit" = Option<u32>, Query, description = "rows, 1 to 500"),
     ("after" = Option<String>, Query, description = "`next` of the list before"),
 ), responses((status = 200, description = "alerts", body = ListOf<AlertView>)))]
 pub(crate) async fn alerts(visit: Visit) -> Answer {
-    let parameters = Parameters::of(&visit, &["state", "host", "from", "to", "limit", "after"])?;
+    let parameters = Parameters::of(&visit, &["state", "host", "arrival", "from", "to", "limit", "after"])?;
     let state = match parameters.get("state") {
         None => None,
         Some("raised") => Some(AlertState::Raised),
         Some("cleared") => Some(AlertState::Cleared),
         Some(_) => return Err(wrong("parameter `state` must be raised or cleared").into()),
     };
+    let arrival = match parameters.get("arrival") {
+        None => None,
+        Some(word) => match Arrival::parse(word) {
+            None => return Err(wrong("parameter `arrival` must be live, late or retrospective").into()),
+            known => known,
+        },
+    };
     let filter = AlertFilter {
+        arrival,
         state,
         host: parameters.parse("host")?,
         customer: visit.scope()?,
@@ -50,7 +59,9 @@ pub(crate) async fn alerts(visit: Visit) -> Answer {
         slice: parameters.slice()?,
     };
     let alerts = visit.console.backend.alerts(&filter).await?;
-    Ok(list(alerts.items.iter().map(AlertView::from).collect(), alerts.next))
+    let withheld = visit.console.backend.withheld().await?;
+    let items = alerts.items.iter().map(|alert| AlertView::new(alert, &withheld));
+    Ok(list(items.collect(), alerts.next))
 }
 
 /// Faults, newest first.
@@ -105,8 +116,14 @@ pub(crate) async fn tickets(visit: Visit) -> Answer {
 pub(crate) async fn ticket(visit: Visit, Path(number): Path<String>) -> Answer {
     Parameters::of(&visit, &[])?;
     let ticket = find(&visit, &number).await?;
-    let entries = visit.console.backend.entries(ticket.id).await?;
-    Ok(Json(TicketDetail::new(&ticket, &entries)).into_response())
+    let mut entries = visit.console.backend.entries(ticket.id).await?;
+    if visit.scope()?.is_some() {
+        // A note is internal unless it was published.
+        let sheet = visit.console.backend.ticket_sheet(ticket.id).await?;
+        entries.retain(|entry| entry.action != "note" || sheet.published.contains(&entry.seq));
+    }
+    let alerts = visit.console.backend.alerts_of_ticket(ticket.id).await?;
+    Ok(Json(TicketDetail::new(&ticket, &entries, &alerts)).into_response())
 }
 
 /// A person's report of a fault.
@@ -119,6 +136,9 @@ pub(crate) struct NewTicket {
     title: String,
     /// critical, major, minor, warning or info.
     severity: String,
+    /// fault (which is meant without it), request, consultation, defect, complaint or planning.
+    #[serde(default)]
+    kind: Option<String>,
     /// When it began, RFC 3339, if known.
     #[serde(default)]
     occurred_at: Option<String>,
@@ -143,7 +163,14 @@ pub(crate) async fn report(visit: Visit, bytes: Bytes) -> Answer {
         .parse()
         .map_err(|error| wrong(format!("field `host`: {error}")))?;
     let host = super::fleet::find(&visit, &host.to_string()).await?;
-    let report = reporting::report(&visit, Via::Api, host, &new.title, severity, occurred_at)?;
+    let mut report = reporting::report(&visit, Via::Api, host, &new.title, severity, occurred_at)?;
+    if let Some(word) = &new.kind {
+        report.kind = TicketKind::parse(word)
+            .filter(|kind| TicketKind::REPORTED.contains(kind))
+            .ok_or_else(|| {
+                wrong("field `kind` is none of fault, request, consultation, defect, complaint, planning")
+            })?;
+    }
     let ticket = visit.console.backend.report(report).await?;
     Ok((StatusCode::CREATED, Json(TicketView::from(&ticket))).into_response())
 }
@@ -173,12 +200,15 @@ pub(crate) struct ActionBody {
     /// For `note`.
     #[serde(default)]
     text: Option<String>,
+    /// For `merge`: the number of the ticket that goes on with it.
+    #[serde(default)]
+    into: Option<u64>,
 }
 
 /// Acts on a ticket.
 #[utoipa::path(post, path = "/tickets/{number}/{action}", request_body = ActionBody, params(
     ("number" = u64, Path, description = "the ticket's number"),
-    ("action" = String, Path, description = "accept, assign, arrive, wait, resume, restore, resolve, confirm, reopen, cancel or note"),
+    ("action" = String, Path, description = "accept, assign, arrive, wait, resume, restore, resolve, confirm, reopen, cancel, merge or note"),
 ), responses((status = 200, description = "the ticket afterwards", body = TicketView),
     (status = 409, description = "the ticket moved on, or its state does not allow this", body = super::problem::Problem)))]
 pub(crate) async fn act(visit: Visit, Path((number, word)): Path<(String, String)>, bytes: Bytes) -> Answer {
@@ -198,6 +228,7 @@ pub(crate) async fn act(visit: Visit, Path((number, word)): Path<(String, String
         ("cause", given.cause),
         ("solution", given.solution),
         ("text", given.text),
+        ("into", given.into.map(|number| number.to_string())),
     ]
     .into_iter()
     .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)))

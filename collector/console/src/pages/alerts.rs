@@ -7,7 +7,7 @@ use crate::{
 };
 use askama::Template;
 use tocsin_desk::{
-    model::AlertState,
+    model::{AlertState, Arrival},
     record::{AlertFilter, Slice},
 };
 
@@ -23,13 +23,13 @@ struct Alerts {
     next: Option<String>,
 }
 
-/// `GET /alerts?state=raised|cleared|all&after=`.
+/// `GET /alerts?state=raised|cleared|retrospective|all&after=`.
 pub(crate) async fn list(visit: Visit) -> Answer {
     let shell = Shell::new(&visit, "alerts");
     let wanted = visit.parameter("state").unwrap_or_else(|| "raised".to_owned());
     let state = match wanted.as_str() {
         "cleared" => Some(AlertState::Cleared),
-        "all" => None,
+        "all" | "retrospective" => None,
         _ => Some(AlertState::Raised),
     };
     let slice = Slice {
@@ -39,6 +39,7 @@ pub(crate) async fn list(visit: Visit) -> Answer {
     let filter = AlertFilter {
         state,
         customer: visit.scope()?,
+        arrival: (wanted == "retrospective").then_some(Arrival::Retrospective),
         slice,
         ..AlertFilter::default()
     };

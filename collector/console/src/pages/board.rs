@@ -2,6 +2,7 @@
 
 use super::tickets::{Row, rows};
 use crate::{
+    authority::Action,
     backend::{Failure, Host, HostState},
     guard::{Answer, Visit},
     markup::Html,
@@ -9,14 +10,17 @@ use crate::{
 };
 use askama::Template;
 use tocsin_desk::{
-    model::{Actor, Alert, AlertState, Ticket, TicketState},
+    model::{Actor, Alert, AlertState, Arrival, Entry, Ticket, TicketState},
     record::{AlertFilter, Slice, TicketFilter},
+    roster::{self, Post},
 };
 
 /// Tickets on the board. More than this at once is a disaster with its own picture: the list says how many.
 const TICKETS_MAX: u32 = 100;
 /// Alerts without a ticket on the board.
 const ALERTS_MAX: u32 = 50;
+/// Handovers among which one may wait for a signature.
+const HANDOVERS: u32 = 20;
 
 #[derive(Template)]
 #[template(path = "board.html")]
@@ -26,12 +30,18 @@ struct Board {
     more: bool,
     alerts: Vec<AlertRow>,
     silent: Vec<SilentHost>,
+    /// Silences, windows and guarded periods that count now.
+    planned: Vec<super::planned::PlannedRow>,
     hosts: usize,
     live: usize,
     calm: Option<Html>,
     /// What is read aloud when the board changes.
     said: String,
     on_duty: Vec<String>,
+    /// Who comes next, and when.
+    next_duty: String,
+    /// A handover that not both have signed.
+    handover: Option<u64>,
 }
 
 /// An alert as lists show it.
@@ -46,6 +56,9 @@ pub(crate) struct AlertRow {
     pub(crate) threshold: String,
     pub(crate) since: Html,
     pub(crate) cleared: Option<Html>,
+    pub(crate) url: String,
+    /// That it came late, or was over when it was found; empty for what came when it happened.
+    pub(crate) arrival: String,
 }
 
 struct SilentHost {
@@ -75,6 +88,12 @@ impl AlertRow {
             threshold: figure(alert.threshold),
             since: shell.ago(alert.raised_at),
             cleared: alert.cleared_at.map(|at| shell.ago(at)),
+            url: format!("/alerts/{}", alert.id),
+            arrival: if alert.ruling.arrival == Arrival::Live {
+                String::new()
+            } else {
+                shell.word("arrival", alert.ruling.arrival.as_str())
+            },
         }
     }
 }
@@ -118,8 +137,11 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     let mut tickets = list.items;
     by_urgency(&mut tickets);
     let mut rows = rows(&shell, &tickets, &hosts);
+    let ids: Vec<_> = tickets.iter().map(|ticket| ticket.id).collect();
+    let acts = backend.last_acts(&ids).await?;
     for (row, ticket) in rows.iter_mut().zip(&tickets) {
-        row.last = last_human(&visit, &shell, ticket).await?;
+        let act = acts.iter().find(|act| act.ticket == ticket.id);
+        row.last = act.and_then(|act| last_human(&shell, ticket, act));
     }
     let filter = AlertFilter {
         state: Some(AlertState::Raised),
@@ -149,7 +171,9 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     } else {
         None
     };
-    let on_duty = on_duty(&visit).await?;
+    let planned = super::planned::now(&visit, &shell).await?;
+    let (on_duty, next_duty) = on_duty(&visit, &shell).await?;
+    let handover = unsigned(&visit).await?;
     let said = match rows.first() {
         Some(row) => format!(
             "{} {} · #{} {} · {}",
@@ -168,11 +192,14 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         more: list.next.is_some(),
         alerts,
         silent,
+        planned,
         hosts: hosts.iter().filter(|host| host.state != HostState::Revoked).count(),
         live,
         calm,
         said,
         on_duty,
+        next_duty,
+        handover,
     })
 }
 
@@ -193,25 +220,19 @@ fn silent(shell: &Shell, host: &Host) -> SilentHost {
     }
 }
 
-/// The last thing that a person did about a ticket.
-async fn last_human(visit: &Visit, shell: &Shell, ticket: &Ticket) -> Result<Option<String>, Failure> {
-    let entries = visit.console.backend.entries(ticket.id).await?;
-    Ok(entries.iter().rev().find_map(|entry| match &entry.actor {
-        Actor::Person(id, name) => {
-            // The owner's name stands above already.
-            let name = if ticket.assignee == Some(*id) {
-                String::new()
-            } else {
-                format!("{name} · ")
-            };
-            Some(format!(
-                "{name}{} · {}",
-                shell.word("did", &entry.action),
-                shell.ago_words(entry.at)
-            ))
-        }
-        Actor::System => None,
-    }))
+/// The last thing that a person did about a ticket, in words.
+fn last_human(shell: &Shell, ticket: &Ticket, act: &Entry) -> Option<String> {
+    let Actor::Person(id, name) = &act.actor else {
+        return None;
+    };
+    // The owner's name stands above already.
+    let name = if ticket.assignee == Some(*id) {
+        String::new()
+    } else {
+        format!("{name} · ")
+    };
+    let (did, ago) = (shell.word("did", &act.action), shell.ago_words(act.at));
+    Some(format!("{name}{did} · {ago}"))
 }
 
 /// Since when all is calm: when the newest alert cleared.
@@ -235,14 +256,51 @@ async fn calm_since(visit: &Visit, shell: &Shell) -> Result<Html, Failure> {
     })
 }
 
-async fn on_duty(visit: &Visit) -> Result<Vec<String>, Failure> {
-    if visit.scope()?.is_some() {
-        return Ok(Vec::new());
+/// A handover that not both have signed; a customer has nothing to do with it.
+async fn unsigned(visit: &Visit) -> Result<Option<u64>, Failure> {
+    if !visit.may(Action::ReadDuty) {
+        return Ok(None);
     }
-    let people = visit.console.backend.people().await?;
-    Ok(people
-        .into_iter()
-        .filter(|person| person.on_duty)
-        .map(|person| person.name)
-        .collect())
+    let newest = visit.console.backend.handovers(HANDOVERS).await?;
+    Ok(newest.iter().find(|one| !one.is_closed()).map(|one| one.id))
+}
+
+/// Who is on duty and who comes next: of the rosters where there are any, with the post behind those who do not have the
+/// main one.
+async fn on_duty(visit: &Visit, shell: &Shell) -> Result<(Vec<String>, String), Failure> {
+    if visit.scope()?.is_some() {
+        return Ok((Vec::new(), String::new()));
+    }
+    let backend = &visit.console.backend;
+    let people = backend.people().await?;
+    let rosters = backend.rosters().await?;
+    if rosters.is_empty() {
+        let on_duty = people.into_iter().filter(|person| person.on_duty);
+        return Ok((on_duty.map(|person| person.name).collect(), String::new()));
+    }
+    let exchanges = backend.exchanges(visit.now).await?;
+    let mut names = Vec::new();
+    for span in rosters
+        .iter()
+        .flat_map(|roster| roster::now(roster, &exchanges, visit.now))
+    {
+        for post in Post::ALL {
+            for login in span.staff.of(post) {
+                let name = crate::duty::name_of(&people, login);
+                names.push(match post {
+                    Post::Main => name,
+                    _ => format!("{name} ({})", shell.word("post", post.as_str())),
+                });
+            }
+        }
+    }
+    names.dedup();
+    let coming = rosters.iter().find(|roster| roster.customer.is_none());
+    let next = coming.and_then(|roster| {
+        let at = roster::next_change(roster, &exchanges, visit.now)?;
+        let spans = roster::now(roster, &exchanges, at);
+        let main: Vec<String> = spans.iter().flat_map(|span| span.staff.main.clone()).collect();
+        Some(format!("{} {}", shell.short(at), crate::duty::names_of(&people, &main)))
+    });
+    Ok((names, next.unwrap_or_default()))
 }

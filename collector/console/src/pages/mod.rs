@@ -1,20 +1,35 @@
 //! The pages: each module one page, its template beside it in `templates/`.
 
+pub(crate) mod alert;
 pub(crate) mod alerts;
+pub(crate) mod backup_job;
+pub(crate) mod backups;
+pub(crate) mod batch;
 pub(crate) mod board;
+pub(crate) mod channels;
 pub(crate) mod diagnose;
 pub(crate) mod document;
 pub(crate) mod documents;
+pub(crate) mod handover;
 pub(crate) mod help;
 pub(crate) mod host;
 pub(crate) mod hosts;
 pub(crate) mod inbox;
+pub(crate) mod intake;
 pub(crate) mod page_link;
+pub(crate) mod pin;
+pub(crate) mod ping;
+pub(crate) mod planned;
+pub(crate) mod registers;
+pub(crate) mod replay;
 pub(crate) mod report;
+pub(crate) mod roster;
+pub(crate) mod rule;
 pub(crate) mod rules;
 pub(crate) mod sign_in;
 pub(crate) mod system;
 pub(crate) mod ticket;
+pub(crate) mod ticket_sheet;
 pub(crate) mod tickets;
 mod verdict;
 

@@ -122,7 +122,9 @@ fn view(visit: &Visit, token: &str, behind: &Behind, error: String) -> PageLink 
             .to_owned(),
         body: shell.text(&page.body).to_owned(),
         reason: shell.word("reason", page.reason.as_str()),
-        level: shell.level(ticket.as_ref().map_or(page.level, |ticket| ticket.level)),
+        level: ticket
+            .as_ref()
+            .map_or_else(|| shell.level(page.level, ""), |ticket| shell.level_of(ticket)),
         drill: page.drill || ticket.as_ref().is_some_and(|ticket| ticket.kind == TicketKind::Drill),
         person: person.name.clone(),
         sent: shell.ago(page.created_at),

@@ -8,6 +8,7 @@ use askama::Template;
 
 struct Row {
     name: String,
+    url: String,
     file: String,
     text: String,
     severity: String,
@@ -42,6 +43,7 @@ pub(crate) async fn list(visit: Visit) -> Answer {
             severity_key: rule.severity.as_str(),
             action: shell.word("response", &rule.action),
             title: shell.text(&rule.title).to_owned(),
+            url: format!("/rules/{}", crate::markup::percent(&rule.name)),
             name: rule.name,
             file: rule.file,
             text: rule.text,

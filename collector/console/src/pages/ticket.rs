@@ -2,6 +2,7 @@
 
 use super::{
     diagnose::{self, DiagnosisRow},
+    ticket_sheet::{self, Beside},
     tickets::Row,
 };
 use crate::{
@@ -22,7 +23,7 @@ use tocsin_chart::Y;
 use tocsin_desk::{
     input::Act,
     life::{self, ActionKind},
-    model::{Actor, Alert, AlertState, Entry, Person, Ticket, Via},
+    model::{Actor, Alert, AlertState, Arrival, Entry, Person, Ticket, Via},
     record::{PageFilter, PageRecord, Slice},
 };
 use tocsin_vocabulary::{Code, Timestamp};
@@ -33,6 +34,8 @@ const AROUND_FAULT_MAX: Duration = Duration::from_secs(30 * 60);
 const AROUND_FAULT_MIN: Duration = Duration::from_secs(5 * 60);
 /// The longest stretch that the chart shows.
 const CHART_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// Alerts of a ticket that are listed, newest first.
+const EVIDENCE_SHOWN: usize = 20;
 /// Pages of a ticket that are shown.
 const PAGES_MAX: u32 = 200;
 
@@ -63,6 +66,10 @@ struct Line {
     via: String,
     note: String,
     tone: &'static str,
+    /// The note's number, where it can be shown to the customer.
+    publish: Option<u64>,
+    /// The customer can read it.
+    published: bool,
 }
 
 struct Times {
@@ -73,9 +80,9 @@ struct Times {
 }
 
 /// One chart for where there is room, and for a phone; the style sheet shows one of them.
-struct Sizes {
-    wide: Html,
-    narrow: Html,
+pub(crate) struct Sizes {
+    pub(crate) wide: Html,
+    pub(crate) narrow: Html,
 }
 
 #[derive(Template)]
@@ -98,7 +105,20 @@ struct TicketPage {
     /// Where its host is asked for a snapshot; none for a ticket about no host.
     diagnose_url: Option<String>,
     diagnoses: Vec<DiagnosisRow>,
+    evidence: Vec<EvidenceRow>,
+    knowledge: Option<String>,
+    knowledge_url: Option<String>,
+    beside: Beside,
     error: String,
+}
+
+/// An alert of the ticket, and where its evidence is.
+struct EvidenceRow {
+    url: String,
+    title: String,
+    arrival: String,
+    silence: String,
+    at: Html,
 }
 
 /// What was tried and failed, to be shown in place with the input kept.
@@ -163,7 +183,7 @@ async fn attempt(
         .await
 }
 
-async fn find(visit: &Visit, number: &str) -> Result<Ticket, Failure> {
+pub(super) async fn find(visit: &Visit, number: &str) -> Result<Ticket, Failure> {
     let number = number.parse().map_err(|_| nothing())?;
     let ticket = visit.console.backend.ticket(number).await?.ok_or_else(nothing)?;
     visit.must_see(ticket.customer)?;
@@ -189,7 +209,12 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
         None => None,
     };
     let alerts = backend.alerts_of_ticket(ticket.id).await?;
-    let entries = backend.entries(ticket.id).await?;
+    let mut entries = backend.entries(ticket.id).await?;
+    let sheet = backend.ticket_sheet(ticket.id).await?;
+    if visit.scope()?.is_some() {
+        entries.retain(|entry| entry.action != "note" || sheet.published.contains(&entry.seq));
+    }
+    let beside = ticket_sheet::beside(visit, &shell, ticket, &alerts, &sheet).await?;
     let slice = Slice {
         after: None,
         limit: PAGES_MAX,
@@ -210,6 +235,7 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
         Some(tried) if !more.iter().chain(&next).any(|form| form.open) => tried.failure.reason.clone(),
         _ => String::new(),
     };
+    let knowledge = alerts.iter().find_map(|alert| alert.ruling.knowledge.clone());
     let hosts: Vec<Host> = host.into_iter().collect();
     let mut rows = super::tickets::rows(&shell, std::slice::from_ref(ticket), &hosts);
     let row = rows.pop().ok_or_else(nothing)?;
@@ -219,10 +245,11 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
         host_url: ticket.host.map(|id| format!("/hosts/{id}")),
         revision: ticket.revision,
         times: times(&shell, ticket, &alerts),
-        clocks: ticket.clocks.iter().map(|clock| shell.clock(clock)).collect(),
+        clocks: shell.clocks(ticket),
         next,
         more,
-        lines: timeline(&shell, &entries, &pages),
+        lines: timeline(&shell, &entries, &pages, &sheet.published, beside.may_write),
+        beside,
         chart: chart(visit, &shell, &alerts).await?,
         remedy: shell.text(&ticket.remedy).to_owned(),
         severity: shell.severity(ticket.severity),
@@ -230,6 +257,9 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
         diagnose_url: ticket
             .host
             .map(|id| format!("/hosts/{id}/diagnose?ticket={}", ticket.number)),
+        knowledge_url: knowledge.clone().filter(|link| super::alert::is_web(link)),
+        knowledge,
+        evidence: evidence(&shell, &alerts),
         diagnoses: diagnose::rows(&shell, &backend.diagnoses_of_ticket(ticket.id).await?),
         error,
         shell,
@@ -331,10 +361,18 @@ fn form(shell: &Shell, ticket: &Ticket, kind: ActionKind, people: &[Person], tri
 }
 
 /// Entries and pages in one line of time, newest first.
-fn timeline(shell: &Shell, entries: &[Entry], pages: &[PageRecord]) -> Vec<Line> {
+fn timeline(shell: &Shell, entries: &[Entry], pages: &[PageRecord], published: &[u64], may: bool) -> Vec<Line> {
     let mut lines: Vec<(Timestamp, Line)> = entries
         .iter()
-        .map(|entry| (entry.at, entry_line(shell, entry)))
+        .map(|entry| {
+            let shown = published.contains(&entry.seq);
+            let line = Line {
+                publish: Some(entry.seq).filter(|_| may && !shown && entry.action == "note"),
+                published: shown,
+                ..entry_line(shell, entry)
+            };
+            (entry.at, line)
+        })
         .collect();
     lines.extend(
         pages
@@ -366,6 +404,8 @@ fn entry_line(shell: &Shell, entry: &Entry) -> Line {
         via,
         note: shell.text(&entry.note).to_owned(),
         tone,
+        publish: None,
+        published: false,
     }
 }
 
@@ -389,7 +429,36 @@ fn page_line(shell: &Shell, record: &PageRecord) -> Line {
         via: String::new(),
         note,
         tone: "page",
+        publish: None,
+        published: false,
     }
+}
+
+/// The metric around one alert.
+pub(crate) async fn chart_of_alert(visit: &Visit, shell: &Shell, alert: &Alert) -> Result<Option<Sizes>, Failure> {
+    chart(visit, shell, std::slice::from_ref(alert)).await
+}
+
+/// What the alerts of a ticket rest on: a link to each with its rule, and what the rule says of where to read more.
+fn evidence(shell: &Shell, alerts: &[Alert]) -> Vec<EvidenceRow> {
+    let shown = alerts.iter().take(EVIDENCE_SHOWN);
+    shown
+        .map(|alert| EvidenceRow {
+            url: format!("/alerts/{}", alert.id),
+            title: shell.text(&alert.title).to_owned(),
+            arrival: if alert.ruling.arrival == Arrival::Live {
+                String::new()
+            } else {
+                shell.word("arrival", alert.ruling.arrival.as_str())
+            },
+            silence: alert
+                .ruling
+                .silence
+                .map(|silence| shell.text(&silence.words()).to_owned())
+                .unwrap_or_default(),
+            at: shell.exact(alert.raised_at),
+        })
+        .collect()
 }
 
 /// The metric around the fault, with the threshold and the fault shaded.

@@ -43,7 +43,7 @@ pub(crate) fn rows(shell: &Shell, tickets: &[Ticket], hosts: &[Host]) -> Vec<Row
             Row {
                 number: ticket.number,
                 title: shell.text(&ticket.title).to_owned(),
-                level: shell.level(ticket.level),
+                level: shell.level_of(ticket),
                 rank: ticket.level.rank().min(4),
                 state: shell.word("state", ticket.state.as_str()),
                 asset: ticket.asset_name.clone(),

@@ -7,11 +7,15 @@ mod fake;
 mod api;
 mod documents;
 mod doors;
+mod duty;
+mod evidence;
 mod live;
 mod matrix;
 mod news;
 mod pages;
+mod planned;
 mod reach;
+mod rules;
 
 use crate::{ConsoleOptions, router};
 use axum::{Router, body::Body};

@@ -4,6 +4,7 @@ use super::{Fake, HOSTILE, NOW, Room, host_id};
 use crate::{backend::Access as _, link};
 use http::{StatusCode, header};
 use tocsin_desk::model::TicketState;
+use tocsin_vocabulary::AlertId;
 
 fn pages() -> Vec<String> {
     let mut pages: Vec<String> = [
@@ -18,15 +19,20 @@ fn pages() -> Vec<String> {
         "/hosts?q=db&state=live",
         "/alerts",
         "/alerts?state=all",
+        "/alerts?state=retrospective",
         "/inbox",
         "/rules",
+        "/rules/filesystem-full",
+        "/replay",
         "/system",
+        "/channels",
         "/help",
         "/help/metrics",
         "/help/api",
     ]
     .map(str::to_owned)
     .to_vec();
+    pages.push(format!("/alerts/{}", AlertId::from_bytes([38; 16])));
     pages.push(format!("/hosts/{}", host_id(1)));
     pages.push(format!("/hosts/{}?range=7d", host_id(4)));
     pages

@@ -30,8 +30,34 @@ async fn every_field_has_a_name_and_every_page_its_landmarks() {
     let (documents, diagnose) = (format!("{host}/documents"), format!("{host}/diagnose"));
     let document = format!("{documents}/{}", tocsin_vocabulary::DocumentId::from_bytes([1; 16]));
     let pages = [
-        "/", "/tickets", "/report", "/t/1042", "/t/1041", "/hosts", &host, &documents, &document, &diagnose, "/alerts",
-        "/inbox", "/rules", "/system", "/help", "/sign-in",
+        "/",
+        "/tickets",
+        "/report",
+        "/t/1042",
+        "/t/1041",
+        "/hosts",
+        &host,
+        &documents,
+        &document,
+        &diagnose,
+        "/alerts",
+        "/inbox",
+        "/planned",
+        "/rules",
+        "/system",
+        "/channels",
+        "/help",
+        "/sign-in",
+        "/roster",
+        "/handover",
+        "/handover/7",
+        "/pin",
+        "/intake",
+        "/batch",
+        "/registers/assets",
+        "/registers/assets/new",
+        "/registers/spares",
+        "/registers/knowledge",
     ];
     for path in pages {
         let login = if path == "/sign-in" { "" } else { "zhao" };

@@ -54,6 +54,10 @@ pub enum PageReason {
     Restored,
     /// A rule only wants to tell.
     Notice,
+    /// It was accepted, and since then nobody did anything.
+    Stalled,
+    /// A handover is not signed.
+    Handover,
 }
 
 impl PageReason {
@@ -67,6 +71,8 @@ impl PageReason {
             Self::Recurred => "recurred",
             Self::Restored => "restored",
             Self::Notice => "notice",
+            Self::Stalled => "stalled",
+            Self::Handover => "handover",
         }
     }
 
@@ -80,6 +86,8 @@ impl PageReason {
             Self::Recurred,
             Self::Restored,
             Self::Notice,
+            Self::Stalled,
+            Self::Handover,
         ]
         .into_iter()
         .find(|reason| reason.as_str() == word)

@@ -11,15 +11,30 @@ pub enum Role {
     Administrator,
     /// 操作人员: tickets.
     Operator,
+    /// 值班长: tickets, and whatever the shift needs a lead for: roster, spare parts, the word at a handover.
+    #[serde(rename = "team_lead")]
+    TeamLead,
     /// 监督人员: reads everything, the audit too.
     Supervisor,
+    /// 审计员: the audit trail and who may what; works on nothing.
+    Auditor,
     /// 客户: reads and confirms its own.
     Customer,
+    /// A shared screen: reads the board, does nothing.
+    Kiosk,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Administrator, Self::Operator, Self::Supervisor, Self::Customer];
+    pub const ALL: [Self; 7] = [
+        Self::Administrator,
+        Self::Operator,
+        Self::TeamLead,
+        Self::Supervisor,
+        Self::Auditor,
+        Self::Customer,
+        Self::Kiosk,
+    ];
 
     /// The word in API and ledger, and the text key's last part.
     #[must_use]
@@ -27,8 +42,11 @@ impl Role {
         match self {
             Self::Administrator => "administrator",
             Self::Operator => "operator",
+            Self::TeamLead => "team_lead",
             Self::Supervisor => "supervisor",
+            Self::Auditor => "auditor",
             Self::Customer => "customer",
+            Self::Kiosk => "kiosk",
         }
     }
 

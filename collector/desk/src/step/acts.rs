@@ -2,13 +2,13 @@
 
 use super::{
     Desk, Refusal,
-    change::{ALL_CLOCKS, By, Change, start, stop},
+    change::{By, Change},
+    clocks::wait,
 };
 use crate::{
     input::{Act, Action, OnDuty},
     life::{self, ActionKind},
-    model::{Actor, ClockKind, PageReason, Ticket, TicketState},
-    policy::ClockStart,
+    model::{Actor, PageReason, Ticket, TicketState},
 };
 use tocsin_vocabulary::{Code, PersonId, Text, time::format_duration};
 
@@ -40,10 +40,14 @@ impl Desk {
         };
         self.breach(change, &mut ticket);
         change.turn(&mut ticket, &by, act.action.kind().as_str(), to, note_of(&act.action));
+        let moments = &mut ticket.reckoning.moments;
         match act.action {
             Action::Accept => self.accepted(change, &mut ticket, person, &name),
             Action::Assign { to, name } => self.assigned(change, &mut ticket, to, name),
-            Action::Arrive => stop(&mut ticket, &[ClockKind::Arrive], change.now),
+            Action::Arrive => {
+                // Whoever comes a second time was there in time once.
+                moments.on_site.get_or_insert(change.now);
+            }
             Action::Restore => {
                 self.restored(change, &mut ticket);
                 if self.alerts_of(ticket.fault).is_empty() {
@@ -51,8 +55,8 @@ impl Desk {
                 }
             }
             Action::Resolve { .. } => {
+                moments.resolved = Some(change.now);
                 self.taken(change, &mut ticket, person, &name);
-                stop(&mut ticket, &ALL_CLOCKS, change.now);
             }
             Action::Reopen { .. } => {
                 self.taken(change, &mut ticket, person, &name);
@@ -62,7 +66,13 @@ impl Desk {
                 }
             }
             Action::Confirm | Action::Cancel { .. } => self.ended(change, &mut ticket),
-            Action::Wait { .. } | Action::Resume | Action::Note { .. } => {}
+            Action::Merge { into } => self.merged(change, &mut ticket, into),
+            Action::Wait { reason, .. } => {
+                let terms = self.book.terms(ticket.contract);
+                wait(&mut ticket, &terms.policy, &reason, change.now);
+            }
+            Action::Resume => ticket.reckoning.unpause(change.now),
+            Action::Note { .. } => {}
         }
         self.numbers.insert(ticket.number, ticket.id);
         self.tickets.insert(ticket.id, ticket);
@@ -93,12 +103,15 @@ impl Desk {
         if act.action.kind() == ActionKind::Reopen {
             self.allow_reopening(ticket, change)?;
         }
+        if let Action::Merge { into } = act.action {
+            self.allow_merging(ticket, into)?;
+        }
         Ok(to)
     }
 
     fn allow_reopening(&self, ticket: &Ticket, change: &Change) -> Result<(), Refusal> {
         let number = ticket.number;
-        let window = self.policy.reopen_within.0;
+        let window = self.book.terms(ticket.contract).policy.reopen_within.0;
         if ticket.state == TicketState::Closed && change.now > ticket.updated_at.plus(window) {
             let window = format_duration(window);
             let reason = format!("#{number} was closed more than {window} ago: report a new fault instead");
@@ -131,8 +144,7 @@ impl Desk {
     fn accepted(&mut self, change: &mut Change, ticket: &mut Ticket, person: PersonId, name: &str) {
         ticket.assignee = None;
         self.taken(change, ticket, person, name);
-        stop(ticket, &[ClockKind::Respond], change.now);
-        start(ticket, &self.policy, ClockStart::Accepted, change.now);
+        ticket.reckoning.moments.accepted.get_or_insert(change.now);
         ticket.page_due_at = None;
         self.withdraw(change, ticket.id, |page| {
             matches!(
@@ -173,7 +185,9 @@ fn check_words(action: &Action) -> Result<(), Refusal> {
         Action::Resolve { cause, solution } => &[("cause", cause), ("solution", solution)],
         Action::Note { text } => &[("text", text)],
         Action::Assign { name, .. } => &[("name", name)],
-        Action::Accept | Action::Arrive | Action::Resume | Action::Restore | Action::Confirm => &[],
+        Action::Accept | Action::Arrive | Action::Resume | Action::Restore | Action::Confirm | Action::Merge { .. } => {
+            &[]
+        }
     };
     for (field, words) in fields {
         let kind = action.kind().as_str();
@@ -213,6 +227,7 @@ fn note_of(action: &Action) -> Text {
             )
         }
         Action::Note { text } => Text::plain(text.trim()),
+        Action::Merge { into } => Text::plain(format!("#{into}")),
         Action::Accept | Action::Arrive | Action::Resume | Action::Restore | Action::Confirm => Text::default(),
     }
 }

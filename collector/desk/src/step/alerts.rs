@@ -2,13 +2,18 @@
 
 use super::{
     AlertKey, Desk, Refusal,
-    change::{ALL_CLOCKS, By, Change, start, stop},
+    change::{By, Change},
+    clocks,
 };
 use crate::{
-    input::{AlertChange, Report, Turn},
+    input::{AlertChange, Found, Report, Turn},
     life::{self, ActionKind},
-    model::{Alert, AlertState, AssetFacts, ClockKind, Fault, PageReason, Response, Ticket, TicketKind, TicketState},
-    policy::ClockStart,
+    model::{
+        Alert, AlertState, AssetFacts, Fault, PageReason, Response, Ruling, Silence, Ticket, TicketKind, TicketState,
+        Via,
+    },
+    policy::Intake,
+    withheld::Outcome,
 };
 use tocsin_vocabulary::{AlertId, Code, FaultId, HostId, Severity, Text, TicketId, Timestamp};
 
@@ -16,20 +21,21 @@ use tocsin_vocabulary::{AlertId, Code, FaultId, HostId, Severity, Text, TicketId
 const TITLE_MAX: usize = 500;
 
 /// What opens a fault and its ticket.
-struct Opening {
-    by: By,
-    kind: TicketKind,
-    host: Option<HostId>,
-    asset: AssetFacts,
-    title: Text,
-    remedy: Text,
-    severity: Severity,
-    occurred_at: Timestamp,
+pub(super) struct Opening {
+    pub(super) by: By,
+    pub(super) kind: TicketKind,
+    pub(super) host: Option<HostId>,
+    pub(super) asset: AssetFacts,
+    pub(super) title: Text,
+    pub(super) remedy: Text,
+    pub(super) severity: Severity,
+    pub(super) occurred_at: Timestamp,
 }
 
 impl Desk {
     /// One change of one alert. An update of an alert that the desk does not hold is a raise: the rule says that it holds.
     pub(super) fn turn(&mut self, change: &mut Change, turn: &AlertChange) {
+        let turn = &*self.guarded(change, turn);
         let key = AlertKey {
             host: turn.host,
             rule: turn.rule.clone(),
@@ -44,7 +50,7 @@ impl Desk {
             (Turn::Raised | Turn::Updated, Some(alert)) => self.update(change, alert, turn),
             (Turn::Raised, None) => self.raise(change, key, turn),
             (Turn::Updated, None) if !turn.drill => self.raise(change, key, turn),
-            (Turn::Cleared, Some(alert)) => self.clear(change, alert),
+            (Turn::Cleared, Some(alert)) => self.clear(change, alert, turn.ruling.auto_close),
             (Turn::Updated | Turn::Cleared, None) => {}
         }
     }
@@ -70,7 +76,7 @@ impl Desk {
                     actor: report.actor,
                     via: report.via,
                 },
-                kind: TicketKind::Fault,
+                kind: report.kind,
                 host: None,
                 asset: report.asset,
                 title: Text::plain(report.title.trim()),
@@ -89,8 +95,34 @@ impl Desk {
             .get(&key)
             .and_then(|id| self.alerts.get(id))
             .and_then(|alert| alert.fault);
-        let alert = Alert {
-            id: AlertId::next(&mut self.ids, change.now),
+        let alert = self.alert_of(turn, None, change.now);
+        let id = alert.id;
+        change.alerts.insert(id);
+        if let Some(replaced) = self.latest.insert(key, id) {
+            change.replaced.insert(replaced);
+        }
+        self.keep(alert);
+        let withheld = turn.response != Response::Record && !turn.drill && self.withhold(change, id, &turn.asset);
+        match turn.response {
+            Response::Record => {}
+            Response::Notify if withheld => {}
+            Response::Notify => self.notice(change, id, turn.drill),
+            Response::Ticket => match self.live_ticket_of(before).map(|ticket| ticket.id).zip(before) {
+                Some((ticket, fault)) => self.come_back(change, id, fault, ticket),
+                None if withheld => {}
+                None => self.open_for(change, id, turn),
+            },
+        }
+        if turn.ruling.silence.is_some() {
+            let fault = self.alerts.get(&id).and_then(|alert| alert.fault);
+            self.note_silence(change, fault, turn.ruling.silence);
+        }
+    }
+
+    /// The row of an alert that was raised, or of one that was over when it was found.
+    fn alert_of(&mut self, turn: &AlertChange, cleared_at: Option<Timestamp>, now: Timestamp) -> Alert {
+        Alert {
+            id: AlertId::next(&mut self.ids, now),
             rule: turn.rule.clone(),
             host: turn.host,
             asset: turn.asset.asset,
@@ -102,26 +134,21 @@ impl Desk {
             metric: turn.metric.clone(),
             value: turn.value,
             threshold: turn.threshold,
-            state: AlertState::Raised,
+            state: cleared_at.map_or(AlertState::Raised, |_| AlertState::Cleared),
             occurred_at: turn.occurred_at,
-            raised_at: change.now,
-            cleared_at: None,
+            raised_at: now,
+            cleared_at,
             fault: None,
-        };
-        let id = alert.id;
-        change.alerts.insert(id);
-        if let Some(replaced) = self.latest.insert(key, id) {
-            change.replaced.insert(replaced);
+            ruling: turn.ruling.clone(),
         }
+    }
+
+    /// An episode that was over when the collector heard of it: kept for lists and reports. It opens nothing and pages
+    /// nobody, and is no episode of what holds now.
+    pub(super) fn found(&mut self, change: &mut Change, found: &Found) {
+        let alert = self.alert_of(&found.change, Some(found.cleared_at), change.now);
+        change.alerts.insert(alert.id);
         self.keep(alert);
-        match turn.response {
-            Response::Record => {}
-            Response::Notify => self.notice(change, id, turn.drill),
-            Response::Ticket => match self.live_ticket_of(before).map(|ticket| ticket.id).zip(before) {
-                Some((ticket, fault)) => self.come_back(change, id, fault, ticket),
-                None => self.open_for(change, id, turn),
-            },
-        }
     }
 
     /// New value or words of an alert that holds. The timeline stays quiet.
@@ -136,20 +163,44 @@ impl Desk {
         alert.remedy.clone_from(&turn.remedy);
         alert.value = turn.value;
         alert.threshold = turn.threshold;
-        let (changed, fault) = (*alert != before, alert.fault);
+        alert.ruling = Ruling {
+            // What it was when it was raised.
+            arrival: alert.ruling.arrival,
+            silence: turn.ruling.silence.or(alert.ruling.silence),
+            ..turn.ruling.clone()
+        };
+        let (changed, fault, alert_silence) = (*alert != before, alert.fault, alert.ruling.silence);
         if changed {
             change.alerts.insert(id);
+        }
+        if alert_silence != before.ruling.silence {
+            self.note_silence(change, fault, alert_silence);
+        }
+        if (turn.severity, turn.response) != (before.severity, before.response) {
+            change.quiet.shaken.insert(id);
         }
         if turn.severity > before.severity {
             self.worsen(change, fault, turn.severity);
         }
-        if turn.response == Response::Ticket && fault.is_none() {
-            self.open_for(change, id, turn);
+        if turn.response == Response::Ticket && fault.is_none() && !self.is_withheld(id) {
+            let withheld = !turn.drill && self.withhold(change, id, &turn.asset);
+            if !withheld {
+                self.open_for(change, id, turn);
+            }
         }
     }
 
+    /// It is known why nothing is heard: the ticket's timeline says so.
+    fn note_silence(&mut self, change: &mut Change, fault: Option<FaultId>, silence: Option<Silence>) {
+        let (Some(silence), Some(mut ticket)) = (silence, self.live_ticket_of(fault).cloned()) else {
+            return;
+        };
+        change.entry(&mut ticket, &By::SYSTEM, "silence", silence.words());
+        self.tickets.insert(ticket.id, ticket);
+    }
+
     /// A rule now calls what holds worse than before. The level is the contract's matter and stays.
-    fn worsen(&mut self, change: &mut Change, fault: Option<FaultId>, severity: Severity) {
+    pub(super) fn worsen(&mut self, change: &mut Change, fault: Option<FaultId>, severity: Severity) {
         let Some(fault) = fault.and_then(|fault| self.faults.get_mut(&fault)) else {
             return;
         };
@@ -164,14 +215,21 @@ impl Desk {
         }
     }
 
-    fn clear(&mut self, change: &mut Change, id: AlertId) {
+    /// `auto_close`: the rule may close its ticket, and the alert never was worse than minor.
+    fn clear(&mut self, change: &mut Change, id: AlertId, auto_close: bool) {
         let Some(alert) = self.alerts.get_mut(&id) else {
             return;
         };
+        alert.ruling.auto_close &= auto_close;
         alert.state = AlertState::Cleared;
         alert.cleared_at = Some(change.now);
         let (fault, title) = (alert.fault, alert.title.clone());
         change.alerts.insert(id);
+        change.quiet.shaken.insert(id);
+        let withheld = self.unhold(change, id, Outcome::Cleared).is_some();
+        if self.leave(change, fault) {
+            return;
+        }
         let holds = |id: &AlertId| {
             self.alerts
                 .get(id)
@@ -186,42 +244,76 @@ impl Desk {
             return;
         };
         self.breach(change, &mut ticket);
+        if all_clear {
+            ticket.reckoning.moments.recovered = Some(change.now);
+        }
         change.entry(&mut ticket, &By::SYSTEM, "alert_cleared", title);
-        if all_clear && let Ok(to) = life::next(ticket.state, ticket.prior_state, ActionKind::Restore) {
-            let note = Text::new("every alert has cleared", "全部告警已恢复");
-            let untold = self.holds_untold(&ticket, Some(id));
-            change.turn(&mut ticket, &By::SYSTEM, ActionKind::Restore.as_str(), to, note);
-            self.restored(change, &mut ticket);
-            if !untold {
-                let to = self
-                    .taker(&ticket)
-                    .map_or_else(|| self.duty.clone(), |taker| vec![taker]);
-                let round = ticket.revision;
-                self.page(change, &ticket, PageReason::Restored, round, &to);
-            }
+        if all_clear {
+            let untold = withheld || self.holds_untold(&ticket, Some(id));
+            self.all_clear(change, &mut ticket, untold);
         }
         self.tickets.insert(ticket.id, ticket);
+    }
+
+    /// Nothing that the ticket is about holds any more: it is restored, and people are told unless the last they heard
+    /// was that it had been.
+    pub(super) fn all_clear(&mut self, change: &mut Change, ticket: &mut Ticket, untold: bool) {
+        let Ok(to) = life::next(ticket.state, ticket.prior_state, ActionKind::Restore) else {
+            return;
+        };
+        let note = Text::new("every alert has cleared", "全部告警已恢复");
+        change.turn(ticket, &By::SYSTEM, ActionKind::Restore.as_str(), to, note);
+        self.restored(change, ticket);
+        if !untold {
+            let to = self
+                .taker(ticket)
+                .map_or_else(|| self.duty.clone(), |taker| vec![taker]);
+            let round = ticket.revision;
+            self.page(change, ticket, PageReason::Restored, round, &to);
+        }
+        self.close_by_itself(change, ticket);
     }
 
     /// What being restored means beside the state: nobody has to respond or come any more. When people were last told
     /// (`page_due_at`) is kept, for what flaps must not page each time.
     pub(super) fn restored(&mut self, change: &mut Change, ticket: &mut Ticket) {
-        stop(
-            ticket,
-            &[ClockKind::Respond, ClockKind::Arrive, ClockKind::Restore],
-            change.now,
-        );
+        let moments = &mut ticket.reckoning.moments;
+        moments.restored = Some(change.now);
+        if self.alerts_of(ticket.fault).is_empty() {
+            moments.recovered = Some(change.now);
+        }
+        ticket.reckoning.unpause(change.now);
         self.withdraw(change, ticket.id, |page| page.reason != PageReason::Breached);
     }
 
+    /// A minor ticket that cleared by itself before anybody took it is closed where all its rules say so. That it was
+    /// restored is still told.
+    fn close_by_itself(&mut self, change: &mut Change, ticket: &mut Ticket) {
+        let alerts = self.alerts_of(ticket.fault);
+        let mut alerts = alerts.iter().filter_map(|id| self.alerts.get(id));
+        let may = ticket.severity <= Severity::Minor
+            && ticket.assignee.is_none()
+            && alerts.all(|alert| alert.ruling.auto_close);
+        if !may {
+            return;
+        }
+        let note = Text::new(
+            "the rule closes it: every alert has cleared by itself",
+            "规则允许自动关闭：全部告警已自行恢复",
+        );
+        change.turn(ticket, &By::SYSTEM, "auto_close", (TicketState::Closed, None), note);
+        ticket.reckoning.moments.ended = Some(change.now);
+        ticket.page_due_at = None;
+        self.withdraw(change, ticket.id, |page| page.reason != PageReason::Restored);
+    }
+
     fn open_for(&mut self, change: &mut Change, alert: AlertId, turn: &AlertChange) {
+        if !turn.drill {
+            return self.open_or_join(change, alert, &turn.asset);
+        }
         let opening = Opening {
             by: By::SYSTEM,
-            kind: if turn.drill {
-                TicketKind::Drill
-            } else {
-                TicketKind::Fault
-            },
+            kind: TicketKind::Drill,
             host: Some(turn.host),
             asset: turn.asset.clone(),
             title: turn.title.clone(),
@@ -233,15 +325,16 @@ impl Desk {
     }
 
     /// Opens fault and ticket, starts the clocks, pages the first round.
-    fn open(&mut self, change: &mut Change, opening: Opening, alert: Option<AlertId>) {
+    pub(super) fn open(&mut self, change: &mut Change, opening: Opening, alert: Option<AlertId>) {
         let now = change.now;
         let id = TicketId::next(&mut self.ids, now);
+        let terms = self.book.terms(opening.asset.contract);
         let fault = Fault {
             id: FaultId::next(&mut self.ids, now),
             asset: opening.asset.asset,
             customer: opening.asset.customer,
             severity: opening.severity,
-            level: self.policy.level(opening.severity, opening.asset.importance),
+            level: terms.policy.level(opening.severity, opening.asset.importance),
             title: opening.title.clone(),
             occurred_at: opening.occurred_at,
             discovered_at: now,
@@ -251,8 +344,10 @@ impl Desk {
             ticket: Some(id),
         };
         if let Some(mut alert) = alert.and_then(|alert| self.alerts.get(&alert).cloned()) {
-            alert.fault = Some(fault.id);
+            let before = alert.fault.replace(fault.id);
+            self.link(change, alert.id, fault.id);
             self.keep(alert);
+            self.let_go(change, before);
         }
         self.last_number += 1;
         let mut ticket = Ticket {
@@ -274,6 +369,7 @@ impl Desk {
             assignee: None,
             assignee_name: None,
             clocks: Vec::new(),
+            reckoning: clocks::begin(&fault, opening.asset.importance, intake(&opening.by)),
             page_round: 0,
             page_due_at: Some(now),
             opened_at: now,
@@ -284,10 +380,9 @@ impl Desk {
         change.faults.insert(fault.id);
         self.faults.insert(fault.id, fault);
         self.numbers.insert(ticket.number, id);
-        start(&mut ticket, &self.policy, ClockStart::Opened, now);
         let note = ticket.title.clone();
         change.line(&mut ticket, &opening.by, "open", (None, Some(TicketState::Open)), note);
-        if self.duty.is_empty() {
+        if !self.is_anybody_there() {
             let note = Text::new("nobody is on duty: nobody was paged", "无人值班，未能通知任何人");
             change.entry(&mut ticket, &By::SYSTEM, "page_nobody", note);
         } else {
@@ -299,7 +394,7 @@ impl Desk {
     /// What a ticket that came to its end leaves behind: no clock runs, no page waits, a drill is over, and what only
     /// people had reported is no longer wrong.
     pub(super) fn ended(&mut self, change: &mut Change, ticket: &mut Ticket) {
-        stop(ticket, &ALL_CLOCKS, change.now);
+        ticket.reckoning.moments.ended = Some(change.now);
         ticket.page_due_at = None;
         self.withdraw(change, ticket.id, |_| true);
         if ticket.kind == TicketKind::Drill {
@@ -320,6 +415,13 @@ impl Desk {
         }
     }
 
+    /// What an alert leaves for another fault is over when nothing else shows it.
+    pub(super) fn let_go(&mut self, change: &mut Change, fault: Option<FaultId>) {
+        if fault.is_some() && self.alerts_of(fault).is_empty() {
+            self.set_cleared(change, fault, Some(change.now));
+        }
+    }
+
     /// Writes when a fault cleared, or that it holds again.
     pub(super) fn set_cleared(&mut self, change: &mut Change, fault: Option<FaultId>, at: Option<Timestamp>) {
         if let Some(fault) = fault.and_then(|fault| self.faults.get_mut(&fault))
@@ -328,5 +430,13 @@ impl Desk {
             fault.cleared_at = at;
             change.faults.insert(fault.id);
         }
+    }
+}
+
+/// By which way a report came in: what the system opens is an alert of ours.
+const fn intake(by: &By) -> Intake {
+    match by.via {
+        Via::System => Intake::Alert,
+        Via::Console | Via::Api | Via::Link => Intake::Console,
     }
 }

@@ -1,8 +1,9 @@
 //! What one step touched, and the timeline lines and pages that it made.
 
+use super::quiet::Touched;
 use crate::{
-    model::{Actor, ClockKind, Entry, Page, Ticket, TicketState, Via},
-    policy::{ClockStart, Policy},
+    clocks::{Fired, Mark},
+    model::{Actor, Entry, Page, Ticket, TicketState, Via},
 };
 use std::collections::BTreeSet;
 use tocsin_vocabulary::{AlertId, FaultId, PageId, Text, TicketId, Timestamp};
@@ -31,12 +32,18 @@ pub(super) struct Change {
     pub(super) faults: BTreeSet<FaultId>,
     pub(super) tickets: BTreeSet<TicketId>,
     pub(super) entries: Vec<Entry>,
+    pub(super) marks: Vec<Mark>,
+    pub(super) fired: Vec<(TicketId, Fired, Timestamp)>,
     pub(super) pages: Vec<Page>,
     pub(super) withdrawn: Vec<PageId>,
+    /// What was withheld, planned and gathered.
+    pub(super) quiet: Touched,
+    /// Tickets whose chains are new or went on.
+    pub(super) chains: BTreeSet<TicketId>,
 }
 
 impl Change {
-    pub(super) const fn new(now: Timestamp) -> Self {
+    pub(super) fn new(now: Timestamp) -> Self {
         Self {
             now,
             alerts: BTreeSet::new(),
@@ -44,8 +51,12 @@ impl Change {
             faults: BTreeSet::new(),
             tickets: BTreeSet::new(),
             entries: Vec::new(),
+            marks: Vec::new(),
+            fired: Vec::new(),
             pages: Vec::new(),
             withdrawn: Vec::new(),
+            quiet: Touched::default(),
+            chains: BTreeSet::new(),
         }
     }
 
@@ -55,6 +66,13 @@ impl Change {
             ticket.revision += 1;
         }
         ticket.updated_at = self.now;
+    }
+
+    /// Notes that people are told of a share of the clock at this place; whether that is the first time.
+    pub(super) fn fire(&mut self, ticket: &mut Ticket, place: usize, percent: u8) -> bool {
+        let fired = ticket.reckoning.fire(place, percent);
+        self.fired.extend(fired.map(|fired| (ticket.id, fired, self.now)));
+        fired.is_some()
     }
 
     /// Adds a line to the ticket's timeline.
@@ -72,6 +90,15 @@ impl Change {
         note: Text,
     ) {
         let from = std::mem::replace(&mut ticket.state, state);
+        let prior = match (from, state) {
+            // The state before the waiting survives being restored out of it.
+            (TicketState::Waiting, TicketState::Restored) => {
+                ticket.reckoning.waited_from = ticket.prior_state;
+                prior
+            }
+            (TicketState::Restored, TicketState::Waiting) => ticket.reckoning.waited_from.take(),
+            _ => prior,
+        };
         ticket.prior_state = prior;
         let turned = if from == state {
             (None, None)
@@ -105,34 +132,3 @@ impl Change {
         });
     }
 }
-
-/// Stops those of the ticket's clocks that still run and are among `kinds`.
-pub(super) fn stop(ticket: &mut Ticket, kinds: &[ClockKind], now: Timestamp) {
-    for clock in ticket.clocks.iter_mut().filter(|clock| kinds.contains(&clock.kind)) {
-        clock.stopped_at.get_or_insert(now);
-    }
-}
-
-/// Lets a stopped clock go on as if it had not been stopped.
-pub(super) fn go_on(ticket: &mut Ticket, kinds: &[ClockKind]) {
-    for clock in ticket.clocks.iter_mut().filter(|clock| kinds.contains(&clock.kind)) {
-        clock.stopped_at = None;
-    }
-}
-
-/// Starts the clocks that begin at `start` and do not stand there yet.
-pub(super) fn start(ticket: &mut Ticket, policy: &Policy, start: ClockStart, now: Timestamp) {
-    for clock in policy.clocks(ticket.level, start, now) {
-        if ticket.clock(clock.kind).is_none() {
-            ticket.clocks.push(clock);
-        }
-    }
-}
-
-/// All clocks there are.
-pub(super) const ALL_CLOCKS: [ClockKind; 4] = [
-    ClockKind::Respond,
-    ClockKind::Arrive,
-    ClockKind::Restore,
-    ClockKind::Resolve,
-];

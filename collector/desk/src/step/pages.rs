@@ -3,21 +3,21 @@
 use super::{Desk, change::Change};
 use crate::{
     input::OnDuty,
-    model::{Alert, Page, PageReason, PageState, Ticket, TicketKind},
+    model::{Alert, Arrival, Page, PageReason, PageState, Ticket, TicketKind},
 };
 use tocsin_vocabulary::{AlertId, Importance, Level, PageId, Text, TicketId, catalogue};
 
 /// What all pages of one occasion have in common.
-struct Message {
+pub(super) struct Message {
     /// First part of the key: the ticket's number, or the alert's id.
-    subject: String,
-    ticket: Option<(TicketId, u64)>,
-    reason: PageReason,
-    round: u64,
-    title: Text,
-    body: Text,
-    level: Level,
-    drill: bool,
+    pub(super) subject: String,
+    pub(super) ticket: Option<(TicketId, u64)>,
+    pub(super) reason: PageReason,
+    pub(super) round: u64,
+    pub(super) title: Text,
+    pub(super) body: Text,
+    pub(super) level: Level,
+    pub(super) drill: bool,
 }
 
 impl Desk {
@@ -56,12 +56,23 @@ impl Desk {
             drill,
         };
         let to = self.duty.clone();
-        let pages = self.address(change, &message, &to);
+        self.send(change, &message, &to);
+    }
+
+    /// Pages these people about no ticket.
+    pub(super) fn send(&mut self, change: &mut Change, message: &Message, to: &[OnDuty]) {
+        let pages = self.address(change, message, to);
         change.pages.extend(pages);
     }
 
+    /// The pages to those who may be paged now; the others find it in their next digest.
+    fn address(&mut self, change: &mut Change, message: &Message, to: &[OnDuty]) -> Vec<Page> {
+        let to = self.admitted(change, message, to);
+        self.envelopes(change, message, &to)
+    }
+
     /// One page for each person and destination, however often either is listed.
-    fn address(&mut self, change: &Change, message: &Message, to: &[OnDuty]) -> Vec<Page> {
+    pub(super) fn envelopes(&mut self, change: &Change, message: &Message, to: &[OnDuty]) -> Vec<Page> {
         let mut pages: Vec<Page> = Vec::new();
         for person in to {
             for destination in &person.destinations {
@@ -113,12 +124,7 @@ impl Desk {
 
     /// Who has the ticket, with the ways to reach them: their own when on duty, else the policy's.
     pub(super) fn taker(&self, ticket: &Ticket) -> Option<OnDuty> {
-        let person = ticket.assignee?;
-        let on_duty = self.duty.iter().find(|on_duty| on_duty.person == person);
-        Some(on_duty.cloned().unwrap_or_else(|| OnDuty {
-            person,
-            destinations: self.policy.paging.destinations.clone(),
-        }))
+        ticket.assignee.map(|person| self.ways_of(person))
     }
 
     /// Whom something urgent concerns: who has the ticket; those on duty where nobody has it or its owner is off duty.
@@ -138,19 +144,24 @@ impl Desk {
 fn body_of(alert: &Alert) -> Text {
     let unit = catalogue::metric(&alert.metric).map_or("", |metric| metric.unit);
     let mut body = Text::default();
+    if alert.ruling.arrival == Arrival::Late {
+        let at = alert.occurred_at;
+        body.en = format!("Came late, happened at {at}. ");
+        body.zh = format!("补报，发生于 {at}。");
+    }
     if let Some(value) = alert.value.map(|value| measure(value, unit)) {
         match alert.threshold.map(|threshold| measure(threshold, unit)) {
             Some(threshold) => {
-                body.en = format!("Value {value}, threshold {threshold}.");
-                body.zh = format!("当前值 {value}，阈值 {threshold}。");
+                body.en += &format!("Value {value}, threshold {threshold}.");
+                body.zh += &format!("当前值 {value}，阈值 {threshold}。");
             }
             None => {
-                body.en = format!("Value {value}.");
-                body.zh = format!("当前值 {value}。");
+                body.en += &format!("Value {value}.");
+                body.zh += &format!("当前值 {value}。");
             }
         }
     }
-    if !body.en.is_empty() && !alert.remedy.en.is_empty() {
+    if !body.en.is_empty() && !body.en.ends_with(' ') && !alert.remedy.en.is_empty() {
         body.en.push(' ');
     }
     body.en.push_str(&alert.remedy.en);

@@ -1,16 +1,21 @@
 //! Stories that read as they happen, and a simulator that looks for what no story thought of.
 
+mod chains;
+mod clocks;
+mod month;
+mod quiet;
 mod returns;
+mod rulings;
 mod simulator;
 mod stories;
 
 use super::*;
 use crate::{
     input::{Act, Action, AlertChange, Turn},
-    model::{Actor, AssetFacts, PageReason, Response, Via},
+    model::{Actor, AssetFacts, PageReason, Response, TicketState, Via},
 };
 use std::time::Duration;
-use tocsin_vocabulary::{AssetId, ContractId, CustomerId, Importance, PersonId, Severity, SiteId, Text};
+use tocsin_vocabulary::{AssetId, ContractId, CustomerId, Importance, PersonId, PlannedId, Severity, SiteId, Text};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -57,6 +62,7 @@ fn alert(turn: Turn, host_number: u8, rule: &str) -> AlertChange {
         threshold: Some(0.9),
         occurred_at: Timestamp::from_millis(0),
         drill: false,
+        ruling: crate::model::Ruling::default(),
     }
 }
 

@@ -3,22 +3,26 @@
 use super::{
     Desk,
     change::{By, Change},
+    clocks::running,
 };
-use crate::model::{ClockKind, PageReason, Ticket, TicketState};
+use crate::model::{PageReason, Ticket, TicketState};
 use tocsin_vocabulary::{Text, Timestamp};
 
 impl Desk {
     /// When time next does something to this ticket.
     pub(super) fn due(&self, ticket: &Ticket) -> Option<Timestamp> {
-        let running = ticket
-            .clocks
-            .iter()
-            .filter(|clock| clock.stopped_at.is_none() && clock.breached_at.is_none());
-        let breach = running.map(|clock| clock.due_at).min();
-        [breach, self.round_due(ticket), self.return_due(ticket)]
-            .into_iter()
-            .flatten()
-            .min()
+        let breach = running(ticket).map(|(_, clock)| clock.due_at).min();
+        [
+            breach,
+            Self::warning_due(ticket),
+            self.worsening_due(ticket),
+            self.round_due(ticket),
+            self.return_due(ticket),
+            self.stall_due(ticket),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// A return that was kept quiet is told when the time comes, if it still holds and no round tells it.
@@ -36,21 +40,33 @@ impl Desk {
     /// While nobody is on duty no round is due; the first person to come on duty is paged at once.
     fn round_due(&self, ticket: &Ticket) -> Option<Timestamp> {
         let wanted = ticket.state == TicketState::Open
-            && !self.duty.is_empty()
+            && self.is_anybody_there()
             && ticket.page_round < self.policy.paging.rounds_max;
-        ticket.page_due_at.filter(|_| wanted)
+        let due = ticket.page_due_at.filter(|_| wanted)?;
+        Some(self.rung_due(ticket, due).map_or(due, |rung| rung.min(due)))
     }
 
     pub(super) fn timer(&mut self, change: &mut Change) {
-        let is_due = |ticket: &&Ticket| self.due(ticket).is_some_and(|due| due <= change.now);
-        let due: Vec<Ticket> = self.tickets.values().filter(is_due).cloned().collect();
-        for mut ticket in due {
+        let due = self.agenda.due_by(change.now);
+        for id in due {
+            let found = self.tickets.get(&id).cloned();
+            let Some(mut ticket) = found.filter(|ticket| self.due(ticket).is_some_and(|due| due <= change.now)) else {
+                continue;
+            };
+            change.touch(&mut ticket);
             self.breach(change, &mut ticket);
+            self.warn(change, &mut ticket);
+            self.worsen_by_duration(change, &mut ticket);
             if self.round_due(&ticket).is_some_and(|due| due <= change.now) {
-                self.round(change, &mut ticket);
+                match self.hushed(change, &ticket) {
+                    Some(until) => self.postpone(change, &mut ticket, until),
+                    None => self.round(change, &mut ticket),
+                }
+            }
+            if self.stall_due(&ticket).is_some_and(|due| due <= change.now) {
+                self.nudge(change, &mut ticket);
             }
             if self.return_due(&ticket).is_some_and(|due| due <= change.now) {
-                change.touch(&mut ticket);
                 self.tell_of_return(change, &mut ticket);
             }
             self.tickets.insert(ticket.id, ticket);
@@ -66,22 +82,24 @@ impl Desk {
             PageReason::Unaccepted
         };
         ticket.page_round += 1;
+        (ticket.reckoning.told_at, ticket.reckoning.called_at) = (Some(change.now), Some(change.now));
         self.withdraw(change, ticket.id, |page| {
             matches!(
                 page.reason,
                 PageReason::Opened | PageReason::Unaccepted | PageReason::Recurred
             )
         });
-        let (round, people) = (ticket.page_round, self.duty.len());
+        let mut to = self.called(ticket, change.now);
+        to.extend(self.watch_of(ticket, change.now));
+        let (round, people) = (ticket.page_round, to.len());
         let note = Text::new(
             format!("round {round}, people on duty: {people}"),
             format!("第 {round} 轮，值班 {people} 人"),
         );
         change.entry(ticket, &By::SYSTEM, "page", note);
-        let to = self.duty.clone();
         self.page(change, ticket, reason, u64::from(round), &to);
         if round < self.policy.paging.rounds_max {
-            ticket.page_due_at = Some(change.now.plus(self.policy.paging.repage_after.0));
+            ticket.page_due_at = Some(change.now.plus(self.repage_after(ticket, change.now)));
         } else {
             ticket.page_due_at = None;
             let note = Text::new(
@@ -95,30 +113,17 @@ impl Desk {
     /// Notes every clock that is past its target, as of its due time, and pages once for each. Called before anything
     /// stops a clock, so that an acceptance that comes late is late whenever the timer ran.
     pub(super) fn breach(&mut self, change: &mut Change, ticket: &mut Ticket) {
-        let past: Vec<usize> = (0..ticket.clocks.len())
-            .filter(|&at| {
-                let clock = &ticket.clocks[at];
-                clock.stopped_at.is_none() && clock.breached_at.is_none() && clock.due_at <= change.now
-            })
+        let past: Vec<usize> = running(ticket)
+            .filter(|(_, clock)| clock.due_at <= change.now)
+            .map(|(place, _)| place)
             .collect();
-        for at in past {
-            let clock = &mut ticket.clocks[at];
+        for place in past {
+            let clock = &mut ticket.clocks[place];
             clock.breached_at = Some(clock.due_at);
-            let note = breach_note(clock.kind, clock.due_at);
-            change.entry(ticket, &By::SYSTEM, "breach", note);
-            let breaches = ticket.clocks.iter().filter(|clock| clock.breached_at.is_some()).count();
-            let to = self.takers(ticket);
-            self.page(change, ticket, PageReason::Breached, breaches as u64, &to);
+            let (kind, due_at) = (clock.kind, clock.due_at);
+            if change.fire(ticket, place, 100) {
+                self.tell_breach(change, ticket, kind, due_at);
+            }
         }
     }
-}
-
-fn breach_note(kind: ClockKind, due_at: Timestamp) -> Text {
-    let (en, zh) = match kind {
-        ClockKind::Respond => ("respond", "响应"),
-        ClockKind::Arrive => ("arrive", "到场"),
-        ClockKind::Restore => ("restore", "恢复"),
-        ClockKind::Resolve => ("resolve", "解决"),
-    };
-    Text::new(format!("{en}: was due {due_at}"), format!("{zh}逾期，时限 {due_at}"))
 }

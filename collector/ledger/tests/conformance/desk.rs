@@ -2,7 +2,7 @@
 
 use crate::world::{World, alerts, at, clock, entry, line, tickets};
 use tocsin_desk::{
-    effect::{Effects, OpenWork},
+    effect::{Effects, OpenWork, QuietRows},
     model::{Actor, AlertState, ClockKind, PageState, Role, TicketKind, TicketState},
     record::{AlertFilter, Slice},
 };
@@ -50,6 +50,9 @@ async fn a_step_reads_back_as_it_was_written(mut world: World) {
         entries: entries.clone(),
         pages: vec![queued.clone(), inbox.clone()],
         withdrawn: Vec::new(),
+        quiet: QuietRows::default(),
+        chains: Vec::new(),
+        ..Effects::default()
     };
     world
         .ledger
@@ -62,7 +65,9 @@ async fn a_step_reads_back_as_it_was_written(mut world: World) {
         faults: vec![fault],
         tickets: vec![ticket.clone()],
         pages: vec![queued],
+        chains: Vec::new(),
         last_number: 1_042,
+        quiet: QuietRows::default(),
     };
     assert_eq!(world.ledger.load_open_work().await.unwrap(), expected);
     assert_eq!(world.ledger.ticket(1_042).await.unwrap(), Some(ticket.clone()));
@@ -72,6 +77,10 @@ async fn a_step_reads_back_as_it_was_written(mut world: World) {
     );
     assert_eq!(world.ledger.ticket(1_043).await.unwrap(), None);
     assert_eq!(world.ledger.entries(ticket.id).await.unwrap(), entries);
+    let last = entries.iter().rfind(|entry| matches!(entry.actor, Actor::Person(..)));
+    let last: Vec<_> = last.cloned().into_iter().collect();
+    assert_eq!(world.ledger.last_acts(&[ticket.id]).await.unwrap(), last);
+    assert_eq!(world.ledger.last_acts(&[]).await.unwrap(), []);
     assert_eq!(world.ledger.alerts_of_ticket(ticket.id).await.unwrap(), [alert]);
     let delivered = world.ledger.page(inbox.id).await.unwrap().unwrap();
     assert_eq!(

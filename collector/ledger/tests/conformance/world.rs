@@ -2,6 +2,7 @@
 
 use crate::postgres;
 use tocsin_desk::{
+    clocks::Reckoning,
     effect::Effects,
     model::{
         Actor, Alert, AlertState, Clock, ClockKind, Entry, Fault, Page, PageReason, PageState, Person, Response, Role,
@@ -124,6 +125,7 @@ impl World {
             raised_at: at(raised),
             cleared_at: None,
             fault,
+            ruling: tocsin_desk::model::Ruling::default(),
         }
     }
 
@@ -168,6 +170,7 @@ impl World {
             assignee: None,
             assignee_name: None,
             clocks: vec![clock(ClockKind::Respond, 600), clock(ClockKind::Restore, 7_200)],
+            reckoning: Reckoning::default(),
             page_round: 1,
             page_due_at: Some(at(310)),
             opened_at: at(10),

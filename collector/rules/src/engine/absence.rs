@@ -8,6 +8,7 @@ use super::{
     flaps::Flaps,
     host::Host,
     life::{Holds, Life, Outcome, Reading},
+    said::Said,
     speak::About,
 };
 use crate::{
@@ -35,7 +36,7 @@ pub(super) struct Absence {
     /// Where it is now, if the dictionary has it.
     cell: Option<usize>,
     pub(super) life: Life,
-    flaps: Flaps,
+    pub(super) flaps: Flaps,
     /// Whether it was ever there, or is expected.
     missed: bool,
     /// When it was last there: by the agent's clock, and by ours.
@@ -81,7 +82,7 @@ impl Host {
     }
 
     /// Finds what rules would miss in the dictionary, and lets go of what they no longer would.
-    pub(super) fn rebuild_absences(&mut self, old: &RuleSet, new: &RuleSet, now: Timestamp, out: &mut Vec<Transition>) {
+    pub(super) fn rebuild_absences(&mut self, old: &RuleSet, new: &RuleSet, now: Timestamp, out: &mut Said) {
         let mut kept = Vec::new();
         for mut absence in std::mem::take(&mut self.absences) {
             let name = &old.at(absence.rule).name;
@@ -139,17 +140,9 @@ impl Host {
         }
     }
 
-    /// Sees on a tick from before a restart what was there.
-    pub(super) fn remember(&mut self, tick: &Tick, now: Timestamp) {
-        for absence in &mut self.absences {
-            if absence.is_there(tick) {
-                (absence.missed, absence.seen) = (true, Some((tick.time, now)));
-            }
-        }
-    }
-
     /// Looks whether everything is there on a tick.
-    pub(super) fn miss(&mut self, rules: &RuleSet, tick: &Tick, now: Timestamp, out: &mut Vec<Transition>) {
+    /// With `recalls` it is a tick of before a restart, by which nothing is decided.
+    pub(super) fn miss(&mut self, rules: &RuleSet, tick: &Tick, now: Timestamp, recalls: bool, out: &mut Said) {
         if self.absences.is_empty() {
             return;
         }
@@ -179,6 +172,11 @@ impl Host {
                 Reading::Holds(tick.time.since(since).as_secs_f64())
             };
             let rule = rules.at(variant);
+            let from = absence.life.phase;
+            if recalls {
+                absence.life.recall(reading, moment, f64::max);
+                return true;
+            }
             let outcome = absence.life.read(reading, moment, Holds::of(rule), f64::max);
             if outcome == Outcome::Raised {
                 absence.life.flapping = absence.flaps.raised(now, rule.flapping);
@@ -190,7 +188,7 @@ impl Host {
                 instance: &absence.instance,
                 series: absence.series.as_deref(),
             };
-            out.extend(about.outcome(outcome, &absence.life, moment));
+            out.turned(about, from, outcome, &absence.life, moment);
             // Nothing was ever seen of it, and now there is something: it has a name of its own.
             let was_nothing = absence.instance.is_empty() && absence.series.is_none();
             !(was_nothing && there && !absence.life.is_raised())
@@ -215,7 +213,7 @@ impl Host {
     }
 
     /// Clears all that was raised, for the host is no longer watched.
-    pub(super) fn dismiss_absences(&self, rules: &RuleSet, now: Timestamp, out: &mut Vec<Transition>) {
+    pub(super) fn dismiss_absences(&self, rules: &RuleSet, now: Timestamp, out: &mut Said) {
         let raised = self.absences.iter().filter(|one| one.life.is_raised());
         out.extend(raised.map(|one| self.gone(rules, one, Reason::Forgotten, now)));
     }

@@ -1,18 +1,20 @@
 //! A tick: it looks at the cells that changed, at rates, and at the alerts that wait, and at nothing else.
 
 use super::{
-    Moment, Transition,
+    Moment,
+    came::{self, Came, TESTS_MAX},
     history::cell_of,
     host::Host,
     kept::Kept,
     life::{Holds, Life, Outcome, Phase, Reading},
     memory::Memory,
+    said::Said,
     speak::About,
     timers::{Slot, Timers},
 };
 use crate::{
     plan::{DerivedSpot, NO_CELL, Plan, Spot},
-    rule::{Check, Condition, NONE, Rule, RuleSet},
+    rule::{Check, Condition, DerivedCondition, NONE, Rule, RuleSet},
 };
 use tocsin_vocabulary::{
     HostId, Timestamp,
@@ -28,12 +30,14 @@ struct Pass<'a> {
     plan: &'a Plan,
     kept: &'a mut Kept,
     timers: &'a mut Timers,
-    out: &'a mut Vec<Transition>,
+    out: &'a mut Said,
     moment: Moment,
     /// Seconds since the counters' last totals.
     elapsed: f64,
     /// Whether everything is looked at.
     fresh: bool,
+    /// Whether it is a tick of before a restart, by which nothing is decided.
+    recalls: bool,
 }
 
 /// A cell as the rules see it.
@@ -46,7 +50,9 @@ struct Seen {
 }
 
 impl Host {
-    /// Looks at the cells that changed, at rates, and at the alerts that wait.
+    /// Looks at the cells that changed, at rates, and at the alerts that wait. With `recalls` it is a tick of before a
+    /// restart, by which nothing is decided.
+    #[allow(clippy::too_many_arguments)] // the host's surroundings, and the tick with its times
     pub(super) fn evaluate(
         &mut self,
         rules: &RuleSet,
@@ -54,7 +60,8 @@ impl Host {
         tick: &Tick,
         changed: &[u64],
         now: Timestamp,
-        out: &mut Vec<Transition>,
+        recalls: bool,
+        out: &mut Said,
     ) {
         let fresh = std::mem::take(&mut self.fresh);
         let since = std::mem::replace(&mut self.looked_at, tick.time);
@@ -70,6 +77,7 @@ impl Host {
             moment: Moment { tick: tick.time, now },
             elapsed: tick.time.since(since).as_secs_f64(),
             fresh,
+            recalls,
         };
         for word in 0..self.plan.words() {
             let known = changed.get(word).copied().unwrap_or(0);
@@ -102,13 +110,13 @@ impl Host {
         rules: &RuleSet,
         timers: &mut Timers,
         now: Timestamp,
-        out: &mut Vec<Transition>,
+        out: &mut Said,
     ) {
         if !self.kept.is_awake(at) {
             return;
         }
         let mut life = self.kept.life(at);
-        let due = life.due;
+        let (due, from) = (life.due, life.phase);
         if self.is_overdue(now) {
             // Of a silent host nothing is known: the next tick decides.
             life.due = None;
@@ -127,10 +135,14 @@ impl Host {
         }
         timers.rearm(self.id, Slot::Entry(at), due, life.due);
         self.kept.put(at, self.plan.cell(at), life);
-        let moment = Moment { tick: now, now };
-        out.extend(spoken(
-            self.id, &self.name, &self.plan, at, rule, outcome, &life, moment,
-        ));
+        let turn = Turn {
+            from,
+            outcome,
+            life: &life,
+            moment: Moment { tick: now, now },
+            saw: None,
+        };
+        speak(out, self.id, &self.name, &self.plan, at, rule, &turn);
     }
 }
 
@@ -179,7 +191,7 @@ impl Pass<'_> {
             };
             let reading = judge(self.kept, at, value, check);
             if awake || matches!(reading, Reading::Holds(_)) {
-                self.live(at, seen.spot.cell, self.rules.at(usize::from(variant)), reading);
+                self.live(at, seen.spot.cell, self.rules.at(usize::from(variant)), reading, None);
             }
         }
     }
@@ -199,7 +211,9 @@ impl Pass<'_> {
         let Condition::Derived(condition) = &rule.condition else {
             return;
         };
-        let reading = match memory.look(condition, |operand| cell_of(spot, operand, tick), tick.time) {
+        let mut came = [f64::NAN; TESTS_MAX];
+        let read = memory.look(condition, |operand| cell_of(spot, operand, tick), tick.time, &mut came);
+        let reading = match read {
             Reading::Healthy(value) => {
                 self.kept.saw_healthy(at);
                 Reading::Healthy(value)
@@ -208,22 +222,34 @@ impl Pass<'_> {
             reading => reading,
         };
         if awake || matches!(reading, Reading::Holds(_)) {
-            self.live(at, NO_CELL, rule, reading);
+            self.live(at, NO_CELL, rule, reading, Some((condition, &came)));
         }
     }
 
     /// An alert that is not clear, or shall not be, takes a reading.
-    fn live(&mut self, at: usize, cell: usize, rule: &Rule, reading: Reading) {
+    fn live(&mut self, at: usize, cell: usize, rule: &Rule, reading: Reading, saw: Saw<'_>) {
         let mut life = self.kept.life(at);
-        let due = life.due;
+        let (due, from) = (life.due, life.phase);
+        if self.recalls {
+            life.recall(reading, self.moment, |a, b| rule.worse(a, b));
+            self.timers.rearm(self.id, Slot::Entry(at), due, life.due);
+            self.kept.put(at, cell, life);
+            return;
+        }
         let outcome = life.read(reading, self.moment, Holds::of(rule), |a, b| rule.worse(a, b));
         if outcome == Outcome::Raised {
             life.flapping = self.kept.raised(at, self.moment.now, rule.flapping);
         }
         self.timers.rearm(self.id, Slot::Entry(at), due, life.due);
         self.kept.put(at, cell, life);
-        let said = spoken(self.id, self.name, self.plan, at, rule, outcome, &life, self.moment);
-        self.out.extend(said);
+        let turn = Turn {
+            from,
+            outcome,
+            life: &life,
+            moment: self.moment,
+            saw,
+        };
+        speak(self.out, self.id, self.name, self.plan, at, rule, &turn);
     }
 }
 
@@ -253,22 +279,26 @@ fn was_always_so(kept: &Kept, at: usize) -> bool {
     !kept.was_healthy(at) && !kept.life(at).is_raised()
 }
 
-/// The transition that an outcome makes of an entry's alert, if any.
-#[allow(clippy::too_many_arguments)] // host, entry and outcome, each as two or three
-fn spoken(
-    host: HostId,
-    name: &str,
-    plan: &Plan,
-    at: usize,
-    rule: &Rule,
+/// What a reading or a timer made of an alert.
+struct Turn<'a> {
+    from: Phase,
     outcome: Outcome,
-    life: &Life,
+    life: &'a Life,
     moment: Moment,
-) -> Option<Transition> {
-    if outcome == Outcome::Nothing {
-        return None;
+    /// What the parts of a condition came to.
+    saw: Saw<'a>,
+}
+
+type Saw<'a> = Option<(&'a DerivedCondition, &'a Came)>;
+
+/// Says what became of an entry's alert, if it is anything.
+fn speak(out: &mut Said, host: HostId, name: &str, plan: &Plan, at: usize, rule: &Rule, turn: &Turn<'_>) {
+    if !out.heeds(turn.from, turn.life.phase, turn.outcome) {
+        return;
     }
-    let listed = plan.listed(at)?;
+    let Some(listed) = plan.listed(at) else {
+        return;
+    };
     let about = About {
         rule,
         host,
@@ -276,5 +306,9 @@ fn spoken(
         instance: &listed.instance(),
         series: Some(listed.series),
     };
-    about.outcome(outcome, life, moment)
+    let before = out.decisions.len();
+    out.turned(about, turn.from, turn.outcome, turn.life, turn.moment);
+    if let (Some(decision), Some((condition, came))) = (out.decisions.get_mut(before), turn.saw) {
+        decision.saw = came::words(condition, came);
+    }
 }

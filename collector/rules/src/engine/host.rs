@@ -1,14 +1,23 @@
 //! One host: the plan that its dictionary asks for, and where each of its alerts stands.
 
 use super::{
-    AlertState, Moment, Phase, Reason, Transition, TransitionKind, absence::Absence, kept::Kept, life::Life,
-    memory::Memory, occurrence::Occurrence, silence::Silence, speak::About,
+    AlertState, Moment, Phase, Reason, Transition, TransitionKind,
+    absence::Absence,
+    flaps::Flaps,
+    kept::Kept,
+    life::Life,
+    memory::Memory,
+    occurrence::Occurrence,
+    said::Said,
+    silence::Silence,
+    speak::About,
+    timers::{Slot, Timers},
 };
 use crate::{
     plan::Plan,
-    rule::{NONE, Rule, RuleSet, Who},
+    rule::{Condition, NONE, Rule, RuleSet, Who},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use tocsin_vocabulary::{Dictionary, HostId, Series, Timestamp};
 
 /// A raised alert whose series the host does not have (now, or not yet after a restart).
@@ -40,6 +49,8 @@ pub(super) struct Host {
     pub(super) looked_at: Timestamp,
     pub(super) orphans: Vec<Orphan>,
     pub(super) silences: Vec<Silence>,
+    /// By rule and instance: when alerts of series that are not known yet were raised before a restart.
+    pub(super) flapped: HashMap<(String, String), Flaps>,
     pub(super) absences: Vec<Absence>,
     pub(super) occurrences: Vec<Occurrence>,
     /// When they want to be looked at.
@@ -48,6 +59,8 @@ pub(super) struct Host {
     pub(super) interval: Option<Duration>,
     /// When it was last heard, by our clock.
     pub(super) heard: Timestamp,
+    /// It is not missed before then, by our clock.
+    pub(super) grace: Timestamp,
     /// Whether the next tick is looked at as a whole.
     pub(super) fresh: bool,
 }
@@ -67,11 +80,13 @@ impl Host {
             looked_at: Timestamp::default(),
             orphans: Vec::new(),
             silences: Vec::new(),
+            flapped: HashMap::new(),
             absences: Vec::new(),
             occurrences: Vec::new(),
             events_armed: None,
             interval: None,
             heard: Timestamp::default(),
+            grace: Timestamp::default(),
             fresh: true,
         };
         host.apply(rules);
@@ -132,8 +147,61 @@ impl Host {
         other
     }
 
+    /// Forgets what was read, except what people know of and what was learnt of past hours.
+    pub(super) fn forget_past(&mut self, rules: &RuleSet, timers: &mut Timers) {
+        for (entry, due) in self.kept.drop_pending() {
+            timers.rearm(self.id, Slot::Entry(entry), due, None);
+        }
+        for (spot, memory) in self.plan.derived().iter().zip(&mut self.memories) {
+            if let Condition::Derived(condition) = &rules.at(spot.rule()).condition {
+                memory.forget(condition);
+            }
+        }
+        for absence in self.absences.iter_mut().filter(|one| !one.life.is_raised()) {
+            absence.life = Life::default();
+        }
+        self.looked_at = Timestamp::default();
+        self.fresh = true;
+    }
+
+    /// An alert was raised then, in our time, before a restart.
+    pub(super) fn raised_before(&mut self, rule: usize, rules: &RuleSet, instance: &str, at: Timestamp) {
+        let of = rules.at(rule);
+        let (flaps, life) = match &of.condition {
+            Condition::NoData(_) => {
+                let silence = self.silences.iter_mut().find(|one| one.rule == rule);
+                let Some(silence) = silence else { return };
+                (&mut silence.flaps, Some(&mut silence.life))
+            }
+            Condition::Absent(_) => {
+                let mut absences = self.absences.iter_mut();
+                let Some(absence) = absences.find(|one| one.rule == rule && one.instance == instance) else {
+                    return;
+                };
+                (&mut absence.flaps, Some(&mut absence.life))
+            }
+            Condition::Event(_) => {
+                let mut occurrences = self.occurrences.iter_mut();
+                let Some(one) = occurrences.find(|one| one.rule == rule && one.instance == instance) else {
+                    return;
+                };
+                (&mut one.flaps, Some(&mut one.life))
+            }
+            Condition::Metric(_) | Condition::Derived(_) => {
+                let mut orphans = self.orphans.iter_mut();
+                let orphan = orphans.find(|one| one.rule == of.name && one.instance == instance);
+                let key = (of.name.clone(), instance.to_owned());
+                (self.flapped.entry(key).or_default(), orphan.map(|one| &mut one.life))
+            }
+        };
+        let flapping = flaps.raised(at, of.flapping);
+        if let Some(life) = life.filter(|life| life.is_raised()) {
+            life.flapping = flapping;
+        }
+    }
+
     /// Clears the alerts whose series did not come back.
-    pub(super) fn orphans_due(&mut self, rules: &RuleSet, now: Timestamp, out: &mut Vec<Transition>) {
+    pub(super) fn orphans_due(&mut self, rules: &RuleSet, now: Timestamp, out: &mut Said) {
         let (id, name) = (self.id, &self.name);
         self.orphans.retain(|orphan| {
             if orphan.due.is_none_or(|due| due > now) {

@@ -171,6 +171,16 @@ impl Kept {
         cells.fold(0, |bits, cell| bits | 1 << (cell % WORD))
     }
 
+    /// Drops alerts that are pending; answers their entries with when a timer would have looked.
+    pub(super) fn drop_pending(&mut self) -> Vec<(usize, Option<Timestamp>)> {
+        let pending = self.awake.extract_if(.., |one| one.life.phase == Phase::Pending);
+        let dropped = pending.map(|one| (one.entry, one.life.due)).collect();
+        if self.awake.is_empty() {
+            self.awake = Vec::new();
+        }
+        dropped
+    }
+
     /// Entries whose alert is not clear.
     pub(super) fn awake(&self) -> impl Iterator<Item = (usize, &Life)> {
         self.awake.iter().map(|one| (one.entry, &one.life))

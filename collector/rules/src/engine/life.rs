@@ -197,6 +197,36 @@ impl Life {
         }
     }
 
+    /// Takes a reading of before a restart: what held is pending since then, what is known of was healthy since then.
+    /// Nothing is decided, and no timer is set: the next live reading decides.
+    pub(crate) fn recall(&mut self, reading: Reading, moment: Moment, worse: impl Fn(f64, f64) -> f64) {
+        let tick = moment.tick;
+        match (self.phase, reading) {
+            // Of the time before it was raised.
+            (Phase::Raised | Phase::Clearing, _) if tick <= self.began => {}
+            (Phase::Raised, Reading::Healthy(_)) => (self.phase, self.ended, self.due) = (Phase::Clearing, tick, None),
+            (Phase::Clearing, Reading::Healthy(_)) => self.ended = self.ended.min(tick),
+            (Phase::Raised | Phase::Clearing, _) => (self.phase, self.due) = (Phase::Raised, None),
+            (Phase::Clear, Reading::Holds(value)) => {
+                self.begin(value, moment);
+                self.due = None;
+            }
+            (Phase::Pending, Reading::Holds(value)) => {
+                self.saw(value, worse);
+                self.began = self.began.min(tick);
+            }
+            (Phase::Clear | Phase::Pending, _) => self.rest(),
+        }
+    }
+
+    /// It holds from now on.
+    fn begin(&mut self, value: f64, moment: Moment) {
+        (self.began, self.worst, self.ticks) = (moment.tick, Some(value).filter(|value| !value.is_nan()), 1);
+        (self.level, self.worst_level, self.flapping) = (0, 0, false);
+        (self.passed, self.began_here) = ([None; LEVELS_MAX], moment.tick.min(moment.now));
+        self.phase = Phase::Pending;
+    }
+
     fn step(&mut self, reading: Reading, moment: Moment, holds: Holds<'_>, worse: impl Fn(f64, f64) -> f64) -> Outcome {
         self.value = reading.value();
         let clear = if self.flapping {
@@ -206,10 +236,7 @@ impl Life {
         };
         match (self.phase, reading) {
             (Phase::Clear, Reading::Holds(value)) => {
-                (self.began, self.worst, self.ticks) = (moment.tick, Some(value).filter(|value| !value.is_nan()), 1);
-                (self.level, self.worst_level, self.flapping) = (0, 0, false);
-                (self.passed, self.began_here) = ([None; LEVELS_MAX], moment.tick.min(moment.now));
-                self.phase = Phase::Pending;
+                self.begin(value, moment);
                 self.due = Some(moment.now.plus(holds.raise).plus(GRACE));
                 self.raise_after(holds.raise, moment)
             }
@@ -217,6 +244,8 @@ impl Life {
                 self.saw(value, worse);
                 // An agent's clock that was set back must not keep us waiting.
                 self.began = self.began.min(moment.tick);
+                // Recalled, or of a host that was silent: no timer waits.
+                self.due = self.due.or(Some(self.began_here.plus(holds.raise).plus(GRACE)));
                 self.raise_after(holds.raise, moment)
             }
             (Phase::Clear | Phase::Pending, _) => {

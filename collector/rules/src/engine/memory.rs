@@ -8,7 +8,10 @@ mod baseline;
 mod trend;
 mod window;
 
-use super::life::Reading;
+use super::{
+    came::{Came, TESTS_MAX},
+    life::Reading,
+};
 use crate::rule::{DerivedCondition, Direction, Function, Logic, Measure, Test};
 use baseline::Baseline;
 use tocsin_vocabulary::{Kind, Timestamp, batch::Cell};
@@ -68,6 +71,18 @@ impl Memory {
         }
     }
 
+    /// Begins anew, except for what was learnt of past hours.
+    pub(super) fn forget(&mut self, condition: &DerivedCondition) {
+        let mut fresh = Self::of(condition);
+        for (trace, before) in fresh.traces.iter_mut().zip(&mut self.traces) {
+            if let (Trace::Baseline(_), Trace::Baseline(learnt)) = (&*trace, &mut *before) {
+                learnt.forget_present();
+                std::mem::swap(trace, before);
+            }
+        }
+        *self = fresh;
+    }
+
     /// Whether it was made for this condition.
     pub(super) fn fits(&self, condition: &DerivedCondition) -> bool {
         let fresh = Self::of(condition);
@@ -77,12 +92,14 @@ impl Memory {
             && self.traces.iter().zip(&fresh.traces).all(same)
     }
 
-    /// Takes a tick of the operands' cells, each with its decimals; what the condition says to it.
+    /// Takes a tick of the operands' cells, each with its decimals; what the condition says to it. What each test came to
+    /// is put into `came`.
     pub(super) fn look(
         &mut self,
         condition: &DerivedCondition,
         cell: impl Fn(usize) -> (Cell, u8),
         time: Timestamp,
+        came: &mut Came,
     ) -> Reading {
         let again = time == self.time;
         self.time = time;
@@ -100,7 +117,7 @@ impl Memory {
             }
         };
         let mut first = f64::NAN;
-        let mut readings = [Said::Unknown; 8];
+        let mut readings = [Said::Unknown; TESTS_MAX];
         for (at, test) in condition.tests.iter().enumerate().take(readings.len()) {
             let measured = match (&test.measure, self.traces.get_mut(at)) {
                 (Measure::Value { operand }, _) => value(*operand),
@@ -115,6 +132,7 @@ impl Memory {
             if at == 0 {
                 first = measured.filter(|value| value.is_finite()).unwrap_or(f64::NAN);
             }
+            came[at] = measured.unwrap_or(f64::NAN);
             readings[at] = Said::of(test, measured);
         }
         match said(&condition.logic, &readings) {

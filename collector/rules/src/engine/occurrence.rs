@@ -3,11 +3,14 @@
 //! Events are counted by their own time and each only once, so the order in which they come does not matter. An event
 //! that comes late, from a host's backlog, counts too, unless what ends it is known already: it pages, marked late.
 
+mod recall;
+
 use super::{
     Moment, Reason, Transition, TransitionKind,
     flaps::Flaps,
     host::Host,
     life::{Holds, Life, Outcome, Phase, Reading},
+    said::Said,
     speak::About,
     timers::{Slot, Timers},
 };
@@ -29,7 +32,7 @@ pub(super) struct Occurrence {
     /// The attributes of the instance, and the last body.
     pub(super) series: Option<Arc<Series>>,
     pub(super) life: Life,
-    flaps: Flaps,
+    pub(super) flaps: Flaps,
     /// Time and number of the last ones, in the order of time; as many as the rule counts.
     recent: VecDeque<(Timestamp, u64)>,
     /// Since it was raised.
@@ -123,8 +126,8 @@ impl Host {
         timers: &mut Timers,
         event: &Event<'_>,
         now: Timestamp,
-        late: bool,
-        out: &mut Vec<Transition>,
+        late: Option<Duration>,
+        out: &mut Said,
     ) {
         for rule in 0..rules.rules().len() {
             let Some(condition) = condition(rules, rule) else {
@@ -143,7 +146,7 @@ impl Host {
             }
             let at = self.occurrence(rule, condition, event, now);
             if ends {
-                self.ended(at, rules, event, now, late, out);
+                self.ended(at, rules, event, now, late.is_some(), out);
             } else {
                 self.counted(at, rules, event, now, late, out);
             }
@@ -184,19 +187,20 @@ impl Host {
         rules: &RuleSet,
         event: &Event<'_>,
         now: Timestamp,
-        late: bool,
-        out: &mut Vec<Transition>,
+        late: Option<Duration>,
+        out: &mut Said,
     ) {
         let one = &mut self.occurrences[at];
         let Some(condition) = condition(rules, one.rule) else {
             return;
         };
         let is_over = one.ended.is_some_and(|ended| event.time <= ended)
-            || (late
-                && condition
-                    .clear_after
-                    .is_some_and(|after| now.since(event.time) >= after));
-        if is_over || !one.count(condition, event) {
+            || late.is_some_and(|age| condition.clear_after.is_some_and(|after| age >= after));
+        if is_over {
+            return;
+        }
+        one.begin_anew(condition, now);
+        if !one.count(condition, event) {
             return;
         }
         one.heard = now;
@@ -215,18 +219,18 @@ impl Host {
         };
         let began = one.recent.front().map_or(event.time, |(first, _)| *first);
         let reading = Reading::Holds(f64::from(one.total));
-        self.told(at, rules, reading, Moment { tick: began, now }, event.time, late, out);
+        self.told(
+            at,
+            rules,
+            reading,
+            Moment { tick: began, now },
+            event.time,
+            late.is_some(),
+            out,
+        );
     }
 
-    fn ended(
-        &mut self,
-        at: usize,
-        rules: &RuleSet,
-        event: &Event<'_>,
-        now: Timestamp,
-        late: bool,
-        out: &mut Vec<Transition>,
-    ) {
+    fn ended(&mut self, at: usize, rules: &RuleSet, event: &Event<'_>, now: Timestamp, late: bool, out: &mut Said) {
         let one = &mut self.occurrences[at];
         // What came before its end is over; what came after it is not.
         if one.recent.back().is_some_and(|(last, _)| *last > event.time) && one.life.is_raised() {
@@ -252,7 +256,7 @@ impl Host {
         moment: Moment,
         observed: Timestamp,
         late: bool,
-        out: &mut Vec<Transition>,
+        out: &mut Said,
     ) {
         let Some(variant) = self.variant(self.occurrences[at].rule) else {
             return;
@@ -264,6 +268,7 @@ impl Host {
             clear: Duration::ZERO,
             ..Holds::of(rule)
         };
+        let from = one.life.phase;
         let outcome = one.life.read(reading, moment, holds, f64::max);
         if outcome == Outcome::Raised {
             one.life.flapping = one.flaps.raised(moment.now, rule.flapping);
@@ -276,13 +281,12 @@ impl Host {
             tick: observed,
             now: moment.now,
         };
-        let said = self
-            .about(rules.at(variant), at)
-            .outcome(outcome, &self.occurrences[at].life, moment);
-        out.extend(said.map(|mut said| {
+        let before = out.transitions.len();
+        let about = self.about(rules.at(variant), at);
+        out.turned(about, from, outcome, &self.occurrences[at].life, moment);
+        for said in out.transitions.iter_mut().skip(before) {
             said.evidence.late = late;
-            said
-        }));
+        }
     }
 
     fn about<'a>(&'a self, rule: &'a crate::rule::Rule, at: usize) -> About<'a> {
@@ -296,13 +300,7 @@ impl Host {
     }
 
     /// Ends what nothing was heard of, and makes worse what lasts.
-    pub(super) fn events_due(
-        &mut self,
-        rules: &RuleSet,
-        timers: &mut Timers,
-        now: Timestamp,
-        out: &mut Vec<Transition>,
-    ) {
+    pub(super) fn events_due(&mut self, rules: &RuleSet, timers: &mut Timers, now: Timestamp, out: &mut Said) {
         self.events_armed = None;
         for at in 0..self.occurrences.len() {
             let one = &mut self.occurrences[at];
@@ -318,13 +316,20 @@ impl Host {
             let Some(variant) = self.variant(self.occurrences[at].rule) else {
                 continue;
             };
+            let from = self.occurrences[at].life.phase;
             let outcome = self.occurrences[at].life.elapse(now, &rules.at(variant).levels);
             if outcome == Outcome::Cleared {
                 (self.occurrences[at].over, self.occurrences[at].total) = (None, 0);
                 self.occurrences[at].recent.clear();
             }
             let about = self.about(rules.at(variant), at);
-            out.extend(about.outcome(outcome, &self.occurrences[at].life, Moment { tick: now, now }));
+            out.turned(
+                about,
+                from,
+                outcome,
+                &self.occurrences[at].life,
+                Moment { tick: now, now },
+            );
         }
         self.arm_events(rules, timers);
     }
@@ -373,7 +378,7 @@ impl Host {
         new: &RuleSet,
         timers: &mut Timers,
         now: Timestamp,
-        out: &mut Vec<Transition>,
+        out: &mut Said,
     ) {
         if self.occurrences.is_empty() {
             return;
@@ -412,13 +417,7 @@ impl Host {
     }
 
     /// Clears all that was raised, for the host is no longer watched.
-    pub(super) fn dismiss_occurrences(
-        &mut self,
-        rules: &RuleSet,
-        timers: &mut Timers,
-        now: Timestamp,
-        out: &mut Vec<Transition>,
-    ) {
+    pub(super) fn dismiss_occurrences(&mut self, rules: &RuleSet, timers: &mut Timers, now: Timestamp, out: &mut Said) {
         timers.rearm(self.id, Slot::Events, self.events_armed.take(), None);
         let raised = self.occurrences.iter().filter(|one| one.life.is_raised());
         out.extend(raised.map(|one| self.let_go(rules, one, Reason::Forgotten, now)));

@@ -1,11 +1,12 @@
 //! A host under another plan, other rules or another name: what was raised stays raised wherever it can.
 
 use super::{
-    Moment, Reason, Transition, TransitionKind, VANISHED_AFTER,
+    Moment, Reason, TransitionKind, VANISHED_AFTER,
     host::{Host, Orphan},
     kept::{Kept, State},
     life::Life,
     memory::Memory,
+    said::Said,
     speak::About,
     timers::{Slot, Timers},
 };
@@ -33,7 +34,7 @@ impl Host {
         plan: Arc<Plan>,
         timers: &mut Timers,
         now: Timestamp,
-        out: &mut Vec<Transition>,
+        out: &mut Said,
     ) {
         let edited = !std::ptr::eq(old, new);
         let mut moved = self.take_states(old, timers);
@@ -90,6 +91,9 @@ impl Host {
             } else {
                 State::default()
             };
+            if state.flaps.is_none() && !self.flapped.is_empty() {
+                state.flaps = self.flapped.remove(&(rule.name.clone(), entry.instance()));
+            }
             timers.rearm(self.id, Slot::Entry(at), None, state.life.due);
             let rated = rules
                 .check(entry.rule)
@@ -104,7 +108,7 @@ impl Host {
     }
 
     /// Tells of raised alerts whose rule says something else than `before`, the choice among the old rules.
-    fn reword(&self, old: &RuleSet, new: &RuleSet, before: &[u16], now: Timestamp, out: &mut Vec<Transition>) {
+    fn reword(&self, old: &RuleSet, new: &RuleSet, before: &[u16], now: Timestamp, out: &mut Said) {
         if std::ptr::eq(old, new) && before == self.choice {
             return;
         }
@@ -140,7 +144,7 @@ impl Host {
     }
 
     /// Clears everything and disarms every deadline.
-    pub(super) fn dismiss(&mut self, rules: &RuleSet, timers: &mut Timers, now: Timestamp, out: &mut Vec<Transition>) {
+    pub(super) fn dismiss(&mut self, rules: &RuleSet, timers: &mut Timers, now: Timestamp, out: &mut Said) {
         let mut left: Vec<_> = self.take_states(rules, timers).into_iter().collect();
         left.sort_by(|(a, _), (b, _)| a.cmp(b));
         for ((rule, instance), kept) in left {
@@ -207,14 +211,7 @@ impl Host {
         moved
     }
 
-    fn rebuild_silences(
-        &mut self,
-        old: &RuleSet,
-        new: &RuleSet,
-        timers: &mut Timers,
-        now: Timestamp,
-        out: &mut Vec<Transition>,
-    ) {
+    fn rebuild_silences(&mut self, old: &RuleSet, new: &RuleSet, timers: &mut Timers, now: Timestamp, out: &mut Said) {
         let mut silences = self.silences_of(new);
         for (at, before) in std::mem::take(&mut self.silences).into_iter().enumerate() {
             timers.rearm(self.id, Slot::Silence(at), before.armed, None);

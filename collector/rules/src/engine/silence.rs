@@ -4,10 +4,11 @@
 //! when the host was heard meanwhile. So a sign of life costs nothing but its time.
 
 use super::{
-    Moment, Transition,
+    Moment,
     flaps::Flaps,
     host::Host,
     life::{Holds, Life, Outcome, Phase, Reading},
+    said::Said,
     speak::About,
     timers::{Slot, Timers},
 };
@@ -50,6 +51,12 @@ impl Host {
         self.interval = Some(interval);
     }
 
+    /// When it was last heard before a restart, and when it may be missed at the earliest.
+    pub(super) const fn was_heard(&mut self, heard: Timestamp, grace: Timestamp) {
+        self.heard = heard;
+        self.grace = grace;
+    }
+
     pub(super) fn heard_at(&mut self, now: Timestamp) {
         self.heard = self.heard.max(now);
     }
@@ -71,16 +78,16 @@ impl Host {
 
     /// Arms every deadline that is not armed as it should be.
     pub(super) fn arm_silences(&mut self, rules: &RuleSet, timers: &mut Timers) {
-        let (heard, interval) = (self.heard, self.interval);
+        let (heard, grace, interval) = (self.heard, self.grace, self.interval);
         for (at, silence) in self.silences.iter_mut().enumerate() {
-            let next = silence.next(rules.at(chosen(&self.choice, silence.rule)), heard, interval);
+            let next = silence.next(rules.at(chosen(&self.choice, silence.rule)), (heard, grace), interval);
             timers.rearm(self.id, Slot::Silence(at), silence.armed, next);
             silence.armed = next;
         }
     }
 
     /// Clears what was raised about silence.
-    pub(super) fn seen(&mut self, rules: &RuleSet, timers: &mut Timers, now: Timestamp, out: &mut Vec<Transition>) {
+    pub(super) fn seen(&mut self, rules: &RuleSet, timers: &mut Timers, now: Timestamp, out: &mut Said) {
         if !self.silences.iter().any(|silence| silence.life.is_raised()) {
             return;
         }
@@ -88,6 +95,7 @@ impl Host {
         for silence in &mut self.silences {
             let rule = rules.at(chosen(&self.choice, silence.rule));
             let holds = Holds::of(rule);
+            let from = silence.life.phase;
             let outcome = silence.life.read(Reading::Healthy(0.0), moment, holds, f64::max);
             let about = About {
                 rule,
@@ -96,7 +104,7 @@ impl Host {
                 instance: "",
                 series: None,
             };
-            out.extend(about.outcome(outcome, &silence.life, moment));
+            out.turned(about, from, outcome, &silence.life, moment);
         }
         self.arm_silences(rules, timers);
     }
@@ -108,15 +116,16 @@ impl Host {
         rules: &RuleSet,
         timers: &mut Timers,
         now: Timestamp,
-        out: &mut Vec<Transition>,
+        out: &mut Said,
     ) {
-        let (heard, interval) = (self.heard, self.interval);
+        let (heard, grace, interval) = (self.heard, self.grace, self.interval);
         let Some(silence) = self.silences.get_mut(at) else {
             return;
         };
         silence.armed = None;
         let rule = rules.at(chosen(&self.choice, silence.rule));
-        let silent = deadline(rule, heard, interval).is_some_and(|deadline| deadline <= now);
+        let silent = deadline(rule, (heard, grace), interval).is_some_and(|deadline| deadline <= now);
+        let from = silence.life.phase;
         let (outcome, moment) = if silent && silence.life.phase != Phase::Raised {
             // What we know ends with the last sign of life.
             let moment = Moment { tick: heard, now };
@@ -139,14 +148,14 @@ impl Host {
             instance: "",
             series: None,
         };
-        out.extend(about.outcome(outcome, &silence.life, moment));
-        silence.armed = silence.next(rule, heard, interval);
+        out.turned(about, from, outcome, &silence.life, moment);
+        silence.armed = silence.next(rule, (heard, grace), interval);
         timers.rearm(self.id, Slot::Silence(at), None, silence.armed);
     }
 }
 
 impl Silence {
-    fn next(&self, rule: &Rule, heard: Timestamp, interval: Option<Duration>) -> Option<Timestamp> {
+    fn next(&self, rule: &Rule, heard: (Timestamp, Timestamp), interval: Option<Duration>) -> Option<Timestamp> {
         let deadline = deadline(rule, heard, interval)?;
         match self.life.phase {
             Phase::Clear | Phase::Pending => Some(deadline),
@@ -162,9 +171,14 @@ fn chosen(choice: &[u16], rule: usize) -> usize {
     variant.map_or(rule, |variant| usize::from(*variant))
 }
 
-fn deadline(rule: &Rule, heard: Timestamp, interval: Option<Duration>) -> Option<Timestamp> {
+/// When a host is missed that was last heard then, and not before `grace`.
+fn deadline(rule: &Rule, (heard, grace): (Timestamp, Timestamp), interval: Option<Duration>) -> Option<Timestamp> {
     let Condition::NoData(after) = rule.condition else {
         return None;
     };
-    Some(heard.plus(after.max(interval?.saturating_mul(TICKS_MISSING_MIN))))
+    Some(
+        heard
+            .plus(after.max(interval?.saturating_mul(TICKS_MISSING_MIN)))
+            .max(grace),
+    )
 }

@@ -91,7 +91,7 @@ impl About<'_> {
 }
 
 /// The threshold that an alert of a level has passed.
-fn threshold(rule: &Rule, level: u8) -> f64 {
+pub(super) fn threshold(rule: &Rule, level: u8) -> f64 {
     let of_level = rule.level(level).and_then(|level| level.bounds);
     match (&rule.condition, of_level.or_else(|| rule.bounds())) {
         (Condition::NoData(after), _) => after.as_secs_f64(),

@@ -9,6 +9,7 @@ mod history;
 mod levels;
 mod ordinary;
 mod overriding;
+mod restarts;
 mod sparse;
 mod turns;
 

@@ -10,7 +10,7 @@ use toml::{
 };
 
 /// One table with the place it stands at.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     file: &'a str,
     text: &'a str,
     table: &'a DeTable<'a>,
@@ -21,7 +21,7 @@ pub(super) struct Fields<'a> {
 }
 
 /// The line, from 1, of a byte offset.
-pub(super) fn line(text: &str, at: usize) -> usize {
+pub(crate) fn line(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
@@ -37,7 +37,7 @@ fn number_of(value: &DeValue<'_>) -> Option<f64> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         file: &'a str,
         text: &'a str,
         table: &'a DeTable<'a>,
@@ -54,33 +54,33 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) const fn own_table(&self) -> &'a DeTable<'a> {
+    pub(crate) const fn own_table(&self) -> &'a DeTable<'a> {
         self.table
     }
 
-    pub(super) const fn file(&self) -> &'a str {
+    pub(crate) const fn file(&self) -> &'a str {
         self.file
     }
 
-    pub(super) fn first_line(&self) -> usize {
+    pub(crate) fn first_line(&self) -> usize {
         line(self.text, self.start)
     }
 
     /// Number of mistakes so far, of all files.
-    pub(super) const fn mistakes(&self) -> usize {
+    pub(crate) const fn mistakes(&self) -> usize {
         self.errors.len()
     }
 
     /// From now on messages name the rule.
-    pub(super) const fn call(&mut self, name: &'a str) {
+    pub(crate) const fn call(&mut self, name: &'a str) {
         self.name = Some(name);
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
-    pub(super) fn error_at(&mut self, at: usize, message: &str, hint: &str) {
+    pub(crate) fn error_at(&mut self, at: usize, message: &str, hint: &str) {
         let message = match self.name {
             Some(name) => format!("rule `{name}`: {message}"),
             None => message.to_owned(),
@@ -94,12 +94,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A mistake at `key`, or at the table's beginning when it lacks the key.
-    pub(super) fn error(&mut self, key: &str, message: &str, hint: &str) {
+    pub(crate) fn error(&mut self, key: &str, message: &str, hint: &str) {
         let at = self.table.get(key).map_or(self.start, |value| value.span().start);
         self.error_at(at, message, hint);
     }
 
-    pub(super) fn refuse_unknown(&mut self, known: &[&'static str], what: &str) {
+    pub(crate) fn refuse_unknown(&mut self, known: &[&'static str], what: &str) {
         for (key, _) in self.table {
             let name = key.get_ref().as_ref();
             if !known.contains(&name) {
@@ -122,7 +122,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A table inside this one, with the same file and mistakes.
-    pub(super) fn inner<'b>(&'b mut self, table: &'b DeTable<'b>, start: usize) -> Fields<'b> {
+    pub(crate) fn inner<'b>(&'b mut self, table: &'b DeTable<'b>, start: usize) -> Fields<'b> {
         Fields {
             file: self.file,
             text: self.text,
@@ -134,7 +134,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The table at `key`, and where it stands.
-    pub(super) fn table(&mut self, key: &str, example: &str) -> Option<(&'a DeTable<'a>, usize)> {
+    pub(crate) fn table(&mut self, key: &str, example: &str) -> Option<(&'a DeTable<'a>, usize)> {
         let value = self.get(key)?;
         let table = value.get_ref().as_table();
         if table.is_none() {
@@ -144,7 +144,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The tables of the list at `key`, and where they stand.
-    pub(super) fn tables(&mut self, key: &str, example: &str) -> Option<Vec<(&'a DeTable<'a>, usize)>> {
+    pub(crate) fn tables(&mut self, key: &str, example: &str) -> Option<Vec<(&'a DeTable<'a>, usize)>> {
         let value = self.get(key)?;
         let Some(list) = value.get_ref().as_array() else {
             self.wrong_type(key, value, &format!("a list such as {example}"));
@@ -161,7 +161,7 @@ impl<'a> Fields<'a> {
     }
 
     /// All tables in `table`, by name.
-    pub(super) fn named_tables(
+    pub(crate) fn named_tables(
         &mut self,
         table: &'a DeTable<'a>,
         example: &str,
@@ -178,7 +178,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The numbers of the list at `key`.
-    pub(super) fn numbers(&mut self, key: &str) -> Option<Vec<f64>> {
+    pub(crate) fn numbers(&mut self, key: &str) -> Option<Vec<f64>> {
         let value = self.get(key)?;
         let numbers = value
             .get_ref()
@@ -191,7 +191,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Seconds, as a number or as a duration.
-    pub(super) fn seconds(&mut self, key: &str, max: Duration) -> Option<f64> {
+    pub(crate) fn seconds(&mut self, key: &str, max: Duration) -> Option<f64> {
         if self.get(key)?.get_ref().is_str() {
             return self.duration(key, max).map(|duration| duration.as_secs_f64());
         }
@@ -220,7 +220,7 @@ impl<'a> Fields<'a> {
         text
     }
 
-    pub(super) fn required_text(&mut self, key: &str) -> Option<&'a str> {
+    pub(crate) fn required_text(&mut self, key: &str) -> Option<&'a str> {
         if !self.has(key) {
             self.missing(key);
         }
@@ -228,7 +228,7 @@ impl<'a> Fields<'a> {
     }
 
     /// `key.inner`, and where it stands.
-    pub(super) fn required_text_in(&mut self, key: &str, inner: &str) -> Option<(usize, &'a str)> {
+    pub(crate) fn required_text_in(&mut self, key: &str, inner: &str) -> Option<(usize, &'a str)> {
         let value = self.get(key);
         match value.map(Spanned::get_ref) {
             None => self.missing(&format!("{key}.{inner}")),
@@ -261,7 +261,7 @@ impl<'a> Fields<'a> {
         None
     }
 
-    pub(super) fn word<T>(&mut self, key: &str, known: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub(crate) fn word<T>(&mut self, key: &str, known: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text = self.required_text(key)?;
         let found = parse(text);
         if found.is_none() {
@@ -279,11 +279,11 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether `key` is true or false.
-    pub(super) fn is_flag(&self, key: &str) -> bool {
+    pub(crate) fn is_flag(&self, key: &str) -> bool {
         self.get(key).is_some_and(|value| value.get_ref().as_bool().is_some())
     }
 
-    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
+    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
         let value = self.get(key)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
@@ -292,7 +292,7 @@ impl<'a> Fields<'a> {
         flag
     }
 
-    pub(super) fn number(&mut self, key: &str) -> Option<f64> {
+    pub(crate) fn number(&mut self, key: &str) -> Option<f64> {
         let value = self.get(key)?;
         let number = number_of(value.get_ref());
         if number.is_none() {
@@ -301,7 +301,7 @@ impl<'a> Fields<'a> {
         number
     }
 
-    pub(super) fn duration(&mut self, key: &str, max: Duration) -> Option<Duration> {
+    pub(crate) fn duration(&mut self, key: &str, max: Duration) -> Option<Duration> {
         let text = self.text(key)?;
         match parse_duration(text) {
             Ok(duration) if duration <= max => return Some(duration),
@@ -315,7 +315,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A text or a list of texts; nothing when the key is not there.
-    pub(super) fn texts(&mut self, key: &str) -> Vec<&'a str> {
+    pub(crate) fn texts(&mut self, key: &str) -> Vec<&'a str> {
         self.get(key).map(|value| self.texts_of(key, value)).unwrap_or_default()
     }
 
@@ -332,7 +332,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A table of texts or lists of texts: key, where it stands, texts.
-    pub(super) fn table_of_texts(&mut self, key: &str) -> Vec<(&'a str, usize, Vec<&'a str>)> {
+    pub(crate) fn table_of_texts(&mut self, key: &str) -> Vec<(&'a str, usize, Vec<&'a str>)> {
         let Some(value) = self.get(key) else {
             return Vec::new();
         };

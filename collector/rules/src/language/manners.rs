@@ -50,3 +50,18 @@ pub(super) fn read_knowledge(fields: &mut Fields<'_>) -> Option<String> {
     }
     Some(link.to_owned())
 }
+
+/// Rules that may explain one.
+const EXPLAINED_BY_MAX: usize = 16;
+
+/// `explained_by`: names of rules whose alert on the same host explains this one's.
+pub(super) fn read_explained_by(fields: &mut Fields<'_>) -> Vec<String> {
+    let names: Vec<String> = fields.texts("explained_by").into_iter().map(str::to_owned).collect();
+    let named = |name: &String| !name.is_empty() && name.len() <= 64;
+    if names.len() > EXPLAINED_BY_MAX || !names.iter().all(named) {
+        let hint = format!("up to {EXPLAINED_BY_MAX} names of rules");
+        fields.error("explained_by", "`explained_by` is not a list of names", &hint);
+        return Vec::new();
+    }
+    names
+}

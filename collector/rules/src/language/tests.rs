@@ -440,3 +440,32 @@ fn any_text_is_rules_or_mistakes() {
         }
     });
 }
+
+/// The handbook's page about the workbench, in each language.
+const WORKBENCH: [&str; 2] = [
+    include_str!("../../../console/handbook/en/rule-workbench.md"),
+    include_str!("../../../console/handbook/zh-CN/rule-workbench.md"),
+];
+
+#[test]
+fn the_handbook_explains_every_word_of_the_language() {
+    for text in WORKBENCH {
+        let (_, reference) = text.rsplit_once("\n## ").unwrap();
+        for key in super::KEYS {
+            assert!(reference.contains(&format!("`{key}`")), "{key}");
+        }
+    }
+}
+
+#[test]
+fn what_the_workbench_teaches_passes_its_own_test() {
+    for text in WORKBENCH {
+        let blocks: Vec<&str> = text.split("```").skip(1).step_by(2).collect();
+        let rule = blocks.iter().find(|block| block.contains("[[rule]]")).unwrap();
+        let test = blocks.iter().find(|block| block.contains("[[test]]")).unwrap();
+        let rules = RuleSet::parse(&[("handbook.toml", rule)]).unwrap_or_else(|errors| panic!("{errors:#?}"));
+        let tests = crate::testing::read("handbook.toml", test).unwrap_or_else(|errors| panic!("{errors:#?}"));
+        let outcome = tests[0].run(&rules);
+        assert!(outcome.has_passed(), "{outcome}");
+    }
+}

@@ -46,6 +46,11 @@ impl States {
         bit(value).is_some_and(|bit| self.0 & bit != 0)
     }
 
+    /// All of them, the least first.
+    pub fn iter(self) -> impl Iterator<Item = u32> {
+        (0..=Self::MAX).filter(move |state| self.0 & (1 << state) != 0)
+    }
+
     /// The least of them, to be shown where one number is shown.
     #[must_use]
     pub fn first(self) -> f64 {

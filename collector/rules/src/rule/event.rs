@@ -21,6 +21,12 @@ impl Body {
         let built = regex::RegexBuilder::new(pattern).size_limit(BODY_BYTES_MAX).build();
         built.map(Self)
     }
+
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
 }
 
 /// Something that happened on a host.

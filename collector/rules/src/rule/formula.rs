@@ -66,6 +66,46 @@ impl Formula {
         self.ops.contains(&Op::Operand(operand))
     }
 
+    /// As people write it, with `name` for each operand.
+    pub fn written(&self, name: impl Fn(usize) -> String) -> String {
+        /// How tightly the last operator binds: sums, products, and what needs no parentheses.
+        const SUM: u8 = 1;
+        const PRODUCT: u8 = 2;
+        const ONE: u8 = 3;
+        let within = |(text, binds): (String, u8), least: u8| if binds < least { format!("({text})") } else { text };
+        let mut stack: Vec<(String, u8)> = Vec::new();
+        for op in &self.ops {
+            let right = match op {
+                Op::Number(number) => {
+                    stack.push((number.to_string(), ONE));
+                    continue;
+                }
+                Op::Operand(operand) => {
+                    stack.push((name(*operand), ONE));
+                    continue;
+                }
+                _ => stack.pop().unwrap_or_default(),
+            };
+            if *op == Op::Negate {
+                stack.push((format!("-{}", within(right, ONE)), PRODUCT));
+                continue;
+            }
+            let left = stack.pop().unwrap_or_default();
+            stack.push(match op {
+                Op::Add => (format!("{} + {}", within(left, SUM), within(right, SUM)), SUM),
+                Op::Subtract => (format!("{} - {}", within(left, SUM), within(right, PRODUCT)), SUM),
+                Op::Multiply => (
+                    format!("{} * {}", within(left, PRODUCT), within(right, PRODUCT)),
+                    PRODUCT,
+                ),
+                Op::Divide => (format!("{} / {}", within(left, PRODUCT), within(right, ONE)), PRODUCT),
+                Op::Min => (format!("min({}, {})", left.0, right.0), ONE),
+                _ => (format!("max({}, {})", left.0, right.0), ONE),
+            });
+        }
+        stack.pop().unwrap_or_default().0
+    }
+
     /// What it comes to; `None` when an operand has no value or the result is not finite, as after a division by zero.
     pub fn work_out(&self, value: impl Fn(usize) -> Option<f64>) -> Option<f64> {
         let mut stack = [0.0; DEPTH_MAX];
@@ -256,6 +296,22 @@ mod tests {
         assert_eq!(worked_out("(a + b) * 2 - -1"), Some(19.0));
         assert_eq!(worked_out("a / b / 2"), Some(1.0));
         assert_eq!(worked_out("max(a, b) - min(a, 1.5)"), Some(4.5));
+    }
+
+    #[test]
+    fn a_formula_is_written_as_it_was_meant() {
+        for text in [
+            "a + b * 2",
+            "(a + b) * 2 - -1",
+            "a / b / 2",
+            "a / (b * 2)",
+            "a - (b - 1)",
+            "max(a, b + 1) / min(a, 1.5)",
+        ] {
+            let names = ["a", "b", "zero"];
+            let formula = Formula::read(text, &names).unwrap();
+            assert_eq!(formula.written(|at| names[at].to_owned()), text);
+        }
     }
 
     #[test]

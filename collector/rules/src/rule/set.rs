@@ -53,15 +53,35 @@ impl Check {
 /// The rules that a collector has when nobody wrote any.
 const BUILTIN: &[(&str, &str)] = &[
     ("agent.toml", include_str!("../../default/agent.toml")),
+    ("backup.toml", include_str!("../../default/backup.toml")),
+    ("capacity.toml", include_str!("../../default/capacity.toml")),
     ("clock.toml", include_str!("../../default/clock.toml")),
     ("cpu.toml", include_str!("../../default/cpu.toml")),
     ("disk.toml", include_str!("../../default/disk.toml")),
     ("hardware.toml", include_str!("../../default/hardware.toml")),
+    ("kernel.toml", include_str!("../../default/kernel.toml")),
     ("memory.toml", include_str!("../../default/memory.toml")),
     ("network.toml", include_str!("../../default/network.toml")),
     ("process.toml", include_str!("../../default/process.toml")),
     ("services.toml", include_str!("../../default/services.toml")),
     ("storage.toml", include_str!("../../default/storage.toml")),
+];
+
+/// Their tests.
+const BUILTIN_TESTS: &[(&str, &str)] = &[
+    ("tests/agent.toml", include_str!("../../default/tests/agent.toml")),
+    ("tests/backup.toml", include_str!("../../default/tests/backup.toml")),
+    ("tests/capacity.toml", include_str!("../../default/tests/capacity.toml")),
+    ("tests/clock.toml", include_str!("../../default/tests/clock.toml")),
+    ("tests/cpu.toml", include_str!("../../default/tests/cpu.toml")),
+    ("tests/disk.toml", include_str!("../../default/tests/disk.toml")),
+    ("tests/hardware.toml", include_str!("../../default/tests/hardware.toml")),
+    ("tests/kernel.toml", include_str!("../../default/tests/kernel.toml")),
+    ("tests/memory.toml", include_str!("../../default/tests/memory.toml")),
+    ("tests/network.toml", include_str!("../../default/tests/network.toml")),
+    ("tests/process.toml", include_str!("../../default/tests/process.toml")),
+    ("tests/services.toml", include_str!("../../default/tests/services.toml")),
+    ("tests/storage.toml", include_str!("../../default/tests/storage.toml")),
 ];
 
 impl RuleSet {
@@ -107,6 +127,19 @@ impl RuleSet {
         BUILTIN
     }
 
+    /// The files of tests of the built-in rules, as name and text.
+    #[must_use]
+    pub const fn builtin_tests() -> &'static [(&'static str, &'static str)] {
+        BUILTIN_TESTS
+    }
+
+    /// Only those of these names.
+    #[must_use]
+    pub fn only(&self, names: &[String]) -> Self {
+        let chosen = self.rules().filter(|rule| names.contains(&rule.name));
+        Self::of(chosen.cloned().collect())
+    }
+
     /// The rules, sorted by name.
     pub fn rules(&self) -> impl ExactSizeIterator<Item = &Rule> {
         self.variants[..self.count].iter().map(|rule| &**rule)
@@ -117,6 +150,41 @@ impl RuleSet {
     pub fn looks_back(&self) -> Duration {
         let spans = self.rules().map(|rule| match &rule.condition {
             Condition::Derived(condition) => condition.looks_back(),
+            _ => Duration::ZERO,
+        });
+        spans.max().unwrap_or_default()
+    }
+
+    /// How much of the past a restart must be told for its history to go on: windows and forecasts, and what holds or is
+    /// healthy, not long enough.
+    #[must_use]
+    pub fn remembers(&self) -> Duration {
+        let waits = self.variants.iter().map(|rule| rule.hold.max(rule.clear_hold));
+        self.looks_back().max(waits.max().unwrap_or_default())
+    }
+
+    /// The metrics that rules look at, sorted, each once: what the past must be read of.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<&'static str> {
+        let mut names: Vec<&'static str> = Vec::new();
+        for rule in self.rules() {
+            match &rule.condition {
+                Condition::Metric(condition) => names.push(condition.metric.name),
+                Condition::Derived(condition) => names.extend(condition.operands.iter().map(|one| one.metric.name)),
+                Condition::Absent(condition) => names.push(condition.metric.name),
+                Condition::Event(_) | Condition::NoData(_) => {}
+            }
+        }
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// How far back rules about events look: what they count, and what ends by itself.
+    #[must_use]
+    pub fn remembers_events(&self) -> Duration {
+        let spans = self.rules().map(|rule| match &rule.condition {
+            Condition::Event(condition) => condition.within.max(condition.clear_after.unwrap_or_default()),
             _ => Duration::ZERO,
         });
         spans.max().unwrap_or_default()

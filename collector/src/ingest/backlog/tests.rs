@@ -102,7 +102,13 @@ async fn live_ticks_are_durable_while_backlog_waits_and_its_turn_goes_round() {
     assert!(told.durable && told.credit == 0);
 
     let cancel = CancellationToken::new();
-    let storing = tokio::spawn(store_chunks(backlog.clone(), queue, store.clone(), cancel.clone()));
+    let storing = tokio::spawn(store_chunks(
+        backlog.clone(),
+        queue,
+        store.clone(),
+        Asked::default(),
+        cancel.clone(),
+    ));
     for host in &hosts[..2] {
         assert!(host.news.come().await.ok().unwrap().durable);
         assert_eq!(
@@ -127,7 +133,13 @@ async fn a_chunk_that_cannot_be_stored_gives_its_place_back_and_its_stream_hears
     store.close();
     hosts[0].sends_chunk(1..=2);
     let cancel = CancellationToken::new();
-    let storing = tokio::spawn(store_chunks(backlog.clone(), queue, store.clone(), cancel.clone()));
+    let storing = tokio::spawn(store_chunks(
+        backlog.clone(),
+        queue,
+        store.clone(),
+        Asked::default(),
+        cancel.clone(),
+    ));
     assert!(hosts[0].news.come().await.is_err());
     assert_eq!(backlog.load().0.chunks, 0);
     cancel.cancel();

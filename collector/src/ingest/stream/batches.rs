@@ -25,7 +25,11 @@ impl Stream {
         if self.chunk_bytes == 0 {
             self.chunk_bytes = CHUNK_BYTES_MIN.max(batch.payload.len() * CHUNK_TICKS_MAX);
         }
-        if !appended.duplicate {
+        if !appended.duplicate && batch.seq < self.live_seq {
+            let at = appended.tick.time;
+            self.parts.engine.past.late(host, at, at, now);
+        } else if !appended.duplicate {
+            self.live_seq = batch.seq;
             let tocsin_metrics::Appended {
                 tick,
                 dictionary,

@@ -78,6 +78,8 @@ impl Stream {
             gaps: 0,
             news,
             last_seq: hello.last_seq,
+            events_before: hello.last_event_seq,
+            live_seq: 0,
             chunk_bytes: 0,
             told_sealed: holdings.sealed_seq,
         };

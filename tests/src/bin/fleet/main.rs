@@ -106,7 +106,10 @@ async fn main() -> ExitCode {
     let temporary = tempfile::tempdir().expect("a folder");
     let state = options.state.clone().unwrap_or_else(|| temporary.path().to_owned());
     let phone = Phone::start(temporary.path()).await;
-    let channel = options.alerts.map(|_| phone.channel()).unwrap_or_default();
+    // Many pages of one minute are not told together: each is measured.
+    let paging = "[paging]\npages_per_minute = 1000000\n";
+    let channel = options.alerts.map(|_| format!("{paging}{}", phone.channel()));
+    let channel = channel.unwrap_or_default();
     let station = Station::start(&state, options.collector.clone(), &channel).await;
     let began = tokio::time::Instant::now();
     let (credentials, enrolled) = register::credentials(&station.hosts_file(), &station, options.hosts).await;

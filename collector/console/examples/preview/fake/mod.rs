@@ -1,9 +1,15 @@
 //! A backend over a few values: a small duty room with a fault or two. Serves the preview and the crate's tests.
 
+mod backups;
+mod channels;
 mod documents;
+mod duty;
+mod evidence;
 mod measurements;
+mod plans;
 mod records;
 mod rich;
+mod rulebook;
 
 use async_trait::async_trait;
 use std::{
@@ -58,6 +64,7 @@ pub(crate) struct Fake {
     hosts: Vec<Host>,
     desk: Mutex<Work>,
     doors: Mutex<Doors>,
+    plans: Mutex<Vec<tocsin_desk::planned::Planned>>,
     changes: broadcast::Sender<Change>,
     /// The parts of the first host work again.
     mended: AtomicBool,
@@ -187,6 +194,9 @@ impl Fake {
             person(0x13, "zhao", "赵主管", Role::Administrator),
             person(0x14, "qian", "钱监督", Role::Supervisor),
             person(0x15, "sun", "孙主任", Role::Customer),
+            person(0x16, "chen", "陈值班长", Role::TeamLead),
+            person(0x17, "zhou", "周审计", Role::Auditor),
+            person(0x18, "screen", "大屏", Role::Kiosk),
         ];
         let fake = Self {
             now: AtomicI64::new(now.as_millis()),
@@ -196,6 +206,7 @@ impl Fake {
             hosts,
             desk: Mutex::default(),
             doors: Mutex::default(),
+            plans: Mutex::default(),
             changes: broadcast::channel(64).0,
             mended: AtomicBool::new(false),
         };
@@ -380,6 +391,11 @@ impl Fake {
             raised_at: at,
             cleared_at: None,
             fault: Some(fault),
+            ruling: tocsin_desk::model::Ruling {
+                knowledge: Some("/help/troubleshooting".to_owned()),
+                version: "0123456789abcdef".to_owned(),
+                ..Default::default()
+            },
         });
         work.tickets.push(Ticket {
             id,
@@ -406,6 +422,7 @@ impl Fake {
                 stopped_at: None,
                 breached_at: (due < now).then_some(due),
             }],
+            reckoning: tocsin_desk::clocks::Reckoning::default(),
             page_round: 1,
             page_due_at: Some(at.plus(minutes(5))),
             opened_at: at,

@@ -41,6 +41,7 @@ impl Records for Fake {
         let fits = |alert: &&Alert| {
             filter.state.is_none_or(|state| alert.state == state)
                 && filter.host.is_none_or(|host| alert.host == host)
+                && filter.arrival.is_none_or(|arrival| alert.ruling.arrival == arrival)
                 && (filter.customer.is_none() || customer(alert) == filter.customer)
         };
         Ok(all(lock(&self.desk).alerts.iter().filter(fits).cloned().collect()))

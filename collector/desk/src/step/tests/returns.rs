@@ -90,8 +90,10 @@ fn recurring_leads_back_to_where_the_work_stood() {
         .is(TicketState::Restored);
     let story = story
         .raise()
-        .is(TicketState::OnSite)
+        .is(TicketState::Waiting)
         .pages(&[(PageReason::Recurred, 2)]);
+    let resumed = Action::Resume;
+    let story = story.person_does(1, resumed).is(TicketState::OnSite);
     let story = story
         .clear()
         .person_does(1, resolve())
@@ -153,4 +155,23 @@ fn a_closed_ticket_stays_closed_when_it_is_too_old_or_has_a_successor() {
         );
         assert_eq!(story.desk.open_work(), before, "and is forgotten again");
     }
+}
+
+#[test]
+fn a_restored_ticket_that_takes_over_what_holds_goes_on() {
+    let now = Timestamp::from_millis(0);
+    let mut desk = Desk::new(Policy::basic(), IdSource::new(1), OpenWork::default(), vec![on_duty(1)]);
+    let mut opened = |host| {
+        let raised = Input::Alerts(vec![alert(Turn::Raised, host, "disk")]);
+        desk.step(raised, now).unwrap().tickets[0].clone()
+    };
+    let (holds, cleared) = (opened(1), opened(2));
+    desk.step(Input::Alerts(vec![alert(Turn::Cleared, 2, "disk")]), now)
+        .unwrap();
+    assert_eq!(desk.ticket(cleared.id).unwrap().state, TicketState::Restored);
+    let merge = Action::Merge { into: cleared.number };
+    desk.step(act(holds.id, 1, merge), now.plus(MINUTE)).unwrap();
+    let other = desk.ticket(cleared.id).unwrap();
+    assert_eq!(other.state, TicketState::Open);
+    assert_eq!(other.reckoning.moments.recovered, None);
 }

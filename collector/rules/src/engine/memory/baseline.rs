@@ -58,6 +58,12 @@ impl Baseline {
         self.usual = None;
     }
 
+    /// Forgets the hour that is going on and the present: they are about to be told again.
+    pub(super) fn forget_present(&mut self) {
+        self.current = None;
+        self.present = Window::new(Function::Avg, PRESENT);
+    }
+
     pub(super) fn take(&mut self, time: Timestamp, value: f64) {
         self.present.take(time, value, false);
         let hour = time.as_millis().div_euclid(HOUR);

@@ -17,6 +17,10 @@ fn every_kind() -> String {
         ("still", format!("{free}age = \"change\"\nabove = 25")),
         ("state", format!("{free}in = [1, 7]")),
         ("gone", format!("{free}absent = true")),
+        ("held", format!("{free}below = 5\nfor = \"30s\"")),
+        ("calm", format!("{free}below = 5\nclear_above = 6\nclear_for = \"20s\"")),
+        ("mean-held", format!("{free}avg = \"30s\"\nbelow = 5\nfor = \"20s\"\nclear_for = \"20s\"")),
+        ("gone-held", format!("{free}absent = true\nfor = \"20s\"")),
         (
             "both",
             "all = [{ metric = \"system.filesystem.usage\", where = { \"system.filesystem.state\" = \"free\" }, below = 5 }, \
@@ -146,9 +150,12 @@ proptest! {
         twice in prop::collection::vec(any::<bool>(), 40),
         late in prop::collection::vec(prop::option::weighted(0.2, 0_usize..40), 40),
         restarts in prop::collection::vec(prop::bool::weighted(0.15), 40),
+        gaps in prop::collection::vec(prop::bool::weighted(0.1), 40),
     ) {
         let rules = rules(&every_kind());
-        let ticks = ticks(&values);
+        let mut ticks = ticks(&values);
+        let mut gap = gaps.iter();
+        ticks.retain(|_| !gap.next().unwrap());
         let (mut plain, mut disturbed) = (Run::new(&rules), Run::new(&rules));
         for (number, tick) in ticks.iter().enumerate() {
             plain.tick(tick, false);

@@ -1,0 +1,389 @@
+//! The running agent's part: kept runs become events in the spool, and the spool brings them to the collector.
+//!
+//! A thread looks at the folder's time every second, which costs one call; where it changed, the runs are read. A run is
+//! renamed when the spool has it safe, and not before: after a crash it is told again, and the collector knows its number.
+//!
+//! A run whose wrapper is gone without having told its end — killed, or the machine went down — has failed.
+
+use super::{
+    discover,
+    keep::{Runs, Stage},
+    run::Run,
+};
+use crate::{
+    clock::SharedClock,
+    config::Config,
+    sources::{process_stat::parse_stat, read_path},
+    spool::{StoredEvent, worker::SpoolHandle},
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+    time::{Duration, SystemTime},
+};
+use tocsin_vocabulary::{
+    RunId, Severity,
+    backup::{JOB_DECLARED, JOB_FOUND},
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How often the folder's time is looked at: half of the two seconds in which a failure is to be known.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the folder is read though its time did not change: whether wrappers live still.
+const READ_EVERY: u32 = 15;
+/// How often timers and crontabs are looked through: an hour.
+const DISCOVER_EVERY: u32 = 3_600;
+/// Runs handed over at once.
+const TOGETHER: usize = 32;
+/// How long the spool's disk may take; the runs are handed over again then.
+const PATIENCE: Duration = Duration::from_secs(10);
+const STACK_BYTES: usize = 256 << 10;
+/// What the courier needs.
+pub(crate) struct Courier {
+    pub(crate) state_dir: PathBuf,
+    /// `/`, or a recorded tree.
+    pub(crate) root: PathBuf,
+    /// Which jobs are declared here.
+    pub(crate) config: watch::Receiver<Config>,
+    pub(crate) spool: SpoolHandle,
+    pub(crate) clock: SharedClock,
+}
+
+/// Carries until `stop`.
+pub(crate) async fn run(courier: Courier, stop: CancellationToken) {
+    let (ends, ended) = mpsc::sync_channel::<()>(1);
+    let thread = thread::Builder::new()
+        .name("backup".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(move || Rounds::new(courier).serve(&ended));
+    if let Err(error) = thread {
+        tracing::warn!(%error, "cannot start the thread that tells of backup runs");
+    }
+    stop.cancelled().await;
+    drop(ends);
+}
+
+struct Rounds {
+    courier: Courier,
+    runs: Runs,
+    /// The folder's time when it was read last.
+    seen: Option<SystemTime>,
+    /// Rounds since it was read.
+    rounds: u32,
+    /// Runs that go on, and whether that was told: what is over within a second is told once.
+    going_on: BTreeMap<RunId, bool>,
+    /// Jobs of the configuration, as they were told.
+    declared: Vec<BTreeMap<String, String>>,
+    /// Jobs of timers and crontabs, as they were told.
+    found: Vec<BTreeMap<String, String>>,
+}
+
+impl Rounds {
+    fn new(courier: Courier) -> Self {
+        let runs = Runs::of(&courier.state_dir);
+        // So that jobs of other users find it, and because the first look needs a time.
+        if let Err(error) = runs.make_dir() {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "backup runs can't be kept here"
+            );
+        }
+        Self {
+            courier,
+            runs,
+            seen: None,
+            rounds: 0,
+            going_on: BTreeMap::new(),
+            declared: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    fn serve(mut self, ended: &mpsc::Receiver<()>) {
+        let mut until_discovery = 0;
+        loop {
+            self.round();
+            if until_discovery == 0 {
+                self.discover();
+                until_discovery = DISCOVER_EVERY;
+            }
+            until_discovery -= 1;
+            match ended.recv_timeout(LOOK_EVERY) {
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn round(&mut self) {
+        self.declare();
+        let changed = fs::metadata(self.runs.dir()).and_then(|dir| dir.modified()).ok();
+        self.rounds += 1;
+        if changed == self.seen && self.rounds < READ_EVERY && self.going_on.values().all(|told| *told) {
+            return;
+        }
+        self.rounds = 0;
+        // Set before reading; within the same moment of the file system's clock more may come, so it is read twice.
+        self.seen = if self.seen == changed { changed } else { None };
+        if let Err(error) = self.read() {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "cannot read the kept backup runs"
+            );
+        }
+        if self.seen.is_none() {
+            self.seen = changed;
+            self.rounds = READ_EVERY.saturating_sub(2);
+        }
+    }
+
+    /// Tells of the configuration's jobs, at the start and when they change.
+    fn declare(&mut self) {
+        let jobs = self.courier.config.borrow().backups.clone();
+        if jobs == self.declared {
+            return;
+        }
+        if self.tell(JOB_DECLARED, jobs.iter().filter(|job| !self.declared.contains(*job))) {
+            self.declared = jobs;
+        }
+    }
+
+    /// Tells of jobs that timers and crontabs have, at the start and when they change.
+    fn discover(&mut self) {
+        let found = discover::found(&self.courier.root);
+        if self.tell(JOB_FOUND, found.iter().filter(|job| !self.found.contains(*job))) {
+            self.found = found;
+        }
+    }
+
+    /// Whether the spool took an event for each job; a full queue is tried again.
+    fn tell<'a>(&self, name: &str, jobs: impl Iterator<Item = &'a BTreeMap<String, String>>) -> bool {
+        let time = self.courier.clock.wall();
+        let event = |job: &BTreeMap<String, String>| StoredEvent {
+            seq: 0,
+            time,
+            name: name.to_owned(),
+            severity: Severity::Info,
+            attributes: job.clone(),
+            body: String::new(),
+        };
+        let events: Vec<StoredEvent> = jobs.map(event).collect();
+        events.is_empty() || self.courier.spool.events(events).is_ok()
+    }
+
+    fn read(&mut self) -> Result<(), crate::files::FileError> {
+        let names = self.runs.names(&[Stage::Started, Stage::Waiting])?;
+        let started = names
+            .iter()
+            .filter(|(_, stage)| *stage == Stage::Started)
+            .map(|(id, _)| *id);
+        self.look_at_started(started.collect());
+        let waiting: Vec<RunId> = self
+            .runs
+            .names(&[Stage::Waiting])?
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect();
+        for ids in waiting.chunks(TOGETHER) {
+            if !self.hand_over(ids) {
+                break;
+            }
+        }
+        if waiting.len() > TOGETHER {
+            let lost = self.runs.prune()?;
+            if lost > 0 {
+                tracing::warn!(lost, "more backup runs waited than are kept; the oldest are lost");
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs that go on are told of; those whose wrapper is gone have failed.
+    fn look_at_started(&mut self, started: Vec<RunId>) {
+        let mut going_on = BTreeMap::new();
+        for id in started {
+            let Some(run) = self.runs.read(id, Stage::Started) else {
+                continue;
+            };
+            if started_ticks(&self.courier.root, run.pid) == Some(run.pid_started) {
+                let told = match self.going_on.get(&id) {
+                    Some(true) => true,
+                    Some(false) => self.courier.spool.events(vec![run.event()]).is_ok(),
+                    None => false,
+                };
+                going_on.insert(id, told);
+            } else if self
+                .runs
+                .names(&[Stage::Started])
+                .is_ok_and(|names| names.contains(&(id, Stage::Started)))
+            {
+                // Looked at once more, after the wrapper was seen to be gone: it tells before it goes.
+                self.unseen_end(run);
+            }
+        }
+        self.going_on = going_on;
+    }
+
+    fn unseen_end(&self, run: Run) {
+        let now = self.courier.clock.wall();
+        let failed = Run {
+            duration_ms: u64::try_from(now.since(run.started_at).as_millis()).unwrap_or(u64::MAX),
+            ended_at: Some(now),
+            ..run.unseen()
+        };
+        if let Err(error) = self.runs.finish(&failed) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot keep a backup run");
+        }
+    }
+
+    /// Whether the spool took them.
+    fn hand_over(&self, ids: &[RunId]) -> bool {
+        let mut events = Vec::new();
+        let mut told = Vec::new();
+        for id in ids {
+            match self.runs.read(*id, Stage::Waiting) {
+                Some(run) => {
+                    events.push(run.event());
+                    told.push(*id);
+                }
+                // Torn by a crash of the machine; it is put aside with those that were sent.
+                None => {
+                    tracing::warn!(run = %id, "a kept backup run can't be read");
+                    let _ = self.runs.sent(*id);
+                }
+            }
+        }
+        let Ok(stored) = self.courier.spool.events_stored(events) else {
+            return false;
+        };
+        if stored.recv_timeout(PATIENCE) != Ok(true) {
+            return false;
+        }
+        for id in told {
+            if let Err(error) = self.runs.sent(id) {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a backup run will be told again"
+                );
+                return false;
+            }
+        }
+        // Their number is bounded by pruning, which needs a look only when there was something new.
+        let _ = self.runs.prune();
+        true
+    }
+}
+
+/// When a process began, in ticks since the machine booted; none when there is no such process.
+pub(crate) fn started_ticks(root: &Path, pid: u32) -> Option<u64> {
+    let mut buffer = Vec::new();
+    let bytes = read_path(&root.join(format!("proc/{pid}/stat")), &mut buffer)?;
+    parse_stat(bytes).map(|stat| stat.started_ticks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::run::tests::failed, *};
+    use crate::{
+        clock::SystemClock,
+        spool::{Spool, worker},
+    };
+    use std::sync::Arc;
+    use tocsin_vocabulary::{IdSource, SpoolId, backup::RUN_ENDED};
+
+    fn rounds(state: &Path) -> Rounds {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let id = SpoolId::next(&mut IdSource::new(1), clock.wall());
+        let spool = Spool::open(&state.join("spool"), 1 << 20, id, clock.wall()).unwrap();
+        Rounds::new(Courier {
+            state_dir: state.to_owned(),
+            root: PathBuf::from("/"),
+            config: watch::channel(Config::default()).1,
+            spool: worker::start(spool, clock.clone()).unwrap(),
+            clock,
+        })
+    }
+
+    fn told(rounds: &Rounds) -> Vec<crate::spool::StoredEvent> {
+        rounds.courier.spool.events_after(0, 100).blocking_recv().unwrap()
+    }
+
+    #[test]
+    fn a_kept_run_is_told_once_and_stays_to_be_looked_at() {
+        let state = tempfile::tempdir().unwrap();
+        let mut rounds = rounds(state.path());
+        rounds.round();
+        rounds.runs.finish(&failed(1)).unwrap();
+        rounds.round();
+        rounds.round();
+        let events = told(&rounds);
+        assert_eq!(events.len(), 1);
+        assert_eq!(
+            (events[0].name.as_str(), events[0].attributes["job"].as_str()),
+            (RUN_ENDED, "nightly")
+        );
+        let names = rounds.runs.names(&[Stage::Sent]).unwrap();
+        assert_eq!(names, [(failed(1).id, Stage::Sent)]);
+    }
+
+    #[test]
+    fn jobs_of_crontabs_are_told_once_until_they_change() {
+        let state = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        let crontab = root.path().join("etc/crontab");
+        let mut rounds = rounds(state.path());
+        rounds.courier.root = root.path().to_owned();
+        rounds.discover();
+        for line in ["1 2 * * *", "1 2 * * *", "1 3 * * *"] {
+            std::fs::write(&crontab, format!("{line} root restic backup /srv\n")).unwrap();
+            rounds.discover();
+        }
+        let events = told(&rounds);
+        let schedules: Vec<&str> = events
+            .iter()
+            .filter(|event| event.name == JOB_FOUND)
+            .map(|event| event.attributes["schedule"].as_str())
+            .collect();
+        assert_eq!(schedules, ["1 2 * * *", "1 3 * * *"]);
+    }
+
+    #[test]
+    fn a_run_whose_wrapper_is_gone_has_failed_and_one_that_goes_on_is_told_of() {
+        let state = tempfile::tempdir().unwrap();
+        let mut rounds = rounds(state.path());
+        let unfinished = |seed| Run {
+            ended_at: None,
+            result: None,
+            ..failed(seed)
+        };
+        let own = std::process::id();
+        let alive = Run {
+            pid: own,
+            pid_started: started_ticks(Path::new("/"), own).unwrap(),
+            ..unfinished(1)
+        };
+        let dead = Run {
+            pid: own,
+            pid_started: 1,
+            ..unfinished(2)
+        };
+        rounds.runs.begin(&alive).unwrap();
+        rounds.runs.begin(&dead).unwrap();
+        rounds.round();
+        rounds.round();
+        let events = told(&rounds);
+        let of = |run: &Run| {
+            let id = run.id.to_string();
+            events.iter().find(|event| event.attributes["run"] == id).unwrap()
+        };
+        assert_eq!(of(&dead).attributes["result"], "failed");
+        assert!(of(&dead).body.contains("killed"), "{:?}", of(&dead));
+        assert_eq!(of(&alive).name, "backup.run.started");
+        assert_eq!(events.len(), 2);
+    }
+}

@@ -1,0 +1,25 @@
+//! Backup runs on this host: commands that are wrapped, what the tools say, runs that are kept until the collector
+//! has them.
+//!
+//! * [`args`], `commands` — the command line: `tocsin-agent backup exec`, `runs`, `judge`,
+//! * [`quick`] — the short way to it,
+//! * [`exec`] — a command wrapped so that nobody notices, and what came of it,
+//! * [`adapters`] — what the output of backup tools means; pure,
+//! * [`run`] — one run, as kept and told,
+//! * [`keep`] — runs below the state directory,
+//! * `discover` — jobs that timers and crontabs have already,
+//! * `courier` — the running agent's part: kept runs become events in the spool.
+//!
+//! A run is written down by the wrapper itself, so that neither a running agent nor a configuration is needed.
+
+pub mod adapters;
+pub mod args;
+mod commands;
+pub(crate) mod courier;
+mod discover;
+pub mod exec;
+pub mod keep;
+pub mod quick;
+pub mod run;
+
+pub(crate) use commands::dispatch;

@@ -1,0 +1,52 @@
+//! Two channels: one that works, one that does not.
+
+use super::Fake;
+use async_trait::async_trait;
+use std::time::Duration;
+use tocsin_console::backend::{ChannelView, Channels, Failure, PreviewView, System as _};
+use tocsin_desk::delivery::ChannelFigures;
+use tocsin_vocabulary::Language;
+
+#[async_trait]
+impl Channels for Fake {
+    async fn channels(&self) -> Result<Vec<ChannelView>, Failure> {
+        let ago = |seconds| Some(self.now().minus(Duration::from_secs(seconds)));
+        let modem = ChannelView {
+            name: "modem".to_owned(),
+            kind: "gammu",
+            goes_to: "/var/spool/gammu/outbox".to_owned(),
+            per_minute: 12,
+            figures: ChannelFigures {
+                channel: "modem".to_owned(),
+                accepted: 41,
+                delivered: 40,
+                last_accepted_at: ago(70),
+                ..ChannelFigures::default()
+            },
+            condition: Some((true, "0 messages wait in the spool".to_owned())),
+            previews: vec![PreviewView {
+                language: Language::Chinese,
+                secrecy: "full",
+                text: "#1042 一级 db1: 磁盘 /data 已满 11:04起 剩58分 回1042 07接单".to_owned(),
+                sms: Some((43, 1)),
+            }],
+        };
+        let sms = ChannelView {
+            name: "sms".to_owned(),
+            kind: "smpp",
+            goes_to: "smsc.example.org:2775".to_owned(),
+            per_minute: 3_000,
+            figures: ChannelFigures {
+                channel: "sms".to_owned(),
+                failed: 2,
+                unknown: 1,
+                waiting: 3,
+                oldest_at: ago(400),
+                ..ChannelFigures::default()
+            },
+            condition: Some((false, "not connected to smsc.example.org:2775".to_owned())),
+            previews: Vec::new(),
+        };
+        Ok(vec![modem, sms])
+    }
+}

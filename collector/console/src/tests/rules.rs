@@ -1,0 +1,68 @@
+//! The pages of rules: list, one rule, replay.
+
+use super::Room;
+use http::StatusCode;
+
+#[tokio::test]
+async fn a_rule_is_read_aloud_with_its_states_and_its_text() {
+    let room = Room::new();
+    let list = room.get("zhao", "/rules", "en").await.body;
+    assert!(list.contains("href=\"/rules/filesystem-full\""), "{list}");
+    for (language, raises, state) in [("en", "Raises", "raised"), ("zh-CN", "触发条件", "告警中")] {
+        let reply = room.get("qian", "/rules/filesystem-full", language).await;
+        assert_eq!(reply.status, StatusCode::OK);
+        for part in [
+            raises,
+            state,
+            "hosts.toml:3",
+            "mountpoint=/data",
+            "[[rule]]",
+            "/replay?rule=filesystem-full",
+        ] {
+            assert!(reply.body.contains(part), "{language} {part}: {}", reply.body);
+        }
+    }
+    assert_eq!(
+        room.get("zhao", "/rules/no-such-rule", "en").await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        room.get("sun", "/rules/filesystem-full", "en").await.status,
+        StatusCode::FORBIDDEN
+    );
+}
+
+#[tokio::test]
+async fn a_replay_tells_mistakes_or_what_would_have_fired() {
+    let room = Room::new();
+    let form = room.get("wang", "/replay?rule=filesystem-full", "en").await.body;
+    assert!(
+        form.contains("name = &#34;filesystem-full&#34;") || form.contains("filesystem-full"),
+        "{form}"
+    );
+    let period = "from=2026-11-21T00:00&to=2026-11-22T00:00&hosts=db-*";
+    let wrong = room.post("wang", "/replay", &format!("text=nonsense&{period}")).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    assert!(
+        wrong.body.contains("no rule; begin it with") && wrong.body.contains("nonsense"),
+        "{}",
+        wrong.body
+    );
+    let done = room
+        .post("wang", "/replay", &format!("text=%5B%5Brule%5D%5D&{period}"))
+        .await;
+    assert_eq!(done.status, StatusCode::OK);
+    for part in [
+        "8640",
+        "would have",
+        "A file system is nearly full",
+        "3 more are not shown",
+    ] {
+        assert!(done.body.contains(part), "{part}: {}", done.body);
+    }
+    let timeless = room
+        .post("wang", "/replay", "text=%5B%5Brule%5D%5D&from=soon&to=later")
+        .await;
+    assert_eq!(timeless.status, StatusCode::BAD_REQUEST);
+    assert_eq!(room.post("sun", "/replay", period).await.status, StatusCode::FORBIDDEN);
+}

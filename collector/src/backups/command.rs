@@ -1,0 +1,540 @@
+//! `tocsin-collector job …`: what can be said, asked of the running collector, and how its answer is read.
+
+use super::{Backups, ping::slug, register::Actor};
+use crate::control::Control;
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tocsin_console::backend::Failure;
+use tocsin_desk::backup::{Job, JobRun, Note, Plan};
+use tocsin_ledger::{Ledger, LedgerError};
+use tocsin_vocabulary::{
+    Code, HostId, RunResult, Timestamp,
+    time::{HumanDuration, format_duration, parse_duration},
+};
+
+/// On the command line.
+const CLI: Actor<'_> = Actor { who: "cli", via: "cli" };
+
+/// Backup jobs.
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// Declare a job of a host, or change it; what is left out stays as it is
+    #[command(
+        after_help = "Examples:\n  tocsin-collector job add --host db1 nightly --schedule '30 2 * * *' --zone Asia/Shanghai --grace 30m\n  \
+                            tocsin-collector job add --host db1 copy --schedule 'after nightly' --rpo 26h\n  \
+                            tocsin-collector job add --host nas1 export --schedule daily --ping\n\n\
+                            Schedules: five fields of cron, `calendar Mon..Fri 02:30` of systemd, `every 6h`, `after JOB`."
+    )]
+    Add(Box<AddArgs>),
+    /// List all jobs and how they stand
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The newest runs of a job
+    Runs {
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Note a run that was made by hand
+    Done {
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// Why by hand, and what was done
+        #[arg(long)]
+        reason: String,
+        /// ok, warning or failed
+        #[arg(long, default_value = "ok")]
+        result: String,
+        /// When it began, as RFC 3339; now without it
+        #[arg(long)]
+        at: Option<String>,
+    },
+    /// Note that a restore was tried and worked
+    Drill {
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// When, as RFC 3339; now without it
+        #[arg(long)]
+        at: Option<String>,
+    },
+    /// Expect nothing of a job for the time being
+    Pause(Which),
+    /// Expect its runs again
+    Resume(Which),
+    /// Forget a job and its runs
+    Remove(Which),
+    /// Hosts that no job covers
+    Uncovered,
+}
+
+/// One job.
+#[derive(Debug, Clone, Args)]
+pub struct Which {
+    /// Host name or id
+    #[arg(long)]
+    pub host: String,
+    /// The job's name
+    pub name: String,
+}
+
+/// Of `job add`.
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// Which.
+    #[command(flatten)]
+    pub which: Which,
+    /// When it should run; empty: whenever it does
+    #[arg(long)]
+    pub schedule: Option<String>,
+    /// IANA name of the schedule's time zone; the site's without it
+    #[arg(long)]
+    pub zone: Option<String>,
+    /// How late it may begin, such as 30m; 10m without it
+    #[arg(long)]
+    pub grace: Option<String>,
+    /// Longer is overran, such as 4h
+    #[arg(long)]
+    pub duration_max: Option<String>,
+    /// Fewer bytes are shrunk; its own history tells without it
+    #[arg(long)]
+    pub bytes_min: Option<u64>,
+    /// More bytes are a warning; its own history tells without it
+    #[arg(long)]
+    pub bytes_max: Option<u64>,
+    /// How old the newest good run may be, such as 26h
+    #[arg(long)]
+    pub rpo: Option<String>,
+    /// How often a restore is to be tried, such as 90d
+    #[arg(long)]
+    pub drill_every: Option<String>,
+    /// With what
+    #[arg(long)]
+    pub tool: Option<String>,
+    /// What is saved
+    #[arg(long)]
+    pub content: Option<String>,
+    /// Where to
+    #[arg(long)]
+    pub target: Option<String>,
+    /// How long copies are kept
+    #[arg(long)]
+    pub retention: Option<String>,
+    /// Who answers for it
+    #[arg(long)]
+    pub owner: Option<String>,
+    /// Give it an address for pings
+    #[arg(long)]
+    pub ping: bool,
+}
+
+/// What is asked of the collector.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum JobAsk {
+    /// Declares.
+    Declare {
+        /// Host name or id.
+        host: String,
+        /// What.
+        plan: Box<Plan>,
+        /// With an address for pings.
+        ping: bool,
+    },
+    /// Lists jobs.
+    List {
+        /// For a program.
+        json: bool,
+    },
+    /// Lists runs.
+    Runs {
+        /// Host name or id.
+        host: String,
+        /// The job's name.
+        name: String,
+        /// At most so many.
+        limit: u32,
+        /// For a program.
+        json: bool,
+    },
+    /// Notes a run.
+    Note {
+        /// Host name or id.
+        host: String,
+        /// The job's name.
+        name: String,
+        /// What.
+        note: Note,
+    },
+    /// Notes a restore.
+    Drill {
+        /// Host name or id.
+        host: String,
+        /// The job's name.
+        name: String,
+        /// When.
+        at: Option<Timestamp>,
+    },
+    /// Forgets.
+    Forget {
+        /// Host name or id.
+        host: String,
+        /// The job's name.
+        name: String,
+    },
+    /// Hosts without jobs.
+    Uncovered,
+}
+
+impl JobCommand {
+    /// What it asks.
+    ///
+    /// # Errors
+    /// When a word of it makes no sense, in words for whoever typed it.
+    pub fn ask(self) -> Result<JobAsk, String> {
+        Ok(match self {
+            Self::Add(args) => declare(*args)?,
+            Self::List { json } => JobAsk::List { json },
+            Self::Runs { which, limit, json } => JobAsk::Runs {
+                host: which.host,
+                name: which.name,
+                limit,
+                json,
+            },
+            Self::Done {
+                which,
+                reason,
+                result,
+                at,
+            } => JobAsk::Note {
+                host: which.host,
+                name: which.name,
+                note: Note {
+                    result: result.parse::<RunResult>().map_err(|error| error.to_string())?,
+                    reason,
+                    started_at: instant(at)?,
+                },
+            },
+            Self::Drill { which, at } => JobAsk::Drill {
+                host: which.host,
+                name: which.name,
+                at: instant(at)?,
+            },
+            Self::Pause(which) => paused(which, true),
+            Self::Resume(which) => paused(which, false),
+            Self::Remove(which) => JobAsk::Forget {
+                host: which.host,
+                name: which.name,
+            },
+            Self::Uncovered => JobAsk::Uncovered,
+        })
+    }
+}
+
+fn declare(args: AddArgs) -> Result<JobAsk, String> {
+    let duration = |text: Option<String>| {
+        let parsed = text.map(|text| parse_duration(&text).map(HumanDuration)).transpose();
+        parsed.map_err(|error| error.to_string())
+    };
+    Ok(JobAsk::Declare {
+        host: args.which.host,
+        ping: args.ping,
+        plan: Box::new(Plan {
+            name: args.which.name,
+            schedule: args.schedule,
+            zone: args.zone,
+            grace: duration(args.grace)?,
+            duration_max: duration(args.duration_max)?,
+            bytes_min: args.bytes_min,
+            bytes_max: args.bytes_max,
+            rpo: duration(args.rpo)?,
+            drill_every: duration(args.drill_every)?,
+            tool: args.tool,
+            content: args.content,
+            target: args.target,
+            retention: args.retention,
+            owner: args.owner,
+            paused: None,
+        }),
+    })
+}
+
+fn paused(which: Which, paused: bool) -> JobAsk {
+    JobAsk::Declare {
+        host: which.host,
+        ping: false,
+        plan: Box::new(Plan {
+            name: which.name,
+            paused: Some(paused),
+            ..Plan::default()
+        }),
+    }
+}
+
+fn instant(text: Option<String>) -> Result<Option<Timestamp>, String> {
+    text.map(|text| text.parse::<Timestamp>().map_err(|error| error.to_string()))
+        .transpose()
+}
+
+fn failed(error: &LedgerError) -> Failure {
+    Failure::new(error.code(), error.to_string())
+}
+
+impl Control {
+    /// Answers about backup jobs.
+    pub(crate) async fn jobs(&self, ask: JobAsk) -> Result<Value, Failure> {
+        let (ledger, backups): (&Arc<Ledger>, &Arc<Backups>) = (&self.ledger, &self.backups);
+        match ask {
+            JobAsk::Declare { host, plan, ping } => {
+                let host = self.host(&host).await?;
+                let job = backups.declare(host, &plan, ping, CLI).await?;
+                Ok(shown(
+                    &job,
+                    &self.host_name(host).await?,
+                    &self.console_url,
+                    (self.clock)(),
+                ))
+            }
+            JobAsk::List { .. } => {
+                let hosts = self.backend.hosts().await?;
+                let name = |id: HostId| {
+                    let host = hosts.iter().find(|host| host.record.id == id);
+                    host.map_or_else(|| id.to_string(), |host| host.record.name.clone())
+                };
+                let jobs = ledger.jobs().await.map_err(|error| failed(&error))?;
+                let now = (self.clock)();
+                let items: Vec<Value> = jobs
+                    .iter()
+                    .map(|job| shown(job, &name(job.host), &self.console_url, now))
+                    .collect();
+                Ok(json!({ "items": items, "next": null }))
+            }
+            JobAsk::Runs { host, name, limit, .. } => {
+                let job = self.job(&host, &name).await?;
+                let runs = ledger.runs(job.id, None, limit).await.map_err(|error| failed(&error))?;
+                let items: Vec<Value> = runs.iter().map(|run| shown_run(run, &job)).collect();
+                Ok(json!({ "items": items, "next": null }))
+            }
+            JobAsk::Note { host, name, note } => {
+                let job = self.job(&host, &name).await?;
+                Ok(shown_run(&backups.note(job.id, &note, CLI).await?, &job))
+            }
+            JobAsk::Drill { host, name, at } => {
+                let job = self.job(&host, &name).await?;
+                let job = backups.drilled(job.id, at, CLI).await?;
+                Ok(shown(
+                    &job,
+                    &self.host_name(job.host).await?,
+                    &self.console_url,
+                    (self.clock)(),
+                ))
+            }
+            JobAsk::Forget { host, name } => {
+                let job = self.job(&host, &name).await?;
+                backups.forget(job.id, CLI).await?;
+                Ok(json!({ "name": job.name }))
+            }
+            JobAsk::Uncovered => {
+                let uncovered = ledger.uncovered_hosts(None).await.map_err(|error| failed(&error))?;
+                let items: Vec<Value> = uncovered
+                    .iter()
+                    .map(|(id, name)| json!({ "host": id, "name": name }))
+                    .collect();
+                Ok(json!({ "items": items, "next": null }))
+            }
+        }
+    }
+
+    async fn host_name(&self, id: HostId) -> Result<String, Failure> {
+        let host = self.backend.host(id).await?;
+        Ok(host.map_or_else(|| id.to_string(), |host| host.record.name))
+    }
+
+    async fn job(&self, host: &str, name: &str) -> Result<Job, Failure> {
+        let id = self.host(host).await?;
+        let found = self
+            .ledger
+            .job_named(id, name.trim())
+            .await
+            .map_err(|error| failed(&error))?;
+        found.ok_or_else(|| {
+            Failure::new(
+                Code::NotFound,
+                format!("host `{host}` has no backup job `{name}`: see `tocsin-collector job list`"),
+            )
+        })
+    }
+}
+
+fn shown(job: &Job, host: &str, console_url: &str, now: Timestamp) -> Value {
+    let mut value = serde_json::to_value(job).unwrap_or_default();
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    value["host_name"] = host.into();
+    value["created_at"] = job.created_at.to_string().into();
+    value["drilled_at"] = time(job.drilled_at).into();
+    value["stand"] = json!({
+        "expected_at": time(job.stand.expected_at),
+        "last_at": time(job.stand.last_at),
+        "last_result": job.stand.last_result,
+        "good_at": time(job.stand.good_at),
+        "rpo_now_ms": job.rpo_now(now).map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        "rpo_broken": job.breaks_rpo(now),
+    });
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("ping_key");
+        if !job.ping_key.is_empty() {
+            fields.insert(
+                "ping_url".to_owned(),
+                format!("{console_url}/ping/{}/{}", job.ping_key, slug(&job.name)).into(),
+            );
+        }
+    }
+    value
+}
+
+fn shown_run(run: &JobRun, job: &Job) -> Value {
+    let mut value = serde_json::to_value(run).unwrap_or_default();
+    value["job"] = job.name.clone().into();
+    value["job_id"] = job.id.to_string().into();
+    value["started_at"] = run.started_at.to_string().into();
+    value["received_at"] = run.received_at.to_string().into();
+    value["ended_at"] = run.ended_at.map(|at| at.to_string()).into();
+    value["result"] = run.result.map_or("running", RunResult::as_str).into();
+    value
+}
+
+/// What people read for an answer.
+#[must_use]
+pub fn render(ask: &JobAsk, value: &Value) -> String {
+    let text = |value: &Value, path: &str| match value.pointer(path) {
+        Some(Value::String(text)) => text
+            .chars()
+            .map(|c| if c.is_control() { '\u{FFFD}' } else { c })
+            .collect(),
+        Some(Value::Null) | None => "-".to_owned(),
+        Some(other) => other.to_string(),
+    };
+    let items = || value.get("items").and_then(Value::as_array).into_iter().flatten();
+    match ask {
+        JobAsk::List { json: true } | JobAsk::Runs { json: true, .. } => format!("{value:#}"),
+        JobAsk::List { .. } => {
+            let mut lines = vec![format!(
+                "{:<20}{:<24}{:<24}{:<10}{:<26}{:<26}RPO",
+                "HOST", "JOB", "SCHEDULE", "RESULT", "LAST", "EXPECTED"
+            )];
+            lines.extend(items().map(|job| {
+                let age = job.pointer("/stand/rpo_now_ms").and_then(Value::as_u64);
+                let age = age.map_or_else(
+                    || "-".to_owned(),
+                    |age| format_duration(std::time::Duration::from_secs(age / 60_000 * 60)),
+                );
+                let broken = job.pointer("/stand/rpo_broken").and_then(Value::as_bool) == Some(true);
+                format!(
+                    "{:<20}{:<24}{:<24}{:<10}{:<26}{:<26}{age}{}",
+                    text(job, "/host_name"),
+                    text(job, "/name"),
+                    text(job, "/schedule"),
+                    text(job, "/stand/last_result"),
+                    text(job, "/stand/last_at"),
+                    text(job, "/stand/expected_at"),
+                    if broken { " (older than promised)" } else { "" }
+                )
+            }));
+            lines.join("\n")
+        }
+        JobAsk::Runs { .. } => {
+            let mut lines = vec![format!(
+                "{:<26}{:<10}{:<6}{:<14}{:<6}ERROR",
+                "STARTED", "RESULT", "EXIT", "BYTES", "LATE"
+            )];
+            lines.extend(items().map(|run| {
+                let error = text(run, "/error");
+                format!(
+                    "{:<26}{:<10}{:<6}{:<14}{:<6}{}",
+                    text(run, "/started_at"),
+                    text(run, "/result"),
+                    text(run, "/exit_code"),
+                    text(run, "/bytes"),
+                    if run.get("late") == Some(&Value::Bool(true)) {
+                        "yes"
+                    } else {
+                        "no"
+                    },
+                    error
+                )
+            }));
+            lines.join("\n")
+        }
+        JobAsk::Declare { .. } => {
+            let mut lines = vec![format!(
+                "{}: next run awaited {}",
+                text(value, "/name"),
+                text(value, "/stand/expected_at")
+            )];
+            if value.get("ping_url").is_some() {
+                lines.push(format!("ping: {}", text(value, "/ping_url")));
+            }
+            lines.join("\n")
+        }
+        JobAsk::Uncovered => {
+            let names: Vec<String> = items().map(|host| text(host, "/name")).collect();
+            if names.is_empty() {
+                return "every host has a job".to_owned();
+            }
+            names.join("\n")
+        }
+        JobAsk::Note { .. } => format!("noted: {}", text(value, "/result")),
+        JobAsk::Drill { .. } => format!("a restore was tried at {}", text(value, "/drilled_at")),
+        JobAsk::Forget { .. } => "done".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_becomes_a_plan() {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(subcommand)]
+            job: JobCommand,
+        }
+        let parse = |words: &[&str]| {
+            <Cli as clap::Parser>::try_parse_from([&["job"], words].concat())
+                .unwrap()
+                .job
+                .ask()
+        };
+        let ask = parse(&[
+            "add",
+            "--host",
+            "db1",
+            "nightly",
+            "--schedule",
+            "30 2 * * *",
+            "--grace",
+            "30m",
+            "--ping",
+        ]);
+        let Ok(JobAsk::Declare { host, plan, ping }) = ask else {
+            panic!("{ask:?}");
+        };
+        assert_eq!((host.as_str(), plan.name.as_str(), ping), ("db1", "nightly", true));
+        assert_eq!(plan.grace.map(|grace| grace.0.as_secs()), Some(1_800));
+        assert!(parse(&["add", "--host", "db1", "x", "--grace", "soon"]).is_err());
+        assert!(parse(&["done", "--host", "db1", "x", "--reason", "r", "--result", "fine"]).is_err());
+    }
+}

@@ -1,0 +1,326 @@
+//! The paths to people are watched themselves: heartbeats at set intervals, receipts that did not come, how each channel
+//! does, the monthly drill, and whether a full cycle was proven.
+
+use crate::{clock::Clock, config::Config, engine::EngineHandle};
+use arc_swap::ArcSwap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tocsin_channels::Built;
+use tocsin_console::{authority, backend::HealthPart};
+use tocsin_desk::{
+    delivery::{ChannelFigures, DeliveryState},
+    effect::Effects,
+    model::{Page, PageReason, PageState},
+};
+use tocsin_ledger::{Ledger, LedgerError};
+use tocsin_vocabulary::{IdSource, Level, PageId, PersonId, Text, Timestamp};
+use tokio::{sync::Notify, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+/// How often the watch looks.
+const PERIOD: Duration = Duration::from_secs(15);
+/// Over which time a channel's figures are counted.
+pub const FIGURES_SPAN: Duration = Duration::from_secs(86_400);
+/// A heartbeat that nobody took for so long after its time means that the channel does not work.
+const GRACE: Duration = Duration::from_secs(120);
+/// Pages of the worst level that wait for longer than this mean that people are not reached.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+/// A drill within this time is this month's.
+const DRILL_ONCE: Duration = Duration::from_secs(20 * 86_400);
+/// Without a setting, a cycle counts as proven for so long.
+const CYCLE_WITHIN: Duration = Duration::from_secs(86_400);
+
+/// Watches the channels.
+pub struct ChannelWatch {
+    ledger: Arc<Ledger>,
+    channels: Arc<HashMap<String, Built>>,
+    clock: Clock,
+    kick: Arc<Notify>,
+    engine: EngineHandle,
+    ids: Mutex<IdSource>,
+    cycle_within: Duration,
+    drill_on_day: Option<u8>,
+    found: ArcSwap<Vec<HealthPart>>,
+}
+
+/// Whether a full cycle was proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cycle {
+    /// It was, lately enough.
+    pub proven: bool,
+    /// When, and what is missing.
+    pub detail: String,
+}
+
+impl ChannelWatch {
+    /// A watch over these channels.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness.
+    pub fn new(
+        ledger: Arc<Ledger>,
+        channels: Arc<HashMap<String, Built>>,
+        clock: Clock,
+        kick: Arc<Notify>,
+        engine: EngineHandle,
+        config: &Config,
+    ) -> anyhow::Result<Self> {
+        let shortest = channels
+            .values()
+            .filter_map(|built| built.config.common.heartbeat_every)
+            .min();
+        let within = shortest.map_or(CYCLE_WITHIN, |every| every.0 * 2 + GRACE);
+        Ok(Self {
+            ledger,
+            channels,
+            clock,
+            kick,
+            engine,
+            ids: Mutex::new(crate::clock::ids()?),
+            cycle_within: config.cycle_within.unwrap_or(within),
+            drill_on_day: config.drill_on_day,
+            found: ArcSwap::default(),
+        })
+    }
+
+    /// Watches until cancelled.
+    pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
+        let mut period = tokio::time::interval(PERIOD);
+        period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = period.tick() => {}
+                () = cancel.cancelled() => return,
+            }
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "cannot watch the channels");
+            }
+        }
+    }
+
+    /// How the channels do, for health.
+    #[must_use]
+    pub fn health(&self) -> Vec<HealthPart> {
+        self.found.load().as_ref().clone()
+    }
+
+    /// The channels.
+    #[must_use]
+    pub fn channels(&self) -> &HashMap<String, Built> {
+        &self.channels
+    }
+
+    async fn look(&self) -> Result<(), LedgerError> {
+        let now = (self.clock)();
+        let mut names: Vec<&String> = self.channels.keys().collect();
+        names.sort();
+        let mut parts = Vec::new();
+        for name in names {
+            let Some(built) = self.channels.get(name) else { continue };
+            if let Some(within) = built.config.common.receipt_within {
+                let missed = self.ledger.miss_receipts(name, now.minus(within.0), now).await?;
+                if missed > 0 {
+                    tracing::warn!(channel = name.as_str(), missed, "no receipt of delivery came in time");
+                    self.kick.notify_one();
+                }
+            }
+            let mut trouble = None;
+            if let Some((false, detail)) = built.channel.condition().await {
+                trouble = Some(detail);
+            }
+            if let Some(every) = built.config.common.heartbeat_every {
+                trouble = trouble.or(self.heartbeat(name, built, every.0, now).await?);
+            }
+            if let Some(detail) = trouble {
+                parts.push(HealthPart {
+                    name: format!("channel {name}"),
+                    healthy: false,
+                    detail,
+                });
+            }
+        }
+        self.monthly_drill(now).await?;
+        let waiting = self.ledger.worst_waiting_since().await?;
+        if let Some(since) = waiting.filter(|since| now.since(*since) > WAIT_MAX) {
+            parts.push(HealthPart {
+                name: "queue".to_owned(),
+                healthy: false,
+                detail: format!("a page of the worst level waits since {since}: see `tocsin-collector channel list`"),
+            });
+        }
+        self.found.store(Arc::new(parts));
+        Ok(())
+    }
+
+    /// On its day, from ten in the morning on and once, every channel is drilled to everybody who works on tickets.
+    async fn monthly_drill(&self, now: Timestamp) -> Result<(), LedgerError> {
+        let Some(day) = self.drill_on_day else { return Ok(()) };
+        let offset = self
+            .channels
+            .values()
+            .next()
+            .map_or(0, |built| built.config.common.utc_offset_minutes());
+        // `2026-11-22T03:04:05.678Z`
+        let local = Timestamp::from_millis(now.as_millis() + i64::from(offset) * 60_000).to_string();
+        let is_time = local.get(8..10) == Some(format!("{day:02}").as_str()) && local.get(11..13) >= Some("10");
+        if !is_time {
+            return Ok(());
+        }
+        for name in self.channels.keys() {
+            let last = self.ledger.last_own_page("drill-", name).await?;
+            if last.is_some_and(|(at, _)| now.since(at) < DRILL_ONCE) {
+                return Ok(());
+            }
+        }
+        let people = self.ledger.people().await?;
+        let people: Vec<PersonId> = people
+            .iter()
+            .filter(|person| authority::allows(person.role, authority::Action::WorkTicket))
+            .map(|person| person.id)
+            .collect();
+        let pages = self.drill(&people).await?;
+        tracing::info!(pages, "the monthly drill of the channels begins");
+        Ok(())
+    }
+
+    /// Sends a heartbeat when it is time; answers what is wrong with the last one.
+    async fn heartbeat(
+        &self,
+        name: &str,
+        built: &Built,
+        every: Duration,
+        now: Timestamp,
+    ) -> Result<Option<String>, LedgerError> {
+        let login = built.config.common.heartbeat_to.as_deref().unwrap_or_default();
+        let Some(person) = self.ledger.lookup_person(login).await? else {
+            return Ok(Some(format!(
+                "`heartbeat_to` names `{login}`, who is not in the register"
+            )));
+        };
+        let last = self.ledger.last_own_page("heartbeat-", name).await?;
+        if last.is_none_or(|(at, _)| now.since(at) >= every) {
+            let title = Text::new(
+                format!("heartbeat of channel {name}: this way works"),
+                format!("通道{name}心跳: 通路正常"),
+            );
+            self.put("heartbeat", name, person.id, title, now).await?;
+        }
+        let Some((at, state)) = last else { return Ok(None) };
+        let late = now.since(at) > GRACE.max(built.config.common.receipt_within.unwrap_or_default().0);
+        Ok(match state {
+            DeliveryState::Accepted | DeliveryState::Delivered | DeliveryState::Read => None,
+            DeliveryState::Failed => Some(format!("the heartbeat of {at} failed")),
+            _ if late => Some(format!("nobody took the heartbeat of {at}")),
+            _ => None,
+        })
+    }
+
+    /// A drill: a page over every channel to each of these people, marked as a drill. Answers how many.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn drill(&self, people: &[PersonId]) -> Result<usize, LedgerError> {
+        let now = (self.clock)();
+        let mut pages = Vec::new();
+        let mut names: Vec<&String> = self.channels.keys().collect();
+        names.sort();
+        for name in names {
+            for person in people {
+                let title = Text::new(
+                    format!("channel drill over {name}: nothing is wrong"),
+                    format!("通道{name}演练: 无故障"),
+                );
+                pages.push(self.page("drill", name, *person, title, now));
+            }
+        }
+        let count = pages.len();
+        self.commit(pages).await?;
+        Ok(count)
+    }
+
+    async fn put(
+        &self,
+        kind: &str,
+        channel: &str,
+        person: PersonId,
+        title: Text,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let page = self.page(kind, channel, person, title, now);
+        self.commit(vec![page]).await
+    }
+
+    async fn commit(&self, pages: Vec<Page>) -> Result<(), LedgerError> {
+        let effects = Effects {
+            pages,
+            ..Effects::default()
+        };
+        self.ledger.commit(&effects, &[]).await?;
+        self.kick.notify_one();
+        Ok(())
+    }
+
+    fn page(&self, kind: &str, channel: &str, person: PersonId, title: Text, now: Timestamp) -> Page {
+        let id = PageId::next(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner), now);
+        Page {
+            key: format!("{kind}-{channel}-{id}"),
+            id,
+            ticket: None,
+            ticket_number: None,
+            person,
+            destination: channel.to_owned(),
+            reason: PageReason::Notice,
+            title,
+            body: Text::default(),
+            level: Level::new(9),
+            drill: kind == "drill",
+            created_at: now,
+            state: PageState::Queued,
+            attempts: 0,
+            due_at: now,
+            sent_at: None,
+            error: String::new(),
+        }
+    }
+
+    /// How each channel did within the last day.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn figures(&self) -> Result<Vec<ChannelFigures>, LedgerError> {
+        self.ledger.channel_figures((self.clock)().minus(FIGURES_SPAN)).await
+    }
+
+    /// Whether the whole way was gone lately: the desk's engine answers, the ledger can be read, and within the set time a
+    /// page left the site over a channel that took it.
+    pub async fn cycle(&self) -> Cycle {
+        let now = (self.clock)();
+        if !self.engine.answers().await {
+            return Cycle {
+                proven: false,
+                detail: "the desk does not answer".to_owned(),
+            };
+        }
+        let from = now.minus(self.cycle_within);
+        match self.ledger.channel_figures(from).await {
+            Err(error) => Cycle {
+                proven: false,
+                detail: error.to_string(),
+            },
+            Ok(figures) => {
+                let outside = figures.iter().filter(|figures| figures.channel != "inbox");
+                let last = outside.filter_map(|figures| figures.last_accepted_at).max();
+                Cycle {
+                    proven: last.is_some(),
+                    detail: last.map_or_else(
+                        || format!("no page left the site since {from}"),
+                        |last| format!("a page left the site at {last}"),
+                    ),
+                }
+            }
+        }
+    }
+}
