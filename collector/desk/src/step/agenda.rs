@@ -33,12 +33,6 @@ impl Agenda {
         self.by_time.first().map(|(due, _)| *due)
     }
 
-    /// When something is due for a ticket, as it was noted.
-    #[cfg(test)]
-    pub(super) fn noted(&self, ticket: TicketId) -> Option<Timestamp> {
-        self.times.get(&ticket).copied()
-    }
-
     /// The tickets for which something is due, the longest due first.
     pub(super) fn due_by(&self, now: Timestamp) -> Vec<TicketId> {
         self.by_time
