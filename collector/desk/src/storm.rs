@@ -1,8 +1,8 @@
 //! Storms: many hosts of one site that show the same alert at once are one fault, not as many.
 //!
-//! The first alerts of a rule at a site are told at once. When a third host shows it within [`StormPolicy::window`], it and
-//! those after it wait for at most that long: if they become as many as [`StormPolicy`] says, all of them are one fault with
-//! one ticket; if not, each is told after all. Alerts that arrive together are counted together, so a site that is lost
+//! Alerts that come one by one are told at once, at a large site too. When the last few hosts came at such a pace that, going
+//! on so, they would be as many as [`StormPolicy`] says within its window, the newest and those after it wait for at most that
+//! long: if they become so many, all of them are one fault with one ticket; if not, each is told after all. Alerts that arrive together are counted together, so a site that is lost
 //! in one moment is one fault from the beginning.
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,13 @@ impl StormPolicy {
         let share = hosts.saturating_mul(usize::from(self.percent)).div_ceil(100);
         (hosts >= self.hosts_min).then_some(share.max(self.hosts_min))
     }
+
+    /// Whether so many hosts within `span` would, at that pace, be `threshold` within the window.
+    #[must_use]
+    pub fn brews(&self, hosts: usize, span: Duration, threshold: usize) -> bool {
+        let hosts = self.window.as_millis().saturating_mul(hosts as u128);
+        hosts >= span.as_millis().saturating_mul(threshold as u128)
+    }
 }
 
 /// One storm: the fault that many alerts share.
@@ -74,5 +81,18 @@ mod tests {
         ] {
             assert_eq!(policy.threshold(hosts), threshold, "{hosts}");
         }
+    }
+
+    #[test]
+    fn a_storm_brews_by_the_pace_of_the_last_hosts() {
+        let policy = StormPolicy::default();
+        let within = |millis| policy.brews(3, Duration::from_millis(millis), 3_000);
+        assert!(
+            within(0) && within(10),
+            "3 000 within the window of 10 s is one in 3.3 ms"
+        );
+        assert!(!within(11) && !within(10_000));
+        assert!(policy.brews(3, Duration::from_secs(5), 6), "a small site needs few");
+        assert!(!policy.brews(3, Duration::from_secs(6), 6));
     }
 }

@@ -94,15 +94,15 @@ impl Desk {
             return Weather::Calm;
         };
         let brewing = change.quiet.brewing.get(&(alert.rule.clone(), site));
-        let mut hosts: BTreeSet<HostId> = brewing.cloned().unwrap_or_default();
+        let brewing = brewing.into_iter().flatten();
+        // Each host with when it last showed it.
+        let mut hosts: BTreeMap<HostId, Timestamp> = brewing.map(|host| (*host, change.now)).collect();
         if hosts.len() < threshold {
             for id in self.quiet.raised_since(&alert.rule, change.now.minus(policy.window)) {
-                hosts.extend(
-                    self.alerts
-                        .get(&id)
-                        .filter(|other| self.counts(other, site))
-                        .map(|other| other.host),
-                );
+                if let Some(other) = self.alerts.get(&id).filter(|other| self.counts(other, site)) {
+                    let shown = hosts.entry(other.host).or_insert(other.raised_at);
+                    *shown = other.raised_at.max(*shown);
+                }
                 if hosts.len() >= threshold {
                     break;
                 }
@@ -112,7 +112,11 @@ impl Desk {
             return Weather::Storm(hosts.len());
         }
         let until = alert.raised_at.plus(policy.window);
-        if hosts.len() > policy.told_at_once && until > change.now {
+        let mut shown: Vec<Timestamp> = hosts.into_values().collect();
+        shown.sort_unstable();
+        let few = policy.told_at_once + 1;
+        let span = shown.len().checked_sub(few).map(|at| change.now.since(shown[at]));
+        if until > change.now && span.is_some_and(|span| policy.brews(few, span, threshold)) {
             Weather::Gathers(until)
         } else {
             Weather::Calm

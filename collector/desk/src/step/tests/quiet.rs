@@ -368,6 +368,25 @@ fn a_site_that_is_lost_host_by_host_has_few_tickets() {
 }
 
 #[test]
+fn hosts_of_a_large_site_that_fail_one_by_one_are_told_at_once() {
+    let mut story = Story::begin().at_site((1..=200).map(|n| (n, None)));
+    for n in 1..=8 {
+        story = story.does(raised("silent", [n])).pages(&[(PageReason::Opened, 4)]);
+        story = story.after(Duration::from_secs(2));
+    }
+    // Now it is lost, host by host; what was told before does not count for the pace.
+    let mut pages = 0;
+    for n in 9..=100 {
+        story = story.does(raised("silent", [n])).after(Duration::from_millis(30));
+        pages += story.last.pages.len();
+    }
+    assert!(
+        pages <= 3 * 4,
+        "two at most are told before it shows, and the storm: {pages}"
+    );
+}
+
+#[test]
 fn hosts_in_a_maintenance_window_make_no_storm_of_the_rest() {
     let story = Story::begin().at_site((1..=20).map(|n| (n, None)));
     let scope = Scope {
