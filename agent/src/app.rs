@@ -11,6 +11,7 @@ use crate::{
     footprint,
     identity::Identity,
     logs::{LogFigures, LogWatch},
+    probes::{Board, Prober},
     random::Chance,
     reload::Reload,
     reporter::Reporter,
@@ -171,6 +172,11 @@ fn spawn(
         clock: Arc::clone(&options.clock),
         figures: Arc::new(LogFigures::default()),
     };
+    let prober = Prober {
+        configs: configs.clone(),
+        board: Arc::new(Board::default()),
+        clock: Arc::clone(&options.clock),
+    };
     let ticking = Ticking {
         root: options.root.clone(),
         config: configs.clone(),
@@ -181,6 +187,7 @@ fn spawn(
         outlook: Arc::clone(&outlook),
         pulse: Arc::clone(&pulse),
         logs: Arc::clone(&logs.figures),
+        probes: Arc::clone(&prober.board),
         clock: Arc::clone(&options.clock),
         phase_seed: phase_seed(&options.state_dir, spool),
         state_dir: options.state_dir.clone(),
@@ -234,6 +241,7 @@ fn spawn(
     };
     tasks.spawn(ticking.run(stop.clone()));
     tasks.spawn(logs.run(stop.clone()));
+    tasks.spawn(prober.run(stop.clone()));
     tasks.spawn(uplink.run(stop.clone()));
     tasks.spawn(diagnostician.run(stop.clone()));
     tasks.spawn(watched::run(watch, stop.clone()));
@@ -241,6 +249,9 @@ fn spawn(
     tasks.spawn(changes.run(stop.clone()));
     tasks.spawn(reload.run(stop.clone()));
     tasks.spawn(look_up_facts(options.root, host_facts, stop.clone()));
+    if options.service {
+        tasks.spawn(footprint::stay_small(stop.clone()));
+    }
     tasks.spawn(Arc::clone(&reporter).run(stop.clone()));
     tasks.spawn(Arc::clone(&reporter).feed_watchdog(stop.clone()));
     reporter

@@ -1,6 +1,6 @@
 //! `tocsin-agent check`: would the agent run as it is set up here?
 
-use crate::{clock::Clock, config::Config, files, identity::Identity};
+use crate::{clock::Clock, config::Config, files, identity::Identity, probes};
 use std::path::Path;
 use tocsin_vocabulary::Timestamp;
 
@@ -33,7 +33,10 @@ fn check_config(path: &Path) -> Finding {
             true,
             format!("configuration: {} does not exist, so the defaults hold", path.display()),
         ),
-        Ok(_) => finding(true, format!("configuration: {}", path.display())),
+        Ok(config) => match probes::command::pings_forbidden(&config.probes) {
+            Some(reason) => finding(false, format!("configuration: {}: {reason}", path.display())),
+            None => finding(true, format!("configuration: {}", path.display())),
+        },
         Err(error) => finding(false, format!("configuration:\n{error}")),
     }
 }

@@ -49,13 +49,22 @@ pub enum Command {
     /// Changes nothing. Exits with 0 when all is well, else with 5.
     #[command(after_help = "Example:\n  tocsin-agent check --config ./agent.toml")]
     Check(CheckArgs),
+    /// Ask every probe of the configuration once, now, and tell what came of it.
+    ///
+    /// Exits with 0 when all are well, with 6 when one is not, with 3 when there is no such probe, with 2 when the
+    /// configuration has mistakes.
+    #[command(
+        after_help = "Examples:\n  tocsin-agent probe\n  tocsin-agent probe --config ./agent.toml intranet --json"
+    )]
+    Probe(ProbeArgs),
     /// Print ticks of this machine, without a collector.
     Sample(SampleArgs),
     /// Backup runs on this host: wrap a command, show what was kept
     #[command(
         after_help = "Examples:\n  tocsin-agent backup exec --job nightly -- restic backup --json /srv\n  \
                             tocsin-agent backup runs --job nightly\n  \
-                            tocsin-agent backup judge --adapter rsync --exit-code 24 --stdout rsync.log"
+                            tocsin-agent backup judge --adapter rsync --exit-code 24 --stdout rsync.log\n  \
+                            tocsin-agent backup definitions"
     )]
     #[command(subcommand)]
     Backup(crate::backup::args::Backup),
@@ -134,6 +143,20 @@ pub struct CheckArgs {
     /// Where things are.
     #[command(flatten)]
     pub place: Place,
+}
+
+/// Of `probe`.
+#[derive(Debug, Args)]
+pub struct ProbeArgs {
+    /// Names of probes; all without one
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = CONFIG_FILE)]
+    pub config: PathBuf,
+    /// As JSON, with everything
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Of `status`.

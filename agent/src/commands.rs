@@ -3,10 +3,10 @@
 use crate::{
     app::{self, Options},
     check,
-    cli::{Command, EnrolArgs, RunArgs, StatusArgs},
+    cli::{Command, EnrolArgs, ProbeArgs, RunArgs, StatusArgs},
     clock::{Clock, SharedClock, SystemClock},
     config::{self, Config},
-    enrol, sample,
+    enrol, probes, sample,
     status::{ForPeople, Status},
     surveys::{Host, privileged, tool::SystemTools},
 };
@@ -54,6 +54,7 @@ pub fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
                 Code::FailedPrecondition,
             ))
         }
+        Command::Probe(args) => probe(&args),
         Command::Sample(args) => {
             sample::run(&args, &(Arc::new(SystemClock) as SharedClock)).map(|()| ExitCode::SUCCESS)
         }
@@ -215,6 +216,37 @@ fn read_install(file: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
+fn probe(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
+    let mut probes = match Config::load_or_default(&args.config) {
+        Ok(config) => config.probes,
+        Err(error) => {
+            complain(format_args!("{error}"));
+            return Ok(ExitCode::from(Code::InvalidInput.exit_status()));
+        }
+    };
+    let unknown = args
+        .names
+        .iter()
+        .find(|name| probes.iter().all(|probe| probe.name != **name));
+    if unknown.is_some() || probes.is_empty() {
+        let which = unknown.map_or_else(|| "are no probes".to_owned(), |name| format!("is no probe `{name}`"));
+        complain(format_args!(
+            "tocsin-agent: there {which} in {}: `tocsin-agent run --print-config` shows examples",
+            args.config.display()
+        ));
+        return Ok(ExitCode::from(Code::NotFound.exit_status()));
+    }
+    probes.retain(|probe| args.names.is_empty() || args.names.contains(&probe.name));
+    let answers = block_on(probes::command::ask_all(&probes, Arc::new(SystemClock)))?;
+    if args.json {
+        say(format_args!("{:#}", probes::command::json(&answers)));
+    } else {
+        print(probes::command::lines(&answers));
+    }
+    let good = answers.iter().all(|(_, answer)| answer.up == Some(true));
+    Ok(exit(good, Code::Unavailable))
+}
+
 fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let now = SystemClock.wall();
     let status = match Status::read(&args.state.resolve(environment())) {
@@ -249,4 +281,35 @@ fn say(line: impl Display) {
 /// Prints a line on standard error.
 fn complain(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_starts_anew_is_the_same_process_with_the_same_arguments() {
+        const NOTES: &str = "TOCSIN_TEST_NOTES";
+        let note = || format!("{} {:?}\n", std::process::id(), std::env::args_os());
+        // This test, run once more by itself: the first time it starts anew.
+        if let Some(notes) = std::env::var_os(NOTES) {
+            let before = std::fs::read_to_string(&notes).unwrap_or_default();
+            std::fs::write(&notes, format!("{before}{}", note())).unwrap();
+            assert!(!before.is_empty(), "{:#}", start_anew());
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let notes = folder.path().join("notes");
+        let name = "commands::tests::an_agent_that_starts_anew_is_the_same_process_with_the_same_arguments";
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--quiet"])
+            .env(NOTES, &notes)
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(status.unwrap().success());
+        let notes = std::fs::read_to_string(&notes).unwrap();
+        let lines: Vec<&str> = notes.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0], lines[1]);
+    }
 }

@@ -3,8 +3,17 @@
 //!
 //! Above [`RESIDENT_MAX`] the agent drops what it can find again. If that did not help for [`PATIENCE`], it starts itself
 //! anew: everything is stored, synced and told first, so that nothing is lost but a few seconds.
+//!
+//! Long before that it [stays small](stay_small).
 
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// What starting up needed is let go after this time …
+const SETTLED_AFTER: Duration = Duration::from_secs(60);
+/// … and what was needed only since then this often: each time, what goes on being needed is mapped anew, which takes
+/// less than a millisecond.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(120);
 
 /// Most resident memory, in bytes: what `MemoryMax` of the unit says. An agent needs a tenth of that.
 pub(crate) const RESIDENT_MAX: u64 = 96 << 20;
@@ -12,6 +21,21 @@ pub(crate) const RESIDENT_MAX: u64 = 96 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// An agent that has just started is not started again: on a host that needs this much, samples go before the limit.
 const EARLIEST: Duration = Duration::from_secs(600);
+
+/// Gives memory back that is not needed now, until `stop`.
+pub(crate) async fn stay_small(stop: CancellationToken) {
+    let mut pause = SETTLED_AFTER;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        if let Err(error) = tocsin_thrift::give_back() {
+            tracing::debug!(%error, "can't tell which memory is not needed");
+        }
+        pause = GIVE_BACK_EVERY;
+    }
+}
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@
 //! * [`surveys`] — what a host is asked less often than on every tick,
 //! * [`documents`], `watched`, `diagnosis` — texts that travel when they change: of surveys, of files, on request,
 //! * [`logs`] — what is written on a host, watched for patterns,
+//! * [`probes`] — what is asked of others over the network,
 //! * [`backup`] — runs of backup jobs: wrapped, read, kept, told,
 //! * [`ticking`] — the tick loop,
 //! * [`spool`] — the durable queue,
@@ -29,6 +30,7 @@ pub mod commands;
 pub mod config;
 mod diagnosis;
 pub mod documents;
+mod echo;
 pub mod enrol;
 pub mod facts;
 #[cfg(test)]
@@ -37,6 +39,8 @@ pub mod files;
 mod footprint;
 pub mod identity;
 pub mod logs;
+mod notices;
+pub mod probes;
 pub mod random;
 pub mod ranges;
 mod reload;
@@ -52,4 +56,5 @@ mod testing;
 pub mod ticking;
 pub mod tls;
 pub mod uplink;
+mod wake;
 mod watched;

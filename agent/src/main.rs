@@ -10,6 +10,7 @@ use tocsin_agent::{
 use tocsin_vocabulary::Code;
 
 fn main() -> ExitCode {
+    tocsin_thrift::share_one_heap();
     let words: Vec<_> = std::env::args_os().collect();
     backup::quick::step_aside(&words);
     if let Some(code) = backup::quick::exec(&words) {

@@ -4,14 +4,17 @@
 //! this task up: what counts is the file's content, which is read again every thirty seconds too, for notifications are
 //! lost (overflow, network file systems).
 
-use crate::config::Config;
-use notify::{RecursiveMode, Watcher};
+use crate::{
+    config::Config,
+    notices::{self, Notices},
+};
 use sd_notify::NotifyState;
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{io::unix::AsyncFd, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 /// Edits come in bursts: the file is read when nothing happened for this long.
@@ -36,17 +39,18 @@ impl Reload {
         let Some(path) = self.path.clone() else {
             return stop.cancelled().await;
         };
-        let (wake, mut woken) = mpsc::channel(1);
-        let _watcher = watch_directory(&path, wake);
+        let mut edits = watch_directory(&path);
         let mut hangup = self.systemd.then(hangup).flatten();
         let mut last = None;
         let mut every = tokio::time::interval(READ_EVERY);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                Some(()) = woken.recv() => {
+                () = edited(&mut edits, path.file_name()) => {
                     tokio::time::sleep(DEBOUNCE).await;
-                    while woken.try_recv().is_ok() {}
+                    if let Some(edits) = &mut edits {
+                        edits.get_mut().drain(drop);
+                    }
                     self.read(&path, &mut last);
                 }
                 () = signalled(&mut hangup) => {
@@ -99,31 +103,36 @@ impl Reload {
     }
 }
 
-fn watch_directory(path: &Path, wake: mpsc::Sender<()>) -> Option<notify::RecommendedWatcher> {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let name = path.file_name().map(ToOwned::to_owned);
-    let heard = move |event: notify::Result<notify::Event>| {
-        let concerns = event.map_or(true, |event| {
-            let ours = event.paths.iter().any(|path| path.file_name() == name.as_deref());
-            event.need_rescan() || event.paths.is_empty() || (ours && !event.kind.is_access())
-        });
-        if concerns {
-            // Full means that it is awake already.
-            let _ = wake.try_send(());
-        }
+fn watch_directory(path: &Path) -> Option<AsyncFd<Notices>> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    #[allow(
+        deprecated,
+        reason = "unsound only for what does not own its descriptor; the one that is not deprecated is unsafe"
+    )]
+    let watch = notices::of_folder(directory).and_then(|notices| AsyncFd::new(notices).ok());
+    if watch.is_none() {
+        tracing::warn!(directory = %directory.display(), "edits are noticed within 30 s only");
+    }
+    watch
+}
+
+/// Waits until something happens to the file of this name.
+async fn edited(edits: &mut Option<AsyncFd<Notices>>, name: Option<&OsStr>) {
+    let Some(edits) = edits else {
+        return std::future::pending().await;
     };
-    let watcher = notify::recommended_watcher(heard).and_then(|mut watcher| {
-        watcher.watch(directory, RecursiveMode::NonRecursive)?;
-        Ok(watcher)
-    });
-    watcher
-        .inspect_err(|error| {
-            tracing::warn!(directory = %directory.display(), %error, "edits are noticed within 30 s only");
-        })
-        .ok()
+    while let Ok(mut ready) = edits.readable_mut().await {
+        let mut concerns = false;
+        ready
+            .get_inner_mut()
+            .drain(|notice| concerns |= notices::is_of(&notice, name));
+        ready.clear_ready();
+        if concerns {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 fn hangup() -> Option<tokio::signal::unix::Signal> {

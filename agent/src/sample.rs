@@ -2,6 +2,8 @@
 
 mod json;
 mod prometheus;
+#[cfg(test)]
+mod recorded;
 mod table;
 
 pub use json::json_line;

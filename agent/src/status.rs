@@ -1,4 +1,4 @@
-//! How the agent is: `status.json` in the state directory, replaced every few seconds, and `tocsin-agent status`, which
+//! How the agent is: `status.json` in the state directory, written every few seconds, and `tocsin-agent status`, which
 //! reads it. No socket is needed, so the agent opens none.
 
 use crate::{
@@ -173,13 +173,13 @@ impl Status {
         })
     }
 
-    /// Replaces the file.
+    /// Writes the file over.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, state_dir: &Path) -> Result<(), FileError> {
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();
-        files::replace_unsynced(&state_dir.join(STATUS_FILE), &json)
+        files::overwrite(&state_dir.join(STATUS_FILE), json)
     }
 
     /// Reads the file.
@@ -188,8 +188,12 @@ impl Status {
     /// When it is absent or malformed.
     pub fn read(state_dir: &Path) -> Result<Self, StatusError> {
         let path = state_dir.join(STATUS_FILE);
+        let parse = |bytes: &[u8]| serde_json::from_slice(bytes);
         match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| StatusError::Malformed { path, source }),
+            // It may have been read while it was written.
+            Ok(bytes) => parse(&bytes)
+                .or_else(|error| fs::read(&path).map_or(Err(error), |bytes| parse(&bytes)))
+                .map_err(|source| StatusError::Malformed { path, source }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(StatusError::Absent(path)),
             Err(error) => Err(FileError::new("read", &path, error).into()),
         }

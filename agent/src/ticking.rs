@@ -7,10 +7,11 @@ use crate::{
     documents::DocumentsHandle,
     footprint::{Footprint, Measure},
     logs::LogFigures,
+    probes::Board,
     schedule::Schedule,
     sources::{HostEvent, OwnFigures, ProcessTable, Sampler},
     spool::{StoredEvent, StoredTick, worker::SpoolHandle},
-    surveys::{Document, Mode},
+    surveys::{Document, Feed, Mode},
     uplink::{LiveTick, Outlook},
 };
 use std::{
@@ -85,6 +86,8 @@ pub struct Ticking {
     pub phase_seed: Vec<u8>,
     /// Where surveys keep what must survive a restart.
     pub state_dir: PathBuf,
+    /// What probes have found.
+    pub(crate) probes: Arc<Board>,
     /// Most resident memory of this process, in bytes; `None` when it is not the agent's alone.
     pub resident_max: Option<u64>,
 }
@@ -129,7 +132,8 @@ impl Ticking {
         let mut course = Course::new(
             Sampler::new(config.sampler(&self.root))
                 .surveyed(Mode::Background, Arc::clone(&self.clock))
-                .remembering(&self.state_dir),
+                .remembering(&self.state_dir)
+                .fed_by(Arc::clone(&self.probes) as Arc<dyn Feed>),
             self.spool.view().borrow().next_seq,
             self.resident_max,
         );
@@ -402,6 +406,7 @@ mod tests {
             outlook: Outlook::new(),
             pulse: Arc::default(),
             logs: Arc::default(),
+            probes: Arc::default(),
             clock,
             phase_seed: Vec::new(),
             state_dir: state.to_owned(),

@@ -70,6 +70,8 @@ fn a_wrapped_command_is_like_the_command_alone() {
         vec!["sh", "-c", "printf '\\000\\377\\200binary\\n'; printf '\\377\\000' >&2"],
         vec!["sh", "-c", "seq 1 200000"],
         vec!["sh", "-c", "seq 1 200000 >&2"],
+        vec!["head", "-c", "64000000", "/dev/zero"],
+        vec!["sh", "-c", "head -c 16000000 /dev/zero >&2; exit 2"],
         vec!["sh", "-c", "kill -TERM $$"],
         vec!["sh", "-c", "kill -KILL $$"],
         vec!["sh", "-c", "kill -HUP $$"],
@@ -107,6 +109,65 @@ fn a_wrapped_command_is_like_the_command_alone() {
         (run.status.code(), run.stdout.as_slice()),
         (Some(7), &b"from a script\n"[..])
     );
+}
+
+/// The same command started by a shell that closes or opens descriptors first.
+fn redirected(redirections: &str, command: &Command) -> Command {
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &format!("exec \"$@\" {redirections}"), "sh"]);
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.env_remove("TOCSIN_STATE_DIR");
+    shell
+}
+
+#[test]
+fn descriptors_that_were_closed_are_closed_for_the_command_and_no_others() {
+    let state = tempfile::tempdir().unwrap();
+    let open = state.path().join("open");
+    let look = format!(
+        "a=; for n in 0 1 2; do [ -e /proc/$$/fd/$n ] && a=$a$n; done; echo \"$a.\" > {}",
+        open.display()
+    );
+    let commands: [&[&str]; 6] = [
+        &["cat"],
+        &["sh", "-c", "echo out"],
+        &["sh", "-c", "echo err >&2"],
+        &["sh", "-c", "read line; echo $?; exit 3"],
+        &["ls", "/no/such/folder"],
+        &["sh", "-c", &look],
+    ];
+    let redirections = [
+        "<&-",
+        ">&-",
+        "2>&-",
+        "<&- >&-",
+        "<&- 2>&-",
+        ">&- 2>&-",
+        "<&- >&- 2>&-",
+        // As daemons and Python give it: open, though the runtime opens closed ones just so.
+        "<>/dev/null",
+        "<>/dev/null >&0 2>&0",
+        "</dev/null >/dev/null",
+    ];
+    for redirection in redirections {
+        for words in commands {
+            let run = |command: Command| {
+                let _ = std::fs::remove_file(&open);
+                let output = redirected(redirection, &command).stdin(Stdio::null()).output().unwrap();
+                let open = std::fs::read_to_string(&open).unwrap_or_default();
+                (shells(&output), output.stdout, output.stderr, open)
+            };
+            let (bare, ours) = (run(alone(words)), run(wrapped(state.path(), &[], words)));
+            assert_eq!(bare, ours, "{words:?} {redirection}");
+            let kept = newest(state.path());
+            assert_eq!(kept["exit_code"], bare.0, "{words:?} {redirection}");
+        }
+        // An adapter that reads what is not there reads nothing.
+        let judged = wrapped(state.path(), &["--adapter", "rsync"], &["sh", "-c", "exit 24"]);
+        let output = redirected(redirection, &judged).output().unwrap();
+        assert_eq!(output.status.code(), Some(24), "{redirection}");
+        assert_eq!(newest(state.path())["result"], "warning", "{redirection}");
+    }
 }
 
 #[test]

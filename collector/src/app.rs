@@ -7,9 +7,11 @@ mod housekeeping;
 mod names;
 
 use crate::{
+    attachments::Attachments,
     backend::Wired,
     backup::{Keeper, Sources},
-    backups::Backups,
+    backups::{Backups, intake},
+    calendars,
     channel_watch::ChannelWatch,
     clock::{self, Clock},
     config::Config,
@@ -34,6 +36,7 @@ use crate::{
     supervise::Supervisor,
 };
 use anyhow::{Context as _, anyhow};
+use arc_swap::ArcSwap;
 use housekeeping::look_after;
 use names::{console_url, enrolment_addresses, reachable_names};
 use std::{
@@ -229,10 +232,11 @@ async fn wire(
         config.diagnose_on_fault,
     )?);
     let book = policies::book(config)?;
+    let calendars: calendars::Shared = Arc::new(ArcSwap::from_pointee(book.calendars().clone()));
     let parts = Parts {
         ledger: stores.ledger.clone(),
         rules,
-        book: book.clone(),
+        book,
         destinations: config.destinations.clone(),
         clock: clock.clone(),
         live: live.clone(),
@@ -258,6 +262,8 @@ async fn wire(
         clock::ids()?,
     ));
     supervisor.critical("backups", backups.clone().watch(supervisor.cancel()));
+    let taking_in = intake::begin(intake::ready(&config.backup_intake)?, &backups, &supervisor.cancel())?;
+    supervisor.critical("backup intake", taking_in);
     // Before housekeeping, so that what they still need of the journal stays.
     let (exports, workers) = exchange::exports(&config.remote_writes, &config.state_dir, stores, clock)?;
     for worker in workers {
@@ -274,11 +280,15 @@ async fn wire(
         ids: Mutex::new(clock::ids()?),
         outbox: outbox.clone(),
         destinations: config.destinations.clone(),
+        files: Attachments::new(&config.state_dir),
+        zone: jiff::tz::TimeZone::system(),
     });
     supervisor.critical("duty", duty::keep(room.clone(), supervisor.cancel()));
+    let holidays = calendars::look_after(config.clone(), calendars.clone(), room.clone(), supervisor.cancel());
+    supervisor.critical("calendars", holidays);
     let ledger_writes = look_after(supervisor, stores, &live, clock);
     let capacity = capacity(config, stores, &live, &engine, clock, supervisor);
-    let channels = Arc::new(tocsin_channels::build(&config.channels).map_err(anyhow::Error::msg)?);
+    let channels = Arc::new(config.build_channels()?);
     let watch = Arc::new(ChannelWatch::new(
         stores.ledger.clone(),
         channels.clone(),
@@ -300,7 +310,7 @@ async fn wire(
         capacity: capacity.clone(),
         exports,
         diagnoses,
-        book,
+        calendars,
         channels: watch.clone(),
         backups: backups.clone(),
         room: room.clone(),
@@ -416,7 +426,8 @@ fn deliver(
 /// With what hinders a start.
 pub fn check(config: &Config) -> anyhow::Result<String> {
     let rules = rules_files::load(config.rules_dir.as_deref()).map_err(anyhow::Error::msg)?;
-    tocsin_channels::build(&config.channels).map_err(anyhow::Error::msg)?;
+    config.build_channels()?;
+    intake::check(&config.backup_intake)?;
     tocsin_prometheus::export::check(&config.remote_writes)?;
     if let Some((certificate, key)) = &config.console_certificate {
         pki::read_identity(certificate, key).map_err(anyhow::Error::msg)?;

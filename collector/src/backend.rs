@@ -1,16 +1,14 @@
 //! What the console asks, answered by ledger, metric store, desk engine and ingest.
 
-mod evidence;
-
-mod rulebook;
-
-mod plans;
-
+mod accounts;
+mod backup_coverage;
 mod backups;
-
-mod duty;
-
 mod channels;
+mod duty;
+mod evidence;
+mod papers;
+mod plans;
+mod rulebook;
 
 use crate::{
     backups::Backups as BackupJobs,
@@ -26,7 +24,7 @@ use crate::{
     retention,
     supervise::Tasks,
 };
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use std::{collections::HashMap, fmt::Write as _, ops::ControlFlow, sync::Arc, time::Duration};
 use tocsin_console::backend::{
@@ -35,7 +33,7 @@ use tocsin_console::backend::{
     MetricQuery, Processes, Rank, Records, RuleView, System,
 };
 use tocsin_desk::{
-    clocks::Book,
+    calendar::Calendars,
     input::{Act, Report},
     model::{Alert, Entry, Fault, Person, Ticket},
     record::{
@@ -81,8 +79,8 @@ pub struct Wired {
     pub exports: Exports,
     /// Asks agents for diagnostic snapshots.
     pub diagnoses: Arc<Diagnoses>,
-    /// Policies and calendars.
-    pub book: Book,
+    /// The calendars that count.
+    pub calendars: Arc<ArcSwap<Calendars>>,
     /// How the channels do.
     pub channels: Arc<ChannelWatch>,
     /// Backup jobs.
@@ -224,7 +222,7 @@ impl Documents for Wired {
 #[async_trait]
 impl Desk for Wired {
     async fn act(&self, act: Act) -> Result<Ticket, Failure> {
-        self.engine.act(act).await
+        self.room.work(act).await
     }
     async fn report(&self, report: Report) -> Result<Ticket, Failure> {
         self.engine.report(report).await
@@ -474,6 +472,7 @@ impl System for Wired {
                 healthy: true,
                 detail: ingest_words(self.live.connected(), &self.live.refusals()),
             },
+            self.live.ears.health((self.clock)()),
             HealthPart {
                 name: "journal".to_owned(),
                 healthy: store.is_good(),
@@ -490,7 +489,7 @@ impl System for Wired {
             healthy: true,
             detail: retention::words_of(&store.classes),
         });
-        parts.push(calendars::health(self.book.calendars(), (self.clock)()));
+        parts.push(calendars::health(&self.calendars.load(), (self.clock)()));
         parts.extend(export);
         parts.extend(self.channels.health());
         parts

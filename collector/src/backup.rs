@@ -4,6 +4,7 @@
 //! DIR/                    only its owner may enter
 //! ├── metrics/            the metric store, with a MANIFEST of its own; hard links where the file system has them
 //! ├── ledger.db           the ledger, when it is SQLite
+//! ├── attachments/        files of tickets, named by their digests
 //! ├── pki/                the site's authorities with their private keys
 //! ├── config/             collector.toml, rules.d/, console/ (a certificate that the administrator brought)
 //! └── MANIFEST            written last: without it this is no backup
@@ -19,6 +20,9 @@
 //! * Events are forgotten by their agents as soon as the ledger has them: the later the ledger, the fewer are lost.
 //!
 //! The moment of the store takes milliseconds and its long reading comes after the ledger, so the two are close together.
+//!
+//! Attachments come after the ledger: they are written before the ledger speaks of them and never erased, so a copy of a
+//! later moment has all that the ledger names.
 //!
 //! A ledger on PostgreSQL is not in the backup: the manifest says as of when it is needed from the server's own backups.
 //! By the same reasoning that is the moment of this backup or any later one.
@@ -39,7 +43,7 @@ pub use restore::restore;
 pub use sources::Sources;
 pub use write::{Written, write_closed};
 
-use crate::clock::Clock;
+use crate::{attachments::FOLDER as ATTACHMENTS, clock::Clock};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -98,7 +102,9 @@ impl Keeper {
     /// When another one runs, or something can't be read at all. Damage is an answer, not an error.
     pub async fn check(&self, listener: Listener) -> Result<Findings, Failure> {
         let _turn = self.turn()?;
-        check::check_live(&self.ledger, self.store.clone(), listener.until(self.cancel.clone())).await
+        let folder = self.sources.state_dir.join(ATTACHMENTS);
+        let listener = listener.until(self.cancel.clone());
+        check::check_live(&self.ledger, self.store.clone(), folder, listener).await
     }
 
     fn turn(&self) -> Result<tokio::sync::OwnedMutexGuard<()>, Failure> {

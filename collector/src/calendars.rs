@@ -1,7 +1,11 @@
 //! Where service calendars come from: built in, `[calendar.NAME]` of `collector.toml`, and imported notices of holidays.
 //!
 //! An imported notice is a file of its own in the state folder, `holidays/2027.json`: the command line counts by it
-//! whether or not a collector runs, and the collector reads it again when one was imported.
+//! whether or not a collector runs, and a running collector reads it at once (`keep`).
+
+mod keep;
+
+pub(crate) use keep::{Shared, keep as look_after};
 
 use crate::{
     config::Config,

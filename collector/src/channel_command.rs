@@ -5,9 +5,13 @@
 //! twice; without one, `list`, `preview` and `test` work from the configuration alone. Exit status: 0 taken; 2 wrong input;
 //! 3 no such channel or person; 5 refused for good, the configuration needs a change; 6 not reached, may work later.
 //!
-//! * `desk` — what a running collector answers.
+//! * `desk` — what a running collector answers,
+//! * `plain` — what became of a test, in plain words,
+//! * `drill` — the report of the last drill.
 
 mod desk;
+mod drill;
+mod plain;
 
 pub(crate) use desk::Desk;
 
@@ -21,7 +25,7 @@ use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{fmt::Write as _, process::ExitCode, time::Duration};
-use tocsin_channels::{Built, ChannelConfig, Envelope, Facts, Secrecy, SendErrorKind, sms};
+use tocsin_channels::{Built, ChannelConfig, Envelope, Facts, Secrecy, sms};
 use tocsin_console::backend::{Failure, PreviewView};
 use tocsin_desk::model::{Page, PageReason, PageState, Person, Role};
 use tocsin_vocabulary::{Code, IdSource, Language, Level, PageId, PersonId, Text, Timestamp};
@@ -81,8 +85,19 @@ Examples:
         #[arg(long)]
         resent: bool,
     },
-    /// Page everybody on duty over every channel, marked as a drill
-    Drill,
+    /// Page everybody on duty over every channel, marked as a drill; `drill report` tells how the last one went
+    #[command(after_help = "\
+Examples:
+  tocsin-collector channel drill
+  tocsin-collector channel drill report          whom each channel reached, and whom nothing reached
+  tocsin-collector channel drill report --json
+
+Exit status of the report: 0 everybody was reached; 1 somebody was reached by no channel; 3 there was no drill.")]
+    Drill {
+        /// Instead of a drill
+        #[command(subcommand)]
+        command: Option<DrillCommand>,
+    },
     /// Print the address under which a gateway reports deliveries and brings replies
     Address {
         /// The channel's name
@@ -103,6 +118,17 @@ Examples:
     },
 }
 
+/// What can be asked of a drill.
+#[derive(Debug, Subcommand)]
+pub enum DrillCommand {
+    /// Tell how the last drill went, person by person and channel by channel
+    Report {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// What the command line asks of a running collector about channels.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "about", rename_all = "snake_case")]
@@ -119,9 +145,13 @@ pub enum ChannelAsk {
         phone: Option<String>,
         /// An address instead of the person's own.
         email: Option<String>,
+        /// In which language to say what happened.
+        language: Language,
     },
     /// Pages everybody on duty over every channel.
     Drill,
+    /// How the last drill went.
+    DrillReport,
     /// The address for a gateway.
     Address {
         /// The channel.
@@ -165,8 +195,17 @@ pub async fn run(config: &Config, command: Channel) -> ExitCode {
             };
             return finish(answer);
         }
-        Channel::Test { name, to, phone, email } => ChannelAsk::Test { name, to, phone, email },
-        Channel::Drill => ChannelAsk::Drill,
+        Channel::Test { name, to, phone, email } => ChannelAsk::Test {
+            name,
+            to,
+            phone,
+            email,
+            language: cli::language(),
+        },
+        Channel::Drill {
+            command: Some(DrillCommand::Report { json }),
+        } => return drill::report(&socket, json).await,
+        Channel::Drill { command: None } => ChannelAsk::Drill,
         Channel::Address { name } => ChannelAsk::Address { name },
         Channel::Secrecy { customer, level } => ChannelAsk::Secrecy { customer, level },
     };
@@ -201,8 +240,14 @@ fn built(config: &Config, name: &str) -> Result<Built, Failure> {
     if found.is_empty() {
         return Err(unknown(name));
     }
-    let mut channels =
-        tocsin_channels::build(&found).map_err(|error| Failure::new(Code::FailedPrecondition, error.to_string()))?;
+    let only = Config {
+        channels: found,
+        channel_lines: config.channel_lines.clone(),
+        file: config.file.clone(),
+        ..Config::default()
+    };
+    let channels = only.build_channels();
+    let mut channels = channels.map_err(|error| Failure::new(Code::FailedPrecondition, error.to_string()))?;
     channels.remove(name).ok_or_else(|| unknown(name))
 }
 
@@ -248,14 +293,33 @@ fn list(config: &Config, figures: &Value, as_json: bool) -> Result<String, Failu
             number("unknown"),
             number("waiting"),
         );
-        if let Some(detail) = of.and_then(|of| of.get("condition")?.as_str()) {
-            let _ = write!(out, "  ({detail})");
+        let notes = of.map(notes).unwrap_or_default();
+        if !notes.is_empty() {
+            let _ = write!(out, "  ({})", notes.join("; "));
         }
     }
     if config.channels.is_empty() {
         out.push_str("\nno [[channel]] in the configuration: pages stand in the console's inbox only");
     }
     Ok(out)
+}
+
+/// What a running collector tells of a channel besides its figures.
+fn notes(of: &Value) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(trouble) = of["trouble"].as_str() {
+        notes.push(format!("TROUBLE: {trouble}"));
+    }
+    if let Some(detail) = of["condition"].as_str().filter(|detail| of["trouble"] != **detail) {
+        notes.push(detail.to_owned());
+    }
+    if let Some(percent) = of["signal_percent"].as_u64() {
+        notes.push(format!("signal {percent} %"));
+    }
+    if let Some(balance) = of["balance"].as_f64() {
+        notes.push(format!("balance {balance}"));
+    }
+    notes
 }
 
 /// A page as it might be.
@@ -379,7 +443,7 @@ fn test_envelope(now: Timestamp, person: Person, ids: &mut IdSource) -> Envelope
     envelope.page.person = person.id;
     envelope.page.ticket_number = None;
     envelope.page.reason = PageReason::Notice;
-    envelope.page.title = Text::new("test of this channel: nothing is wrong", "通道测试: 无故障");
+    envelope.page.title = Text::new("test of this channel: nothing is wrong", "渠道测试：无故障");
     envelope.page.body = Text::default();
     envelope.page.drill = true;
     envelope.link.clear();
@@ -389,34 +453,9 @@ fn test_envelope(now: Timestamp, person: Person, ids: &mut IdSource) -> Envelope
 }
 
 /// Sends it, and says what happened.
-async fn try_out(built: &Built, envelope: &Envelope, now: Timestamp) -> Result<String, Failure> {
-    let (name, kind) = (built.config.name(), built.config.kind.as_str());
-    let who = format!("channel `{name}` ({kind} to {})", built.config.kind.goes_to());
+async fn try_out(built: &Built, envelope: &Envelope, language: Language, now: Timestamp) -> Result<String, Failure> {
     let tried = tokio::time::timeout(TEST_TIMEOUT, built.channel.send(envelope, now)).await;
-    let Ok(tried) = tried else {
-        let seconds = TEST_TIMEOUT.as_secs();
-        return Err(Failure::new(
-            Code::Unavailable,
-            format!("{who}: no outcome within {seconds} s"),
-        ));
-    };
-    match tried {
-        Ok(receipt) => {
-            let mut said = format!("{who}: the message was taken: {}", receipt.answer);
-            if !receipt.reference.is_empty() {
-                let _ = write!(said, " (it is called {})", receipt.reference);
-            }
-            Ok(said)
-        }
-        Err(error) => {
-            let (code, what) = match error.kind {
-                SendErrorKind::Permanent => (Code::FailedPrecondition, "the message was refused, and will always be"),
-                SendErrorKind::Temporary => (Code::Unavailable, "the message was not taken; it may be later"),
-                SendErrorKind::Unknown => (Code::Unavailable, "nobody knows whether the message arrived"),
-            };
-            Err(Failure::new(code, format!("{who}: {what}: {}", error.reason)))
-        }
-    }
+    plain::outcome(built, tried.ok(), language)
 }
 
 /// Without a running collector: to what the command line says.
@@ -433,13 +472,15 @@ async fn test_alone(
     person.name = "Tocsin".to_owned();
     person.phone = phone.unwrap_or_default();
     person.email = email.unwrap_or_default();
-    let said = try_out(&built, &test_envelope(now, person, &mut ids), now).await;
+    let language = cli::language();
+    let said = try_out(&built, &test_envelope(now, person, &mut ids), language, now).await;
     said.map_err(|failure| {
         let reason = failure.reason;
-        let hint = if reason.contains("has no phone number") || reason.contains("has no mail address") {
-            "; no collector is running, so say whereto: --phone or --email"
-        } else {
-            ""
+        let is_missing = reason.contains("has no phone number") || reason.contains("has no mail address");
+        let hint = match language {
+            _ if !is_missing => "",
+            Language::English => "\nno collector is running, so say whereto: --phone or --email",
+            Language::Chinese => "\n采集中心未运行，请用--phone或--email指明发给谁",
         };
         Failure::new(failure.code, format!("{reason}{hint}"))
     })

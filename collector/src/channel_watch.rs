@@ -1,14 +1,22 @@
 //! The paths to people are watched themselves: heartbeats at set intervals, receipts that did not come, how each channel
 //! does, the monthly drill, and whether a full cycle was proven.
+//!
+//! A channel that gets worse than its bounds (`signal_min`, `queue_max`, `delivery_min`, `balance_min`), whose line is down or
+//! whose heartbeat nobody took, turns health red and is told to everybody on duty over the other ways, once, and once more
+//! when it is well again.
+
+mod bounds;
 
 use crate::{clock::Clock, config::Config, engine::EngineHandle};
 use arc_swap::ArcSwap;
+use bounds::{Told, standing, trouble};
+use futures_util::future::join_all;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tocsin_channels::Built;
+use tocsin_channels::{Built, Orders};
 use tocsin_console::{authority, backend::HealthPart};
 use tocsin_desk::{
     delivery::{ChannelFigures, DeliveryState},
@@ -33,6 +41,13 @@ const DRILL_ONCE: Duration = Duration::from_secs(20 * 86_400);
 /// Without a setting, a cycle counts as proven for so long.
 const CYCLE_WITHIN: Duration = Duration::from_secs(86_400);
 
+/// How long channels may take together to say how they are.
+const REFRESH_MAX: Duration = Duration::from_secs(12);
+/// The level of heartbeats and drills.
+const OWN_LEVEL: Level = Level::new(9);
+/// The level at which people are told of a channel.
+const TROUBLE_LEVEL: Level = Level::new(2);
+
 /// Watches the channels.
 pub struct ChannelWatch {
     ledger: Arc<Ledger>,
@@ -43,7 +58,12 @@ pub struct ChannelWatch {
     ids: Mutex<IdSource>,
     cycle_within: Duration,
     drill_on_day: Option<u8>,
+    /// Over which ways people on duty are paged.
+    destinations: Vec<String>,
+    /// Which channels each destination stands for.
+    orders: Orders,
     found: ArcSwap<Vec<HealthPart>>,
+    told: Mutex<BTreeMap<String, Told>>,
 }
 
 /// Whether a full cycle was proven.
@@ -82,6 +102,9 @@ impl ChannelWatch {
             ids: Mutex::new(crate::clock::ids()?),
             cycle_within: config.cycle_within.unwrap_or(within),
             drill_on_day: config.drill_on_day,
+            destinations: config.destinations.clone(),
+            orders: Orders::new(&config.orders),
+            told: Mutex::default(),
             found: ArcSwap::default(),
         })
     }
@@ -117,6 +140,11 @@ impl ChannelWatch {
         let now = (self.clock)();
         let mut names: Vec<&String> = self.channels.keys().collect();
         names.sort();
+        let refreshed = self.channels.values().map(|built| built.channel.refresh(now));
+        if tokio::time::timeout(REFRESH_MAX, join_all(refreshed)).await.is_err() {
+            tracing::warn!("a channel does not say how it is within {} s", REFRESH_MAX.as_secs());
+        }
+        let figures = self.figures().await?;
         let mut parts = Vec::new();
         for name in names {
             let Some(built) = self.channels.get(name) else { continue };
@@ -127,20 +155,18 @@ impl ChannelWatch {
                     self.kick.notify_one();
                 }
             }
-            let mut trouble = None;
-            if let Some((false, detail)) = built.channel.condition().await {
-                trouble = Some(detail);
-            }
+            let of = figures.iter().find(|figures| figures.channel == *name);
+            let line = built.channel.condition();
+            let mut trouble = trouble(&built.config.common, line.as_ref(), of, now);
             if let Some(every) = built.config.common.heartbeat_every {
                 trouble = trouble.or(self.heartbeat(name, built, every.0, now).await?);
             }
-            if let Some(detail) = trouble {
-                parts.push(HealthPart {
-                    name: format!("channel {name}"),
-                    healthy: false,
-                    detail,
-                });
-            }
+            self.tell(name, trouble.as_deref(), now).await?;
+            parts.push(HealthPart {
+                name: format!("channel {name}"),
+                healthy: trouble.is_none(),
+                detail: trouble.unwrap_or_else(|| standing(line.as_ref(), of)),
+            });
         }
         self.monthly_drill(now).await?;
         let waiting = self.ledger.worst_waiting_since().await?;
@@ -153,6 +179,50 @@ impl ChannelWatch {
         }
         self.found.store(Arc::new(parts));
         Ok(())
+    }
+
+    /// What is wrong with a channel, as the last look found.
+    #[must_use]
+    pub fn trouble(&self, channel: &str) -> Option<String> {
+        let name = format!("channel {channel}");
+        let found = self.found.load();
+        let part = found.iter().find(|part| part.name == name && !part.healthy)?;
+        Some(part.detail.clone())
+    }
+
+    /// Tells everybody on duty over the other ways that a channel is in trouble, or well again.
+    async fn tell(&self, channel: &str, trouble: Option<&str>, now: Timestamp) -> Result<(), LedgerError> {
+        let is_news = {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.entry(channel.to_owned()).or_default().look(trouble.is_some())
+        };
+        if !is_news {
+            return Ok(());
+        }
+        let title = match trouble {
+            Some(detail) => Text::new(
+                format!("channel {channel} is in trouble: {detail}"),
+                format!("渠道{channel}异常：{detail}"),
+            ),
+            None => Text::new(
+                format!("channel {channel} is well again"),
+                format!("渠道{channel}已恢复"),
+            ),
+        };
+        let is_other = |destination: &&String| {
+            let mut over = self.orders.channels(destination, TROUBLE_LEVEL, "").into_iter();
+            over.any(|name| name != channel)
+        };
+        let mut pages = Vec::new();
+        for person in self.ledger.on_duty().await? {
+            for destination in self.destinations.iter().filter(is_other) {
+                let mut page = self.page("channel", destination, person.id, title.clone(), now);
+                page.level = TROUBLE_LEVEL;
+                pages.push(page);
+            }
+        }
+        tracing::warn!(channel, trouble, "what became of a channel is told");
+        self.commit(pages).await
     }
 
     /// On its day, from ten in the morning on and once, every channel is drilled to everybody who works on tickets.
@@ -201,10 +271,12 @@ impl ChannelWatch {
             )));
         };
         let last = self.ledger.last_own_page("heartbeat-", name).await?;
-        if last.is_none_or(|(at, _)| now.since(at) >= every) {
+        // In quiet hours it would only wait, and seem late.
+        let is_quiet = built.config.common.quiet_until(OWN_LEVEL, now).is_some();
+        if !is_quiet && last.is_none_or(|(at, _)| now.since(at) >= every) {
             let title = Text::new(
                 format!("heartbeat of channel {name}: this way works"),
-                format!("通道{name}心跳: 通路正常"),
+                format!("渠道{name}心跳：通路正常"),
             );
             self.put("heartbeat", name, person.id, title, now).await?;
         }
@@ -231,7 +303,7 @@ impl ChannelWatch {
             for person in people {
                 let title = Text::new(
                     format!("channel drill over {name}: nothing is wrong"),
-                    format!("通道{name}演练: 无故障"),
+                    format!("渠道{name}演练：无故障"),
                 );
                 pages.push(self.page("drill", name, *person, title, now));
             }
@@ -275,7 +347,7 @@ impl ChannelWatch {
             reason: PageReason::Notice,
             title,
             body: Text::default(),
-            level: Level::new(9),
+            level: OWN_LEVEL,
             drill: kind == "drill",
             created_at: now,
             state: PageState::Queued,

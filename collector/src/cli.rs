@@ -18,7 +18,7 @@ use std::{
     process::ExitCode,
 };
 use tocsin_desk::{duty::DutyAct, model::Role};
-use tocsin_vocabulary::{Timestamp, time::HumanDuration, time::parse_duration};
+use tocsin_vocabulary::{Language, Timestamp, time::HumanDuration, time::parse_duration};
 
 /// What can be asked of a running collector.
 #[derive(Debug, Subcommand)]
@@ -81,7 +81,10 @@ Examples:
   tocsin-collector job add --host db1 nightly --schedule '30 2 * * *' --grace 30m --rpo 26h
   tocsin-collector job list
   tocsin-collector job runs --host db1 nightly
-  tocsin-collector job done --host db1 nightly --reason 'tape was full, run again by hand'")]
+  tocsin-collector job done --host db1 nightly --reason 'tape was full, run again by hand'
+  tocsin-collector job coverage                   which hosts of each contract a job covers
+  tocsin-collector job summary --period month     the last whole month in figures
+  tocsin-collector job intake                     what appliances sent, and what was made of it")]
     #[command(subcommand)]
     Job(backups::JobCommand),
     /// Points of a metric as JSON
@@ -460,8 +463,20 @@ fn render(request: &Request, value: &Value) -> String {
         | Request::TagHost { .. }
         | Request::SetDuty { .. }
         | Request::SetPassword { .. }
+        | Request::Paper { .. }
+        | Request::Account { .. }
         | Request::Room { .. } => "done".to_owned(),
     }
+}
+
+/// The language of the environment.
+pub(crate) fn language() -> Language {
+    let set = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(|name| {
+        let value = std::env::var(name).ok()?;
+        (!value.is_empty()).then_some(value)
+    });
+    set.and_then(|tag| Language::from_tag(&tag))
+        .unwrap_or(Language::English)
 }
 
 /// A name from a monitored host on a terminal: control characters can't move the cursor.

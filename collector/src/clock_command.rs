@@ -162,13 +162,17 @@ pub struct How {
 /// Service calendars.
 #[derive(Debug, Subcommand)]
 pub enum CalendarCommand {
-    /// List the calendars, and the years whose holidays are known
-    List,
+    /// List the calendars, the years whose holidays are known, and from 1 December on whether the next one's are missing
+    List {
+        /// As of this instant, RFC 3339 with its offset; now without it
+        #[arg(long, value_parser = instant)]
+        at: Option<Timestamp>,
+    },
     /// Import a year's notice of holidays and make-up workdays
     #[command(after_help = "\
 FILE is JSON: {\"year\": 2027, \"papers\": [], \"days\": [{\"name\": \"…\", \"date\": \"2027-01-01\", \"isOffDay\": true}]}
-It is checked, kept in the state folder, and replaces what was known of that year. A running collector counts by it after \
-its next start; tickets that are closed keep what they were counted by. Where several collectors share a ledger, import it \
+It is checked, kept in the state folder, and replaces what was known of that year. A running collector counts open tickets \
+by it at once; tickets that are closed keep what they were counted by. Where several collectors share a ledger, import it \
 on each.
 
 Exit status: 0 imported; 2 the file is wrong or the state folder can't be written.")]
@@ -230,11 +234,9 @@ async fn ask(config: &Config, request: Ask, json: bool) -> ExitCode {
 /// Does something with calendars.
 pub fn calendar(config: &Config, command: CalendarCommand) -> ExitCode {
     match command {
-        CalendarCommand::List => {
-            let calendars = load(config);
-            let now = (crate::clock::system())();
-            warn(calendars::missing_words(&calendars.missing_notices(now)));
-            cli::print(&list(&calendars))
+        CalendarCommand::List { at } => {
+            let now = at.unwrap_or_else(|| (crate::clock::system())());
+            cli::print(&list(&load(config), now))
         }
         CalendarCommand::Import { file } => {
             let imported = calendars::read(&file).and_then(|year| Ok((calendars::keep(config, &year)?, year)));
@@ -354,7 +356,7 @@ fn interval(calendar: &Calendar, span: Span) -> serde_json::Value {
     })
 }
 
-fn list(calendars: &Calendars) -> String {
+fn list(calendars: &Calendars, now: Timestamp) -> String {
     let mut lines = vec![format!(
         "{:<16}{:<20}{:<32}{:<24}{:<10}VERSION",
         "NAME", "ZONE", "DAYS", "HOURS", "HOLIDAYS"
@@ -377,6 +379,8 @@ fn list(calendars: &Calendars) -> String {
     }
     let years: Vec<_> = calendars.holidays().years().iter().map(ToString::to_string).collect();
     lines.push(format!("holidays are known of {}", years.join(", ")));
+    let missing = calendars::missing_words(&calendars.missing_notices(now));
+    lines.extend(missing.map(|missing| format!("warning: {missing}")));
     lines.join("\n")
 }
 

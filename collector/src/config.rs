@@ -2,20 +2,25 @@
 //!
 //! Reading a configuration opens no port and no file but itself.
 
+mod channel_lines;
+
+pub use channel_lines::ChannelLines;
+
 use crate::{
+    backups::intake::config::IntakeConfig,
     calendars,
     limits::Limits,
     retention::{Classes, RETENTION_MIN},
-    toml_table::{Mistakes, Reader, Table},
+    toml_table::{Mistake, Mistakes, Reader, Table},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
-use tocsin_channels::{Order, config::ChannelConfig};
+use tocsin_channels::{BuildError, Built, Order, config::ChannelConfig};
 use tocsin_desk::calendar::CalendarSpec;
 use tocsin_desk::step::Limits as DeskLimits;
 use tocsin_prometheus::RemoteWriteConfig;
@@ -75,6 +80,8 @@ pub struct Config {
     pub desk_limits: DeskLimits,
     /// Ways out of the site.
     pub channels: Vec<ChannelConfig>,
+    /// Where each channel and each of its keys stands in the file.
+    pub channel_lines: ChannelLines,
     /// Orders of channels that destinations may name.
     pub orders: Vec<Order>,
     /// On which day of each month every channel is drilled to everybody who works on tickets; none: never.
@@ -83,6 +90,8 @@ pub struct Config {
     pub cycle_within: Option<Duration>,
     /// Stores of metrics to which samples are passed on.
     pub remote_writes: Vec<RemoteWriteConfig>,
+    /// Where appliances send the results of their backups.
+    pub backup_intake: IntakeConfig,
     /// Whether a host on which a fault opens a ticket is asked for a diagnostic snapshot.
     pub diagnose_on_fault: bool,
     /// Folder of policies beside the shipped ones, or instead of them; none: the shipped ones.
@@ -117,10 +126,12 @@ impl Default for Config {
             repage_after: Duration::from_secs(300),
             desk_limits: DeskLimits::default(),
             channels: Vec::new(),
+            channel_lines: ChannelLines::default(),
             orders: Vec::new(),
             drill_on_day: None,
             cycle_within: None,
             remote_writes: Vec::new(),
+            backup_intake: IntakeConfig::default(),
             diagnose_on_fault: true,
             policies_dir: None,
             calendars: BTreeMap::new(),
@@ -155,7 +166,7 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        let mut config = Self::parse(&path.display().to_string(), &text)?;
+        let mut config = Self::read(&path.display().to_string(), &text, true)?;
         config.file = Some(path.to_owned());
         Ok(config)
     }
@@ -165,6 +176,13 @@ impl Config {
     /// # Errors
     /// With all its mistakes.
     pub fn parse(file: &str, text: &str) -> Result<Self, Mistakes> {
+        Self::read(file, text, false)
+    }
+
+    /// As [`Config::parse`]. With `files`, what has mistakes anyway is told those of the files that its channels name too:
+    /// all come together. Without other mistakes these files are left to whoever starts or checks, for not everybody who
+    /// reads a configuration may read secrets.
+    fn read(file: &str, text: &str, files: bool) -> Result<Self, Mistakes> {
         let mut config = Self::default();
         let (mut reader, mut top) = Reader::parse(text);
         if let Some(folder) = top.take("state_dir", &mut reader) {
@@ -187,10 +205,36 @@ impl Config {
         let mut diagnosis = top.table("diagnosis", &mut reader);
         config.diagnose_on_fault = diagnosis.take("on_fault", &mut reader).unwrap_or(true);
         diagnosis.finish(&mut reader);
+        config.backup_intake = IntakeConfig::take(&mut top, &mut reader);
         config.calendars = calendars::take(&mut top, &mut reader);
         config.page_over(destinations, &mut reader);
         top.finish(&mut reader);
+        if files && reader.has_mistakes() {
+            for mistake in config.channels.iter().flat_map(ChannelConfig::file_mistakes) {
+                reader.mistake_in_line(config.channel_lines.of(&mistake), mistake.to_string());
+            }
+        }
         reader.finish(file, config)
+    }
+
+    /// The channels, ready to be used.
+    ///
+    /// # Errors
+    /// With all mistakes of all tables and the files that they name, each with its line.
+    pub fn build_channels(&self) -> Result<HashMap<String, Built>, Mistakes> {
+        tocsin_channels::build(&self.channels, crate::sms_tables::open).map_err(|BuildError(mistakes)| Mistakes {
+            file: self
+                .file
+                .as_ref()
+                .map_or_else(|| "the configuration".to_owned(), |file| file.display().to_string()),
+            mistakes: mistakes
+                .iter()
+                .map(|mistake| Mistake {
+                    line: self.channel_lines.of(mistake),
+                    message: mistake.to_string(),
+                })
+                .collect(),
+        })
     }
 
     fn take_listen<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
@@ -349,8 +393,10 @@ impl Config {
     fn take_channels<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
         let channels = top.list::<ChannelConfig>("channel", reader);
         for (i, (channel, span)) in channels.iter().enumerate() {
+            self.channel_lines.note(channel.name(), reader.text(), span.start);
             for mistake in channel.mistakes() {
-                reader.mistake(span.clone(), mistake);
+                let line = self.channel_lines.named(channel.name(), &mistake);
+                reader.mistake_in_line(line, mistake);
             }
             if channel.name() == "inbox" || channels[..i].iter().any(|(other, _)| other.name() == channel.name()) {
                 reader.mistake(

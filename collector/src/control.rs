@@ -2,11 +2,14 @@
 //!
 //! The socket lies in a folder that only the collector's own user may enter; who may open it may do everything here.
 
+mod accounts;
 mod asks;
+pub mod papers;
 mod plans;
 pub mod room;
 mod socket;
 
+pub use accounts::AccountAsk;
 pub use asks::{Answer, Ask};
 pub use plans::PlanAsk;
 pub use socket::{Socket, ask, ask_telling, bind, is_answered};
@@ -131,6 +134,8 @@ impl Control {
             }
             Ask::Plan(ask) => self.answer_plan(ask).await,
             Ask::Room { ask } => self.answer_room(ask).await,
+            Ask::Paper { ask } => self.answer_paper(ask).await,
+            Ask::Account { ask } => self.answer_account(ask).await,
             Ask::Verify => serde_json::to_value(self.keeper.check(listener).await?).map_err(internal),
             Ask::ReplayRules(ask) => {
                 let store = self.keeper.store.clone();

@@ -1,21 +1,28 @@
 //! The duty room: what people do there, who is on duty, and what keeps the day going.
 //!
 //! * [`Room`] — does one [`DutyAct`] after another over the ledger,
-//! * `acts`, `handover`, `registers`, `tickets` — how,
+//! * `accounts`, `handover`, `registers`, `tickets` — how,
+//! * `papers` — attachments, approvals, confirmations, call-backs,
 //! * `crew` — who is on duty now, from the rosters where there are any,
-//! * `keep` — shifts that change, handovers that nobody signs, tickets that nobody heeds.
+//! * `keep` — shifts that change, handovers that nobody signs, tickets that nobody heeds,
+//! * `terms` — promises beside tickets' clocks.
 
+mod accounts;
 mod crew;
 mod handover;
 mod keep;
+mod papers;
 mod registers;
 mod roster;
+mod terms;
 mod tickets;
 
 pub(crate) use crew::crew;
 pub(crate) use keep::keep;
+pub(crate) use terms::Word;
 
 use crate::{
+    attachments::Attachments,
     clock::Clock,
     engine::{Command, EngineHandle},
     live::Live,
@@ -48,6 +55,10 @@ pub struct Room {
     pub outbox: Arc<Notify>,
     /// Over which ways people on duty are paged.
     pub destinations: Vec<String>,
+    /// Contents of attachments.
+    pub files: Attachments,
+    /// The site's zone, in which times are written into what a customer confirms.
+    pub zone: jiff::tz::TimeZone,
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
@@ -92,10 +103,13 @@ impl Room {
             DutyAct::ImportRegister { .. }
             | DutyAct::PutRow { .. }
             | DutyAct::AskSpare { .. }
-            | DutyAct::AnswerSpare { .. } => self.of_registers(by, act).await?,
+            | DutyAct::AnswerSpare { .. }
+            | DutyAct::CountSpare { .. } => self.of_registers(by, act).await?,
+            DutyAct::Account { account } => self.of_account(by, account).await?,
             DutyAct::PutIntake { .. }
             | DutyAct::SignStep { .. }
             | DutyAct::Publish { .. }
+            | DutyAct::Unpublish { .. }
             | DutyAct::Link { .. }
             | DutyAct::Rate { .. } => self.of_tickets(by, act).await?,
         };

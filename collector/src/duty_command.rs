@@ -13,6 +13,7 @@ use crate::{
     cli,
     config::Config,
     control::{self, Answer, Ask, room::RoomAsk},
+    sheet_file::{self, Out},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -37,7 +38,7 @@ pub async fn run(config: &Config, duty: Duty) -> ExitCode {
         Duty::Handover(command) => handover(config, command).await,
         Duty::Chain(command) => chain(config, command).await,
         Duty::Asset(AssetCommand::Import { file }) => import(config, Book::Assets, &file).await,
-        Duty::Asset(AssetCommand::Export) => export(config, Book::Assets).await,
+        Duty::Asset(AssetCommand::Export { out }) => export(config, Book::Assets, &out).await,
         Duty::Asset(AssetCommand::History { name }) => history(config, Book::Assets, name).await,
         Duty::Register(command) => register(config, command).await,
         Duty::Spare(command) => spare(config, command).await,
@@ -95,8 +96,12 @@ async fn roster(config: &Config, command: RosterCommand) -> Told {
             Ok(if json { value.to_string() } else { words::shifts(&value) })
         }
         RosterCommand::Import { name, file } => {
-            let csv = text_of(&file)?;
-            act(config, DutyAct::ImportRoster { name, csv }).await
+            let sheet = sheet_file::read(&file).map_err(wrong)?;
+            act(config, DutyAct::ImportRoster { name, sheet }).await
+        }
+        RosterCommand::Export { name, days, out } => {
+            let value = ask(config, RoomAsk::RosterSheet { name, days }).await?;
+            out.put("roster", &value).map_err(wrong)
         }
         RosterCommand::Override {
             name,
@@ -222,19 +227,19 @@ async fn register(config: &Config, command: RegisterCommand) -> Told {
     };
     match command {
         RegisterCommand::Import { book: word, file } => import(config, book(&word)?, &file).await,
-        RegisterCommand::Export { book: word } => export(config, book(&word)?).await,
+        RegisterCommand::Export { book: word, out } => export(config, book(&word)?, &out).await,
         RegisterCommand::History { book: word, name } => history(config, book(&word)?, name).await,
     }
 }
 
 async fn import(config: &Config, book: Book, file: &Path) -> Told {
-    let csv = text_of(file)?;
-    act(config, DutyAct::ImportRegister { book, csv }).await
+    let sheet = sheet_file::read(file).map_err(wrong)?;
+    act(config, DutyAct::ImportRegister { book, sheet }).await
 }
 
-async fn export(config: &Config, book: Book) -> Told {
+async fn export(config: &Config, book: Book, out: &Out) -> Told {
     let value = ask(config, RoomAsk::Export { book }).await?;
-    Ok(value.as_str().unwrap_or_default().to_owned())
+    out.put(book.as_str(), &value).map_err(wrong)
 }
 
 async fn history(config: &Config, book: Book, name: String) -> Told {
@@ -251,6 +256,10 @@ async fn spare(config: &Config, command: SpareCommand) -> Told {
         SpareCommand::Ask { name, ticket, count } => {
             let spare = name;
             act(config, DutyAct::AskSpare { spare, count, ticket }).await
+        }
+        SpareCommand::Count { name, count } => {
+            let spare = name;
+            act(config, DutyAct::CountSpare { spare, count }).await
         }
         SpareCommand::Answer { id, word } => {
             let allowed = match word.as_str() {

@@ -35,6 +35,8 @@ mod watch;
 mod write;
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use command::{Command, EngineHandle, TickSeen};
@@ -51,6 +53,7 @@ use std::{
 };
 use tocsin_console::backend::{Failure, RuleView};
 use tocsin_desk::{
+    calendar::Calendars,
     clocks::Book,
     input::{Act, AlertChange, Amend, Found, Input, Report},
     model::{Arrival, AssetFacts, Ticket},
@@ -130,6 +133,8 @@ pub struct Engine {
     refused: bool,
     /// Until when the engine is known to have watched.
     watched_at: Timestamp,
+    /// Up to when it is known that agents could not be heard.
+    deaf_at: Timestamp,
     condition: Condition,
 }
 
@@ -188,19 +193,23 @@ impl Engine {
         .min()
     }
 
-    /// Takes note of the time; more of it than `meant` to pass, and the engine was blind.
+    /// Takes note of the time; more of it than `meant` to pass, and the engine was blind. Then, and while agents can't be
+    /// heard at all, every host's silence is counted anew.
     fn look_up(&mut self, meant: Duration) {
         let now = (self.parts.clock)();
         let passed = now.since(self.watched_at);
         self.watched_at = now;
-        if passed <= meant.saturating_add(BLIND_AFTER) {
+        let deaf_at = self.parts.live.ears.last_deaf(now).filter(|at| *at > self.deaf_at);
+        if passed > meant.saturating_add(BLIND_AFTER) {
+            let seconds = passed.as_secs();
+            tracing::warn!(
+                seconds,
+                "time passed unnoticed (the machine slept, its clock was set, or the ledger hung): silence is counted anew"
+            );
+        } else if deaf_at.is_none() {
             return;
         }
-        let seconds = passed.as_secs();
-        tracing::warn!(
-            seconds,
-            "time passed unnoticed (the machine slept, its clock was set, or the ledger hung): silence is counted anew"
-        );
+        self.deaf_at = deaf_at.unwrap_or(self.deaf_at);
         let silent = self.silent();
         let hosts: Vec<HostId> = self
             .assets
@@ -298,6 +307,7 @@ impl Engine {
             Command::Plan(plan, by, reply) => {
                 let _ = reply.send(self.plan(*plan, by, now).await);
             }
+            Command::Calendars(calendars) => self.calendars_changed(calendars, now).await,
             Command::Places => self.places_changed(now).await,
             Command::Ping(reply) => {
                 let _ = reply.send(());
@@ -325,6 +335,21 @@ impl Engine {
             }
             Err(error) => self.failed(&error),
         }
+    }
+
+    /// Open tickets are counted by these calendars from now on.
+    async fn calendars_changed(&mut self, calendars: Arc<Calendars>, now: Timestamp) {
+        // A desk that is made anew later counts by them too.
+        self.parts.book.set_calendars(calendars.clone());
+        if let Err(error) = self.parts.ledger.keep_versions(&self.parts.book, now).await {
+            return self.failed(&error);
+        }
+        if self.ready(now).await.is_err() {
+            return; // the desk is made anew later; its tickets follow as they change
+        }
+        let effects = self.desk.step(Input::Calendars(calendars), now).unwrap_or_default();
+        // A failure is logged, and the desk made anew.
+        let _ = self.commit(effects, &[]).await;
     }
 
     /// Sets tickets going again whose next step is overdue or was never set.

@@ -384,8 +384,10 @@ impl Inbound {
         if let Some(ticket) = ticket.as_ref().filter(|ticket| is_worked_on(ticket.state)) {
             return Ok(Some(ticket.number));
         }
-        let opening = known.is_some_and(|known| known.ticket.is_none() && now.since(known.changed_at) < OPENING_MAX);
-        if opening {
+        let begun = known
+            .filter(|known| known.ticket.is_none())
+            .map(|known| known.changed_at);
+        if begun.is_some_and(|begun| now.since(begun) < OPENING_MAX) {
             return Err(Failure::new(
                 Code::Unavailable,
                 "this alert is being opened: tell it again in a minute",
@@ -402,6 +404,17 @@ impl Inbound {
             .map_err(failed)?;
         let new = AssetId::next(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner), now);
         let asset = self.ledger.asset_named(&told.asset, new, now).await.map_err(failed)?;
+        // An opening that was cut off may have got as far as the ticket.
+        if let Some(begun) = begun {
+            let found = self.ledger.ticket_without_alert(asset.asset, &told.title, begun).await;
+            if let Some(id) = found.map_err(failed)? {
+                alert.ticket = Some(id);
+                let kept = self.ledger.put_outside_alert(source, fingerprint, alert).await;
+                kept.map_err(failed)?;
+                let ticket = self.ledger.ticket_by_id(id).await.map_err(failed)?;
+                return Ok(ticket.map(|ticket| ticket.number));
+            }
+        }
         let report = Report {
             kind: tocsin_desk::model::TicketKind::Fault,
             actor: Actor::Person(speaker.person.id, speaker.person.name.clone()),

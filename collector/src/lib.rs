@@ -11,7 +11,9 @@
 //!
 //! [`app`] wires it all; [`backup`] copies and checks what is kept; `serve` runs the listeners; [`supervise`] owns the tasks; [`clock`] is the only reader of time and randomness.
 
+pub mod account_command;
 pub mod app;
+pub mod attachments;
 pub mod backend;
 pub mod backup;
 pub mod backups;
@@ -26,6 +28,7 @@ pub mod control;
 pub mod diagnoses;
 pub mod duty;
 pub mod duty_command;
+pub mod ears;
 pub mod engine;
 pub mod enrolment;
 pub mod evidence;
@@ -37,6 +40,7 @@ pub mod limits;
 pub mod listen;
 pub mod live;
 pub mod outbox;
+pub mod paper_command;
 pub mod pki;
 pub mod policies;
 pub mod replaying;
@@ -44,6 +48,8 @@ pub mod retention;
 pub mod rules_command;
 pub mod rules_files;
 mod serve;
+pub mod sheet_file;
+pub mod sms_tables;
 pub mod supervise;
 mod ticket_clocks;
 pub mod toml_table;

@@ -5,7 +5,7 @@
 
 mod socket;
 
-use crate::pki::Identity;
+use crate::{ears::Ears, pki::Identity};
 use arc_swap::ArcSwap;
 use rustls::{
     RootCertStore, ServerConfig,
@@ -175,12 +175,13 @@ impl AsyncWrite for Connection {
 }
 
 /// Accepts until cancelled, at most `connections_max` at a time; connections go to `sender` once their handshake is
-/// done.
+/// done. What can't be accepted is told to `ears`.
 pub async fn accept(
     listener: TcpListener,
     connections_max: usize,
     config: SharedConfig,
     sender: mpsc::Sender<Connection>,
+    ears: Arc<Ears>,
     cancel: CancellationToken,
 ) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
@@ -200,6 +201,7 @@ pub async fn accept(
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
+                ears.refuses();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -288,7 +290,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (sender, mut receiver) = accepted_queue();
         let cancel = CancellationToken::new();
-        let accepting = tokio::spawn(accept(listener, 1, config, sender, cancel.clone()));
+        let accepting = tokio::spawn(accept(listener, 1, config, sender, Arc::default(), cancel.clone()));
 
         let mut garbage = TcpStream::connect(address).await.unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut garbage, b"GET / HTTP/1.1\r\n\r\n")

@@ -3,6 +3,8 @@
 //! Kept in RAM only; the ledger's `last_seen_at` and the metric store outlive it. One registry, shared by ingest
 //! (writes), engine and console (read). Locks are held for a few instructions and never across an await.
 
+use crate::ears::Ears;
+use crate::ingest::Outgoing;
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -12,9 +14,8 @@ use std::{
 use tocsin_console::backend::{Change, Processes};
 use tocsin_proto::v1::{CollectorMessage, Diagnose, collector_message::Body};
 use tocsin_vocabulary::{DiagnosisId, HostId, Timestamp};
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 
 /// Changes that a slow browser may lag behind before it is told to reload everything.
 const CHANGES_QUEUE: usize = 4_096;
@@ -50,7 +51,7 @@ pub struct Presence {
     /// The same of documents.
     documents: (Timestamp, usize),
     /// To the agent, while a stream is open.
-    outgoing: Option<mpsc::Sender<Result<CollectorMessage, Status>>>,
+    outgoing: Option<Outgoing>,
     /// When a diagnosis was last asked for without anybody's hand.
     diagnosed_at: Option<Timestamp>,
 }
@@ -75,6 +76,8 @@ pub struct Refusal {
 /// All hosts' present, and the bell that rings when anything changes.
 #[derive(Debug)]
 pub struct Live {
+    /// Whether agents can be heard at all.
+    pub ears: Arc<Ears>,
     hosts: Mutex<Inner>,
     changes: broadcast::Sender<Change>,
     /// Rings when the first of [`Inner::ticked`] was added.
@@ -94,6 +97,7 @@ struct Inner {
 impl Default for Live {
     fn default() -> Self {
         Self {
+            ears: Arc::default(),
             hosts: Mutex::default(),
             changes: broadcast::channel(CHANGES_QUEUE).0,
             tick_came: Notify::new(),
@@ -118,8 +122,16 @@ impl Live {
     }
 
     /// A stream of `host` opens. An older one of the same host is closed: its agent was restarted or its link is dead.
-    pub fn open(&self, host: HostId, interval_ms: u64, clock_offset_ms: i64, now: Timestamp) -> Opened {
-        let cancel = CancellationToken::new();
+    /// `stop` closes this one too.
+    pub fn open(
+        &self,
+        host: HostId,
+        interval_ms: u64,
+        clock_offset_ms: i64,
+        stop: &CancellationToken,
+        now: Timestamp,
+    ) -> Opened {
+        let cancel = stop.child_token();
         let mut inner = self.lock();
         inner.streams += 1;
         let number = inner.streams;
@@ -157,7 +169,7 @@ impl Live {
     }
 
     /// How the agent of a stream that was let in is reached.
-    pub fn reach(&self, host: HostId, number: u64, outgoing: mpsc::Sender<Result<CollectorMessage, Status>>) {
+    pub fn reach(&self, host: HostId, number: u64, outgoing: Outgoing) {
         if let Some(presence) = self.lock().hosts.get_mut(&host)
             && presence.stream.as_ref().is_some_and(|(open, _)| *open == number)
         {
@@ -177,7 +189,7 @@ impl Live {
         let message = CollectorMessage {
             body: Some(Body::Diagnose(Diagnose { request })),
         };
-        outgoing.is_some_and(|outgoing| outgoing.try_send(Ok(message)).is_ok())
+        outgoing.is_some_and(|outgoing| outgoing.try_send(Ok(Box::new(message))).is_ok())
     }
 
     /// Whether a diagnosis of `host` that a fault calls for may be asked for now: it is connected, and was not asked by
@@ -343,8 +355,8 @@ mod tests {
         let live = Live::default();
         let now = Timestamp::from_millis(1);
         let host = HostId::next(&mut IdSource::new(1), now);
-        let first = live.open(host, 10_000, 0, now);
-        let second = live.open(host, 10_000, 0, now);
+        let first = live.open(host, 10_000, 0, &CancellationToken::new(), now);
+        let second = live.open(host, 10_000, 0, &CancellationToken::new(), now);
         assert!(first.cancel.is_cancelled() && !second.cancel.is_cancelled());
         live.close(host, first.number);
         assert!(live.presence(host).connected());

@@ -3,7 +3,10 @@
 use clap::{Args, Parser, Subcommand};
 use std::io::Write as _;
 use std::{path::PathBuf, process::ExitCode};
-use tocsin_collector::{app, backup, channel_command, cli, clock_command, config, duty_command, rules_command};
+use tocsin_collector::{
+    account_command, app, backup, channel_command, cli, clock_command, config, duty_command, paper_command,
+    rules_command,
+};
 
 /// The collector: takes the agents' ticks, opens tickets, pages people until somebody answers.
 #[derive(Debug, Parser)]
@@ -29,8 +32,12 @@ Examples:
   tocsin-collector roster now                     who is on duty
   tocsin-collector job list                       did the backups run?
   tocsin-collector clock show 1042                how a ticket's time was counted
-  tocsin-collector asset export > assets.csv
-  tocsin-collector audit verify                   is the audit trail unbroken?"
+  tocsin-collector asset export assets.xlsx
+  tocsin-collector downtime claim 1042 --cause ours --words 'database stopped' --as wang
+  tocsin-collector availability                   how available contracts were, and when maintenance ends
+  tocsin-collector ticket reports                 which reports are owed, and until when
+  tocsin-collector audit verify                   is the audit trail unbroken?
+  tocsin-collector paper show 1042                what was handed in and signed"
 )]
 struct Cli {
     #[command(flatten)]
@@ -94,6 +101,21 @@ Examples:
     Channel(channel_command::Channel),
     #[command(flatten)]
     Duty(duty_command::Duty),
+    /// Papers of tickets: attachments, approvals, confirmations, call-backs
+    #[command(after_help = "\
+Examples:
+  tocsin-collector paper attach 1042 photo.jpg --as wang
+  tocsin-collector paper ask 1042 --what 'change the controller' --risk 'degraded for 20 min' --rollback 'old one back' \
+--from 2026-12-05T22:00:00+08:00 --to 2026-12-06T02:00:00+08:00 --as wang
+  tocsin-collector paper phone 3 grant --approver chen --as wang
+  tocsin-collector paper sign 3 chen < pin.txt
+  tocsin-collector paper sign-link 1042 --as wang        the customer signs behind it on a phone
+  tocsin-collector paper confirm 1042 --file 7 --name 'Mr Sun' --as wang
+  tocsin-collector paper show 1042")]
+    #[command(subcommand)]
+    Paper(paper_command::Paper),
+    #[command(flatten)]
+    Account(account_command::Account),
 }
 
 fn main() -> ExitCode {
@@ -101,7 +123,13 @@ fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return fail("the TLS provider was installed twice");
     }
-    let config = match load(&cli.place, matches!(cli.command, Command::Clock(_))) {
+    let config = match load(
+        &cli.place,
+        matches!(
+            cli.command,
+            Command::Clock(_) | Command::Account(account_command::Account::Maintenance(_))
+        ),
+    ) {
         Ok(config) => config,
         Err(error) => return fail(&error),
     };
@@ -117,13 +145,19 @@ fn main() -> ExitCode {
                 Err(error) => fail(&format!("{error:#}")),
             }
         }
-        Command::Check => match app::check(&config) {
-            Ok(report) => cli::print(&report),
-            Err(error) => fail(&format!("{error:#}")),
-        },
+        Command::Check => {
+            // Channels that keep to a database make a pool of connections, which needs the runtime.
+            let _inside = runtime.enter();
+            match app::check(&config) {
+                Ok(report) => cli::print(&report),
+                Err(error) => fail(&format!("{error:#}")),
+            }
+        }
         Command::Rules(rules) => runtime.block_on(rules_command::run(&config, rules)),
         Command::Ask(ask) => runtime.block_on(cli::ask(&config, ask)),
         Command::Channel(command) => runtime.block_on(channel_command::run(&config, command)),
+        Command::Paper(paper) => runtime.block_on(paper_command::run(&config, paper)),
+        Command::Account(account) => runtime.block_on(account_command::run(&config, account)),
         Command::Duty(duty) => runtime.block_on(duty_command::run(&config, duty)),
         Command::Keep(keep) => runtime.block_on(backup::run(&config, keep)),
         Command::Clock(clock) => runtime.block_on(clock_command::clock(&config, clock)),

@@ -22,7 +22,10 @@ use tocsin_desk::{
     model::{Actor, Page, PageReason, PageState, Person, Ticket, Via},
     record::AuditLine,
 };
-use tocsin_ledger::{Ledger, LedgerError};
+use tocsin_ledger::{
+    Ledger, LedgerError,
+    steps::{Step, reached},
+};
 use tocsin_vocabulary::{Code, IdSource, PageId, Text, Timestamp};
 use tokio::sync::Notify;
 
@@ -209,7 +212,7 @@ impl LedgerOutbox {
                 format!("accepted by {}", person.name),
                 format!("已由{}接单", person.name),
             ),
-            Some(why) => Text::new(format!("not accepted: {why}"), format!("接单未成功: {why}")),
+            Some(why) => Text::new(format!("not accepted: {why}"), format!("接单未成功：{why}")),
         };
         let id = PageId::next(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner), now);
         let page = Page {
@@ -281,14 +284,17 @@ impl Outbox for LedgerOutbox {
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<Envelope>, OutboxError> {
         let due = self.ledger.due_deliveries(now, limit).await.map_err(unreadable)?;
+        if !due.is_empty() {
+            reached(Step::PagesRead);
+        }
         Ok(due.into_iter().map(|due| self.envelope(due)).collect())
     }
 
     async fn begin(&self, pages: &[PageId], channel: &str, now: Timestamp) -> Result<Vec<PageId>, OutboxError> {
-        self.ledger
-            .begin_deliveries(pages, channel, now)
-            .await
-            .map_err(unreadable)
+        reached(Step::SendingMeant);
+        let may_go = self.ledger.begin_deliveries(pages, channel, now).await;
+        reached(Step::SendingBegun);
+        may_go.map_err(unreadable)
     }
 
     async fn sent(&self, page: PageId, receipt: &Receipt, now: Timestamp) -> Result<(), OutboxError> {
@@ -296,10 +302,12 @@ impl Outbox for LedgerOutbox {
             Reached::Accepted => DeliveryState::Accepted,
             Reached::Delivered => DeliveryState::Delivered,
         };
+        reached(Step::Answered);
         self.ledger
             .delivery_accepted(page, state, &receipt.reference, &receipt.answer, now)
             .await
             .map_err(unreadable)?;
+        reached(Step::OutcomeWritten);
         self.failing.sent(page);
         self.live.ring(Change::Pages);
         Ok(())
@@ -307,10 +315,12 @@ impl Outbox for LedgerOutbox {
 
     async fn failed(&self, page: PageId, failed: &Failed, now: Timestamp) -> Result<(), OutboxError> {
         let Failed { reason, unknown, next } = failed;
+        reached(Step::Refused);
         self.ledger
             .delivery_failed(page, reason, *unknown, *next, now)
             .await
             .map_err(unreadable)?;
+        reached(Step::RefusalWritten);
         self.failing.failed(page, reason, *next, now);
         self.live.ring(Change::Pages);
         Ok(())
@@ -332,6 +342,7 @@ impl Outbox for LedgerOutbox {
                     Outcome::Read => DeliveryState::Read,
                     Outcome::Failed => DeliveryState::Failed,
                 };
+                reached(Step::ReportCame);
                 let report = || self.ledger.delivery_reported(channel, &references, state, &detail, now);
                 let mut reported = report().await.map_err(unreadable)?;
                 if reported.is_none() {
@@ -339,6 +350,7 @@ impl Outbox for LedgerOutbox {
                     tokio::time::sleep(REPORT_PAUSE).await;
                     reported = report().await.map_err(unreadable)?;
                 }
+                reached(Step::ReportWritten);
                 if let Some(reported) = reported {
                     if state == DeliveryState::Failed {
                         let next = reported.again.then_some(now);
@@ -351,7 +363,12 @@ impl Outbox for LedgerOutbox {
                 }
                 Ok(())
             }
-            Incoming::Reply { from, text } => self.replied(channel, &from, &text).await,
+            Incoming::Reply { from, text } => {
+                reached(Step::ReplyCame);
+                self.replied(channel, &from, &text).await?;
+                reached(Step::ReplyHeard);
+                Ok(())
+            }
             Incoming::Accept { reference } => self.pressed(channel, &reference).await,
         }
     }

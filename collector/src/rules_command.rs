@@ -8,7 +8,7 @@ mod list;
 mod replay;
 mod test;
 
-use crate::config::Config;
+use crate::{cli, config::Config};
 use clap::{Args, Subcommand};
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use tocsin_console::backend::Failure;
@@ -133,14 +133,7 @@ pub struct Out {
 impl Out {
     /// The language asked for, or that of the environment.
     fn language(&self) -> Language {
-        self.lang.unwrap_or_else(|| {
-            let set = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(|name| {
-                let value = std::env::var(name).ok()?;
-                (!value.is_empty()).then_some(value)
-            });
-            set.and_then(|tag| Language::from_tag(&tag))
-                .unwrap_or(Language::English)
-        })
+        self.lang.unwrap_or_else(cli::language)
     }
 }
 

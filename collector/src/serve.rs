@@ -4,7 +4,7 @@ use crate::{
     app::Common,
     clock,
     enrolment::EnrolmentService,
-    ingest::{service::IngestService, stream::Bell, thread},
+    ingest::{connections, service::IngestService, stream::Bell, thread},
     listen::{self, Connection, SharedConfig},
     pki::{self, Authority, Identity, SERVER_NAME},
 };
@@ -27,6 +27,7 @@ use tocsin_proto::{
 };
 use tokio::{net::TcpListener, runtime::Handle};
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tokio_util::sync::CancellationToken;
 
 /// Streams that one agent's connection may have open.
 const AGENT_STREAMS_MAX: u32 = 4;
@@ -34,6 +35,8 @@ const AGENT_STREAMS_MAX: u32 = 4;
 /// may cost at worst. A tick has some hundred bytes, a chunk of backlog some ten thousand.
 const STREAM_WINDOW: u32 = 128 * 1024;
 const CONNECTION_WINDOW: u32 = 192 * 1024;
+/// Streams that a client may have reset before they were looked at.
+const RESETS_MAX: usize = 16;
 /// Largest headers of a request, in bytes.
 const HEADERS_MAX: u32 = 16 * 1024;
 /// Connections that may be open, by listener. Anybody can open one to enrolment or console; only hosts one to agents.
@@ -116,13 +119,19 @@ pub(crate) fn agents(common: &Common<'_>, agents: TcpListener, enrolment: TcpLis
     let ingest = IngestServer::new(ingest)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    let router = grpc_server().add_service(ingest);
     let tls = renewed(common, "agents", make(true))?;
-    let served = grpc(common, "agents", AGENTS_MAX, router, agents, tls);
+    let (ears, beat_clock) = (common.live.ears.clone(), (*clock).clone());
+    let cancel = common.supervisor.cancel();
+    let (sender, accepted) = listen::accepted_queue();
+    let accepting = listen::accept(agents, AGENTS_MAX, tls, sender, ears.clone(), cancel.clone());
+    common.supervisor.critical("agents", accepting);
+    let served = connections::serve(accepted, ingest, agents_manner(), cancel.clone());
     let thread = thread::run("ingest", move || async move {
         tokio::select! {
             () = served => {}
             () = bell.pass_on() => {}
+            () = too_long(cancel) => {}
+            () = ears.keep_beating(beat_clock) => {}
         }
     });
     common.supervisor.critical("agents", thread?);
@@ -147,6 +156,22 @@ pub(crate) fn agents(common: &Common<'_>, agents: TcpListener, enrolment: TcpLis
     Ok(())
 }
 
+/// How agents' connections are served.
+fn agents_manner() -> connections::Manner {
+    let mut manner = connections::Manner::new(TokioExecutor::new());
+    manner
+        .timer(TokioTimer::new())
+        .keep_alive_interval(AGENT_PING_PERIOD)
+        .keep_alive_timeout(PING_DEADLINE)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(HEADERS_MAX)
+        .max_concurrent_streams(AGENT_STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESETS_MAX);
+    manner
+}
+
+/// The same for enrolment.
 fn grpc_server() -> tonic::transport::Server {
     tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(AGENT_PING_PERIOD))
@@ -155,7 +180,7 @@ fn grpc_server() -> tonic::transport::Server {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(HEADERS_MAX)
         .max_concurrent_streams(AGENT_STREAMS_MAX)
-        .http2_max_pending_accept_reset_streams(Some(16))
+        .http2_max_pending_accept_reset_streams(Some(RESETS_MAX))
 }
 
 /// Accepts and shakes hands; whoever runs the answer serves.
@@ -170,7 +195,7 @@ fn grpc(
     let supervisor = common.supervisor;
     let cancel = supervisor.cancel();
     let (sender, receiver) = listen::accepted_queue();
-    let accepting = listen::accept(listener, connections_max, tls, sender, cancel.clone());
+    let accepting = listen::accept(listener, connections_max, tls, sender, Arc::default(), cancel.clone());
     supervisor.critical(name, accepting);
     async move {
         let here = |connection: Connection| {
@@ -183,17 +208,19 @@ fn grpc(
             .filter_map(move |connection| here(connection).ok().map(Ok::<_, std::io::Error>));
         // Streams end by themselves on cancellation: an agent keeps what was not acknowledged.
         let served = router.serve_with_incoming_shutdown(incoming, cancel.clone().cancelled_owned());
-        let too_long = async {
-            cancel.cancelled().await;
-            tokio::time::sleep(GOODBYE).await;
-        };
         tokio::select! {
             served = served => if let Err(error) = served {
                 tracing::error!(listener = name, %error, "listener ended");
             },
-            () = too_long => {}
+            () = too_long(cancel.clone()) => {}
         }
     }
+}
+
+/// Ends when connections that were asked to say goodbye have had the time for it.
+async fn too_long(cancel: CancellationToken) {
+    cancel.cancelled().await;
+    tokio::time::sleep(GOODBYE).await;
 }
 
 /// HTTPS for people and API clients; answers the PEM of the authority that they must trust.
@@ -215,7 +242,7 @@ pub(crate) fn console(
     let supervisor = common.supervisor;
     let cancel = supervisor.cancel();
     let (sender, mut receiver) = listen::accepted_queue();
-    let accepting = listen::accept(listener, BROWSERS_MAX, tls, sender, cancel.clone());
+    let accepting = listen::accept(listener, BROWSERS_MAX, tls, sender, Arc::default(), cancel.clone());
     supervisor.critical("console", accepting);
     supervisor.critical("console", async move {
         loop {

@@ -67,6 +67,21 @@ impl<'a> Reader<'a> {
         self.mistakes.push(Mistake { line, message });
     }
 
+    /// Notes a mistake in a line, from 1.
+    pub(crate) fn mistake_in_line(&mut self, line: usize, message: String) {
+        self.mistakes.push(Mistake { line, message });
+    }
+
+    /// Whether any mistake was noted.
+    pub(crate) const fn has_mistakes(&self) -> bool {
+        !self.mistakes.is_empty()
+    }
+
+    /// The whole text.
+    pub(crate) const fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// `value` when there was no mistake, all of them otherwise.
     ///
     /// # Errors

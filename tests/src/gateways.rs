@@ -93,18 +93,23 @@ impl GammuSmsd {
     /// # Panics
     /// When its folder can't be written.
     pub fn receives(&self, from: &str, text: &str) {
-        let units: Vec<u16> = text.encode_utf16().collect();
-        let hex: String = units.iter().map(|unit| format!("{unit:04X}")).collect();
-        let message = format!(
-            "[SMSBackup000]\nState = UnRead\nNumber = \"{from}\"\nDateTime = 20261122T110400\n\
-             Coding = Unicode_No_Compression\nFolder = 1\nLength = {}\nClass = -1\nReplySMSC = False\n\
-             RejectDuplicates = False\nReplaceMessage = 0\nMessageReference = 0\nText00 = {hex}\n",
-            units.len()
-        );
-        let aside = self.folder.join("phone/message");
-        std::fs::write(&aside, message).expect("it is written");
-        std::fs::rename(aside, self.folder.join("phone/sms/1/1")).expect("it is moved");
+        dummy_phone_receives(&self.folder, from, text);
     }
+}
+
+/// gammu's dummy phone, which is a folder `phone` in this one, receives a text.
+pub(crate) fn dummy_phone_receives(folder: &Path, from: &str, text: &str) {
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let hex: String = units.iter().map(|unit| format!("{unit:04X}")).collect();
+    let message = format!(
+        "[SMSBackup000]\nSMSC = \"+8613800100500\"\nState = UnRead\nNumber = \"{from}\"\nDateTime = 20261122T110400\n\
+         Coding = Unicode_No_Compression\nFolder = 1\nLength = {}\nClass = -1\nReplySMSC = False\n\
+         RejectDuplicates = False\nReplaceMessage = 0\nMessageReference = 0\nText00 = {hex}\n",
+        units.len()
+    );
+    let aside = folder.join("phone/message");
+    std::fs::write(&aside, message).expect("it is written");
+    std::fs::rename(aside, folder.join("phone/sms/1/1")).expect("it is moved");
 }
 
 fn utf16_be(bytes: &[u8]) -> String {

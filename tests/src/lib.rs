@@ -3,11 +3,13 @@
 //! * [`site`] — a collector process with its folder, and a client of its API,
 //! * [`host`] — an agent process enrolled at a site,
 //! * [`hung_mount`] — a file system that never answers,
+//! * [`killing`] — a collector that dies at one named step after another,
 //! * [`fault`] — a process whose death is a fault, and everything that makes it one,
 //! * [`phone`] — a web server that receives pages as a phone's gateway would,
 //! * [`postgres`] — a throwaway PostgreSQL server,
 //! * [`peers`] — Debian's own Prometheus and VictoriaMetrics,
 //! * [`gateways`] — Debian's own gammu-smsd and Kannel,
+//! * [`modems`] — real modem daemons and a real SMPP server,
 //! * [`provider`] — a provider that refuses, hangs, and keeps count,
 //! * [`browser`] — a headless browser,
 //! * [`wire`] — an agent's side of the wire spoken by hand, to say what no agent would,
@@ -32,6 +34,8 @@ pub mod fleet;
 pub mod gateways;
 pub mod host;
 pub mod hung_mount;
+pub mod killing;
+pub mod modems;
 pub mod patience;
 pub mod peers;
 pub mod phone;

@@ -67,6 +67,12 @@ impl Server {
         })
     }
 
+    /// The folder of its socket.
+    #[must_use]
+    pub fn socket(&self) -> &str {
+        &self.socket
+    }
+
     /// The address of its database.
     #[must_use]
     pub fn url(&self) -> String {

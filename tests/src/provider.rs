@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 /// What it does with a message.
@@ -21,6 +21,12 @@ pub enum Mood {
     Swallows,
     /// Never answers, but the message has arrived.
     TakesSilently,
+    /// Takes it, and says so only after this many milliseconds.
+    TakesAfter(u64),
+    /// Says that it took it, and the message is lost.
+    Lies,
+    /// Says that it broke (500), but the message has arrived.
+    TakesAndBreaks,
 }
 
 /// A message that it was given.
@@ -44,13 +50,18 @@ impl Asked {
     /// Whether it says that it may have arrived before.
     #[must_use]
     pub fn is_marked(&self) -> bool {
-        self.page["resent"] == true
+        // A message as text says it in words.
+        let text = self.page["text"].as_str().unwrap_or_default();
+        self.page["resent"] == true || text.contains("重发") || text.contains("resent")
     }
 
     /// Whether a person has it now.
     #[must_use]
     pub const fn arrived(&self) -> bool {
-        matches!(self.mood, Mood::Takes | Mood::TakesSilently)
+        matches!(
+            self.mood,
+            Mood::Takes | Mood::TakesSilently | Mood::TakesAfter(_) | Mood::TakesAndBreaks
+        )
     }
 }
 
@@ -148,7 +159,12 @@ async fn page(State(book): State<Arc<Mutex<Book>>>, Json(page): Json<Value>) -> 
         mood
     };
     match mood {
-        Mood::Takes => StatusCode::OK,
+        Mood::Takes | Mood::Lies => StatusCode::OK,
+        Mood::TakesAndBreaks => StatusCode::INTERNAL_SERVER_ERROR,
+        Mood::TakesAfter(millis) => {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            StatusCode::OK
+        }
         Mood::Refuses(status) => StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         Mood::Swallows | Mood::TakesSilently => std::future::pending().await,
     }

@@ -111,7 +111,7 @@ impl Recording {
                 TICK => {
                     let decoded = decoder.decode(body, |hash| dictionaries.get(&hash).cloned());
                     let decoded = decoded.map_err(io::Error::other)?;
-                    let tick = Arc::new(decoded.tick.clone());
+                    let tick = decoded.tick.clone();
                     recording.ticks.push((tick, decoded.dictionary.clone()));
                 }
                 _ => return Err(not_one()),

@@ -23,6 +23,8 @@ pub struct Plan {
     pub agents_authority: Option<Vec<u8>>,
     /// Collector to run, if not the one built beside this program.
     pub collector: Option<PathBuf>,
+    /// Variables in the collector's environment.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A site: a folder, and a collector that may be killed and started again.
@@ -34,6 +36,7 @@ pub struct Site {
     addresses: Value,
     token: String,
     http: Option<reqwest::Client>,
+    environment: Vec<(String, String)>,
 }
 
 impl Site {
@@ -77,6 +80,7 @@ impl Site {
             addresses: Value::Null,
             token: String::new(),
             http: None,
+            environment: plan.environment,
         };
         let is_new = !site.state("ledger.db").exists();
         site.run().await;
@@ -97,8 +101,23 @@ impl Site {
     /// # Panics
     /// When it ends instead.
     pub async fn run(&mut self) {
+        self.launch();
+        self.answers().await;
+    }
+
+    /// Starts the collector (again) and does not wait for it.
+    pub fn launch(&mut self) {
         let log = self.path("collector.log");
-        self.collector = Some(program::Running::start(&mut self.command_to_run(), &log));
+        let mut command = self.command_to_run();
+        command.envs(self.environment.iter().cloned());
+        self.collector = Some(program::Running::start(&mut command, &log));
+    }
+
+    /// Waits until the collector that was launched answers.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub async fn answers(&mut self) {
         let status = until("the collector to answer on its socket", async || {
             assert!(self.collector().is_running(), "the collector ended: see its log");
             self.try_cli(&["status"], "").ok()
@@ -269,6 +288,13 @@ impl Site {
     /// When there is no answer.
     pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.answer(self.request(reqwest::Method::POST, path).json(body)).await
+    }
+
+    /// Posts to a path of the API; the answer's status, or none when the collector did not live to answer.
+    pub async fn send(&self, path: &str, body: &Value) -> Option<u16> {
+        let request = self.request(reqwest::Method::POST, path).json(body);
+        let answer = request.send().await.ok()?;
+        Some(answer.status().as_u16())
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> (u16, Value) {

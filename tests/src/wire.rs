@@ -260,7 +260,18 @@ impl Talk {
 
     /// Sends a tick of now in which each cell of the dictionary is its own number.
     pub async fn tick(&mut self, dictionary: &Dictionary) {
-        let payload = self.encoder.encode(&tick_of(now(), dictionary), dictionary, true);
+        self.tick_of(dictionary, &tick_of(now(), dictionary)).await;
+    }
+
+    /// Ticks that were said so far.
+    #[must_use]
+    pub const fn said(&self) -> u64 {
+        self.seq
+    }
+
+    /// Sends this tick.
+    pub async fn tick_of(&mut self, dictionary: &Dictionary, tick: &Tick) {
+        let payload = self.encoder.encode(tick, dictionary, true);
         self.seq += 1;
         self.say(Body::Live(v1::Batch {
             seq: self.seq,

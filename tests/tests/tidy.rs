@@ -63,17 +63,30 @@ fn crates_see_only_whom_they_may() {
     let may: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("proto/vocabulary", &[][..]),
         ("proto", &["tocsin-vocabulary"]),
-        ("agent", &["tocsin-proto", "tocsin-vocabulary"]),
+        ("proto/adapters", &["tocsin-vocabulary"]),
+        ("agent/early", &[]),
+        ("agent/thrift", &[]),
+        (
+            "agent",
+            &[
+                "tocsin-adapters",
+                "tocsin-early",
+                "tocsin-proto",
+                "tocsin-thrift",
+                "tocsin-vocabulary",
+            ],
+        ),
         ("collector/rules", &["tocsin-vocabulary"]),
         ("collector/desk", &["tocsin-vocabulary"]),
         ("collector/chart", &["tocsin-vocabulary"]),
         ("collector/metrics", &["tocsin-vocabulary"]),
         ("collector/ledger", &["tocsin-desk", "tocsin-vocabulary"]),
+        ("collector/sheets", &["tocsin-desk", "tocsin-vocabulary"]),
         ("collector/channels", &["tocsin-desk", "tocsin-vocabulary"]),
         ("collector/prometheus", &["tocsin-metrics", "tocsin-vocabulary"]),
         (
             "collector/console",
-            &["tocsin-chart", "tocsin-desk", "tocsin-vocabulary"],
+            &["tocsin-chart", "tocsin-desk", "tocsin-sheets", "tocsin-vocabulary"],
         ),
     ]);
     for (folder, allowed) in may {
@@ -89,6 +102,7 @@ fn crates_see_only_whom_they_may() {
 #[test]
 fn pure_crates_know_no_clock_no_file_no_socket_no_task() {
     let pure = [
+        "proto/adapters/src/",
         "proto/vocabulary/src/",
         "collector/rules/src/",
         "collector/desk/src/",

@@ -1,9 +1,9 @@
 //! What may be said after `tocsin-agent backup`.
 
-use super::adapters::Adapter;
 use crate::cli::State;
 use clap::{Args, Subcommand};
 use std::{ffi::OsString, path::PathBuf};
+use tocsin_adapters::Adapter;
 
 /// About backup runs on this host.
 #[derive(Debug, Subcommand)]
@@ -29,9 +29,14 @@ pub enum Backup {
     #[command(
         after_help = "Examples:\n  tocsin-agent backup judge --adapter pgbackrest --exit-code 50 --stdout log.txt\n  \
                             pgbackrest info --output=json | tocsin-agent backup judge --adapter pgbackrest --stdout -\n  \
-                            tocsin-agent backup judge --definition aishu.toml --stdout /var/log/anybackup/tasks.csv"
+                            tocsin-agent backup judge --definition anybackup --stdout /var/log/anybackup/tasks.csv"
     )]
     Judge(JudgeArgs),
+    /// List the definitions for appliances that are built in, or print one to be copied and changed.
+    Definitions {
+        /// Which; all of them without it
+        name: Option<String>,
+    },
     /// Copy standard input to standard error until it ends; for what a wrapped command left running.
     #[command(hide = true)]
     Relay,
@@ -46,7 +51,7 @@ pub struct ExecArgs {
     /// Judge what the command says by this tool's rules, too; without it its exit status counts
     #[arg(long, value_name = "TOOL")]
     pub adapter: Option<Adapter>,
-    /// Judge what the command says by the patterns of this file
+    /// Judge what the command says by the patterns of this file, or of the built-in definition of this name
     #[arg(long, value_name = "FILE", conflicts_with = "adapter")]
     pub definition: Option<PathBuf>,
     /// A pipe fails when any of its commands does
@@ -100,7 +105,7 @@ pub struct JudgeArgs {
     /// Whose output it is
     #[arg(long, value_name = "TOOL", required_unless_present = "definition")]
     pub adapter: Option<Adapter>,
-    /// A file with patterns, for what has no adapter of its own
+    /// A file with patterns, for what has no adapter of its own; or the name of a built-in one
     #[arg(long, value_name = "FILE", conflicts_with = "adapter")]
     pub definition: Option<PathBuf>,
     /// What the tool exited with; unknown without it

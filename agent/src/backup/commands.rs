@@ -1,7 +1,6 @@
 //! The commands of `tocsin-agent backup`.
 
 use super::{
-    adapters::{Definition, Judge, Output},
     args::{Backup, ExecArgs, JudgeArgs, RunsArgs},
     courier,
     exec::{self, Order},
@@ -19,6 +18,7 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
+use tocsin_adapters::{Definition, Judge, Output, examples};
 use tocsin_vocabulary::{Code, RunResult, backup::job_name, time::format_duration};
 
 /// A definition is shorter.
@@ -36,6 +36,7 @@ pub(crate) fn dispatch(command: Backup) -> anyhow::Result<ExitCode> {
         Backup::Exec(args) => exec_command(args, environment),
         Backup::Runs(args) => runs(&args, environment),
         Backup::Judge(args) => judge(&args),
+        Backup::Definitions { name } => definitions(name.as_deref()),
         Backup::Relay => {
             exec::relay_on();
             Ok(ExitCode::SUCCESS)
@@ -73,8 +74,12 @@ fn exec_command(args: ExecArgs, environment: Option<PathBuf>) -> anyhow::Result<
     Ok(exec::exec(&order, &SystemClock))
 }
 
+/// A definition from a file, or the worked example of that name.
 fn definition(file: &Path) -> anyhow::Result<Judge> {
-    let text = read(file, DEFINITION_BYTES_MAX)?;
+    let text = match file.to_str().and_then(examples::named) {
+        Some(example) if !file.exists() => example.toml.to_owned(),
+        _ => read(file, DEFINITION_BYTES_MAX)?,
+    };
     let definition = Definition::parse(&text).with_context(|| format!("cannot use {}", file.display()))?;
     Ok(Judge::Defined(Arc::new(definition)))
 }
@@ -130,6 +135,20 @@ fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(
         !reading.running && reading.result > RunResult::Warning,
     )))
+}
+
+/// Lists the worked examples, or prints one.
+fn definitions(name: Option<&str>) -> anyhow::Result<ExitCode> {
+    let Some(name) = name else {
+        for example in examples::EXAMPLES {
+            say(format_args!("{:<12}{}", example.name, example.about));
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let example = examples::named(name)
+        .with_context(|| format!("there is no definition `{name}`: `tocsin-agent backup definitions` lists them"))?;
+    say(format_args!("{}", example.toml.trim_end()));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn runs(args: &RunsArgs, environment: Option<PathBuf>) -> anyhow::Result<ExitCode> {

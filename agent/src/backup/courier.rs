@@ -1,26 +1,31 @@
 //! The running agent's part: kept runs become events in the spool, and the spool brings them to the collector.
 //!
-//! A thread looks at the folder's time every second, which costs one call; where it changed, the runs are read. A run is
+//! A thread looks at the folder's time when the kernel tells of a change in it, else every second, which costs one call;
+//! where it changed, the runs are read. A run is
 //! renamed when the spool has it safe, and not before: after a crash it is told again, and the collector knows its number.
 //!
 //! A run whose wrapper is gone without having told its end — killed, or the machine went down — has failed.
 
 use super::{
     discover,
+    files::Files,
     keep::{Runs, Stage},
     run::Run,
 };
 use crate::{
     clock::SharedClock,
     config::Config,
+    facts,
+    notices::{self, Notices},
     sources::{process_stat::parse_stat, read_path},
     spool::{StoredEvent, worker::SpoolHandle},
+    wake::{Waker, timespec},
 };
+use rustix::event::{PollFd, PollFlags, poll};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::mpsc,
     thread,
     time::{Duration, SystemTime},
 };
@@ -33,6 +38,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the folder's time is looked at: half of the two seconds in which a failure is to be known.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// From a change to the look at it: what is over by then is told once.
+const SOON: Duration = Duration::from_millis(500);
 /// How often the folder is read though its time did not change: whether wrappers live still.
 const READ_EVERY: u32 = 15;
 /// How often timers and crontabs are looked through: an hour.
@@ -41,7 +48,8 @@ const DISCOVER_EVERY: u32 = 3_600;
 const TOGETHER: usize = 32;
 /// How long the spool's disk may take; the runs are handed over again then.
 const PATIENCE: Duration = Duration::from_secs(10);
-const STACK_BYTES: usize = 256 << 10;
+/// Patterns of definitions are made on this thread, which takes more than most.
+const STACK_BYTES: usize = 1 << 20;
 /// What the courier needs.
 pub(crate) struct Courier {
     pub(crate) state_dir: PathBuf,
@@ -55,16 +63,31 @@ pub(crate) struct Courier {
 
 /// Carries until `stop`.
 pub(crate) async fn run(courier: Courier, stop: CancellationToken) {
-    let (ends, ended) = mpsc::sync_channel::<()>(1);
+    let mut config = courier.config.clone();
+    let waker = match Waker::new() {
+        Ok(waker) => waker,
+        Err(error) => {
+            tracing::warn!(%error, "backup runs are not told of: the agent has no descriptor left");
+            return stop.cancelled().await;
+        }
+    };
+    let (own_waker, own_stop) = (waker.clone(), stop.clone());
     let thread = thread::Builder::new()
         .name("backup".to_owned())
         .stack_size(STACK_BYTES)
-        .spawn(move || Rounds::new(courier).serve(&ended));
+        .spawn(move || Rounds::new(courier).serve(&own_waker, &own_stop));
     if let Err(error) = thread {
         tracing::warn!(%error, "cannot start the thread that tells of backup runs");
     }
-    stop.cancelled().await;
-    drop(ends);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return waker.wake(),
+            changed = config.changed() => match changed {
+                Ok(()) => waker.wake(),
+                Err(_) => stop.cancelled().await,
+            },
+        }
+    }
 }
 
 struct Rounds {
@@ -80,6 +103,8 @@ struct Rounds {
     declared: Vec<BTreeMap<String, String>>,
     /// Jobs of timers and crontabs, as they were told.
     found: Vec<BTreeMap<String, String>>,
+    /// Files of results.
+    files: Files,
 }
 
 impl Rounds {
@@ -100,27 +125,49 @@ impl Rounds {
             going_on: BTreeMap::new(),
             declared: Vec::new(),
             found: Vec::new(),
+            files: Files::default(),
         }
     }
 
-    fn serve(mut self, ended: &mpsc::Receiver<()>) {
+    fn serve(mut self, waker: &Waker, stop: &CancellationToken) {
+        let mut notices = notices::of_folder(self.runs.dir());
         let mut until_discovery = 0;
-        loop {
+        while !stop.is_cancelled() {
             self.round();
             if until_discovery == 0 {
                 self.discover();
                 until_discovery = DISCOVER_EVERY;
             }
-            until_discovery -= 1;
-            match ended.recv_timeout(LOOK_EVERY) {
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            let rounds = match notices {
+                Some(_) => self.until_read(),
+                None => 1,
+            };
+            let began = self.courier.clock.mono();
+            if wait(waker, notices.as_ref(), LOOK_EVERY * rounds) {
+                wait(waker, None, SOON);
             }
+            if let Some(notices) = &mut notices {
+                notices.drain(drop);
+            }
+            let seconds = self.courier.clock.mono().saturating_sub(began).as_secs();
+            let passed = u32::try_from(seconds).unwrap_or(rounds).clamp(1, rounds);
+            self.rounds += passed - 1;
+            until_discovery = until_discovery.saturating_sub(passed);
+        }
+    }
+
+    /// Rounds in which nothing is to be done when nothing changes.
+    fn until_read(&self) -> u32 {
+        if self.going_on.values().all(|told| *told) {
+            READ_EVERY.saturating_sub(self.rounds).max(1)
+        } else {
+            1
         }
     }
 
     fn round(&mut self) {
         self.declare();
+        self.look_at_files();
         let changed = fs::metadata(self.runs.dir()).and_then(|dir| dir.modified()).ok();
         self.rounds += 1;
         if changed == self.seen && self.rounds < READ_EVERY && self.going_on.values().all(|told| *told) {
@@ -138,6 +185,25 @@ impl Rounds {
         if self.seen.is_none() {
             self.seen = changed;
             self.rounds = READ_EVERY.saturating_sub(2);
+        }
+    }
+
+    /// Keeps the runs that files tell of, as a wrapper keeps its own.
+    fn look_at_files(&mut self) {
+        let configured = self.courier.config.borrow().backup_files.clone();
+        if configured.is_empty() {
+            return;
+        }
+        let host = facts::hostname(&self.courier.root);
+        let runs = self.files.look(&configured, &host, self.courier.clock.wall());
+        let known = self.runs.names(&[Stage::Waiting, Stage::Sent]).unwrap_or_default();
+        for run in runs {
+            if known.iter().any(|(id, _)| *id == run.id) {
+                continue;
+            }
+            if let Err(error) = self.runs.finish(&run) {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot keep a backup run");
+            }
         }
     }
 
@@ -276,6 +342,17 @@ impl Rounds {
         let _ = self.runs.prune();
         true
     }
+}
+
+/// Waits until something changed in the folder, which it says; or somebody wakes, or for `time`.
+fn wait(waker: &Waker, notices: Option<&Notices>, time: Duration) -> bool {
+    let mut polled = vec![PollFd::new(waker, PollFlags::IN)];
+    polled.extend(notices.map(|notices| PollFd::new(notices, PollFlags::IN)));
+    let _ = poll(&mut polled, Some(&timespec(time))); // a signal is as good as a notice
+    let changed = polled.get(1).is_some_and(|notices| !notices.revents().is_empty());
+    drop(polled);
+    waker.clear();
+    changed
 }
 
 /// When a process began, in ticks since the machine booted; none when there is no such process.

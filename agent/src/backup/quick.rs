@@ -41,6 +41,7 @@ pub fn step_aside(words: &[OsString]) {
     if let (Ok(small), Some((name, rest))) = (beside, words.split_first())
         && small.is_file()
     {
+        exec::leave_closed();
         // When it can't be put there, this one does the work.
         let _ = Command::new(small).arg0(name).args(rest).exec();
     }

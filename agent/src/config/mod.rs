@@ -4,6 +4,7 @@
 mod backups;
 mod files;
 mod logs;
+mod probes;
 mod processes;
 mod read;
 
@@ -11,7 +12,9 @@ pub use crate::watched::FilesConfig;
 pub use read::Mistake;
 
 use crate::{
+    backup::files::BackupFile,
     logs::LogsConfig,
+    probes::Probe,
     sources::{ProcessGroup, SamplerConfig},
     surveys::{self, SurveysConfig},
 };
@@ -67,8 +70,12 @@ pub struct Config {
     pub diagnosis: bool,
     /// Which logs are watched, and for what.
     pub logs: LogsConfig,
+    /// What this host asks of others over the network.
+    pub probes: Vec<Probe>,
     /// Backup jobs that this host declares, each as the attributes of an event.
     pub backups: Vec<BTreeMap<String, String>>,
+    /// Files to which something else writes results of backups.
+    pub backup_files: Vec<BackupFile>,
 }
 
 /// Least severity of what is logged.
@@ -126,7 +133,9 @@ impl Default for Config {
             files: FilesConfig::default(),
             diagnosis: true,
             logs: LogsConfig::default(),
+            probes: Vec::new(),
             backups: Vec::new(),
+            backup_files: Vec::new(),
         }
     }
 }
@@ -234,6 +243,7 @@ fn read_file(path: &Path) -> io::Result<String> {
 fn read_config(table: &mut Table<'_, '_, '_>) -> Config {
     let default = Config::default();
     let units = table.table("units", |units| units.texts("watch", logs::check_unit));
+    let backup_services = backups::read_services(table);
     let interval_hint = "from 1s to 60s";
     Config {
         collectors: table.texts("collectors", check_address).unwrap_or(default.collectors),
@@ -259,11 +269,14 @@ fn read_config(table: &mut Table<'_, '_, '_>) -> Config {
         surveys: table.table("surveys", |surveys| SurveysConfig {
             off: surveys.texts("off", check_survey).unwrap_or(default.surveys.off),
             units: units.unwrap_or(default.surveys.units),
+            backup_services,
             ..SurveysConfig::default()
         }),
         processes: processes::read_groups(table),
         logs: logs::read_logs(table),
+        probes: probes::read_probes(table),
         backups: backups::read_jobs(table),
+        backup_files: backups::read_files(table),
         files: files::read_files(table),
         diagnosis: table.boolean("diagnosis", default.diagnosis),
     }

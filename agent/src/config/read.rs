@@ -2,7 +2,10 @@
 //!
 //! serde stops at the first mistake; an administrator wants them all at once.
 
-use std::{fmt, ops::Range};
+use std::{
+    fmt,
+    ops::{Range, RangeInclusive},
+};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -104,6 +107,23 @@ impl<'i, 'm, 't> Table<'i, 'm, 't> {
             self.wrong_type(key, &value, "true or false");
             default
         })
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn integer(&mut self, key: &'static str, bounds: RangeInclusive<u16>) -> Option<u16> {
+        let value = self.take(key)?;
+        let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        let Some(number) = value.get_ref().as_integer() else {
+            self.wrong_type(key, &value, &expected);
+            return None;
+        };
+        let number = u16::from_str_radix(number.as_str(), number.radix()).ok();
+        let number = number.filter(|number| bounds.contains(number));
+        if number.is_none() {
+            let problem = format!("`{}` is out of bounds", self.path(key));
+            self.mistakes.add(&value.span(), problem, expected);
+        }
+        number
     }
 
     /// A text that `read` understands; its error is the problem.

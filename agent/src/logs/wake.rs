@@ -4,36 +4,14 @@
 //! Notifications are hints: they are lost on network file systems, and when there are too many. So the files are looked
 //! at every few seconds too.
 
+use crate::wake::{Waker, timespec};
 use rustix::{
-    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
+    event::{PollFd, PollFlags, poll},
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags},
-    io::{Errno, read, write},
+    io::Errno,
 };
-use std::{collections::BTreeSet, io, mem::MaybeUninit, path::Path, sync::Arc, time::Duration};
-
-/// Wakes the thread that waits.
-#[derive(Debug, Clone)]
-pub(super) struct Waker(Arc<OwnedFd>);
-
-impl Waker {
-    /// # Errors
-    /// When the process has no descriptor left.
-    pub(super) fn new() -> io::Result<Self> {
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-        Ok(Self(Arc::new(eventfd(0, flags)?)))
-    }
-
-    /// Whoever waits, or waits next, stops waiting.
-    pub(super) fn wake(&self) {
-        // It can only be full, and then it is awake.
-        let _ = write(&self.0, &1_u64.to_ne_bytes());
-    }
-
-    fn clear(&self) {
-        let _ = read(&self.0, &mut [0_u8; 8]);
-    }
-}
+use std::{collections::BTreeSet, mem::MaybeUninit, path::Path, time::Duration};
 
 /// What changed while waiting.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +64,7 @@ impl Waiting {
 
     /// Waits, at most for `longest`, until there is something to do: `others` can be read, or somebody wakes.
     pub(super) fn wait<'a>(&self, others: impl Iterator<Item = BorrowedFd<'a>>, longest: Duration) -> Woken {
-        let mut polled = vec![PollFd::new(&*self.waker.0, PollFlags::IN)];
+        let mut polled = vec![PollFd::new(&self.waker, PollFlags::IN)];
         polled.extend(self.inotify.iter().map(|own| PollFd::new(own, PollFlags::IN)));
         polled.extend(others.map(|other| PollFd::from_borrowed_fd(other, PollFlags::IN)));
         let timeout = timespec(longest);
@@ -99,7 +77,7 @@ impl Waiting {
     /// Waits for `time`, or until somebody wakes; whoever waits next does not wait then.
     pub(super) fn pause(&self, time: Duration) {
         let timeout = timespec(time);
-        let _ = poll(&mut [PollFd::new(&*self.waker.0, PollFlags::IN)], Some(&timeout));
+        let _ = poll(&mut [PollFd::new(&self.waker, PollFlags::IN)], Some(&timeout));
     }
 
     fn drain(&self) -> Woken {
@@ -117,13 +95,6 @@ impl Waiting {
                 Err(_) => return woken,
             }
         }
-    }
-}
-
-fn timespec(time: Duration) -> Timespec {
-    Timespec {
-        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: time.subsec_nanos().into(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     position::Positions,
     settings::LogsConfig,
     sources::{Gathered, Moment, Places, Sources},
-    wake::{Waiting, Waker},
+    wake::Waiting,
 };
 use crate::{
     clock::SharedClock,
@@ -14,6 +14,7 @@ use crate::{
     sources::is_live,
     spool::{StoredEvent, worker::SpoolHandle},
     surveys::tool,
+    wake::Waker,
 };
 use std::{
     path::PathBuf,

@@ -244,8 +244,10 @@ impl Groups {
         }
     }
 
-    /// Sums up `processes`; tells which groups lost their last process, or have one again.
-    pub(crate) fn sum(&mut self, processes: &[Process], events: &mut Vec<HostEvent>) {
+    /// Sums up `processes`; tells which groups lost their last process, or have one again. Says whether a group has fewer
+    /// processes than before.
+    pub(crate) fn sum(&mut self, processes: &[Process], events: &mut Vec<HostEvent>) -> bool {
+        let mut fewer = false;
         for (at, (group, _)) in self.groups.iter().enumerate() {
             let mut sum = Sum::default();
             for process in processes
@@ -264,11 +266,18 @@ impl Groups {
             }
             self.courses[at].was_there |= sum.count > 0;
             let before = std::mem::replace(&mut self.sums[at], sum);
+            fewer |= sum.count < before.count;
             if self.seen && (before.count == 0) != (sum.count == 0) {
                 events.push(group_event(&group.name, before.count, sum.count));
             }
         }
         self.seen = true;
+        fewer
+    }
+
+    /// Whether a group has no process.
+    pub(crate) fn miss_one(&self) -> bool {
+        self.sums.iter().any(|sum| sum.count == 0)
     }
 
     /// Tells the sums, in the order of the configuration.

@@ -24,7 +24,7 @@ mod pressure;
 pub(crate) mod process_stat;
 mod process_table;
 mod processes;
-mod space;
+pub(crate) mod space;
 mod walk;
 
 #[cfg(test)]
@@ -43,7 +43,7 @@ pub(crate) use process_stat::page_bytes;
 
 use crate::{
     clock::SharedClock,
-    surveys::{self, Document, Mode, Surveyor, SurveysConfig},
+    surveys::{self, Document, Feed, Mode, Surveyor, SurveysConfig},
 };
 use std::{
     path::{Path, PathBuf},
@@ -181,6 +181,12 @@ impl Sampler {
     /// Surveys keep below this state folder what must survive a restart.
     pub(crate) fn remembering(mut self, state_dir: &Path) -> Self {
         self.surveyor = self.surveyor.map(|surveyor| surveyor.remembering(state_dir));
+        self
+    }
+
+    /// What looks by itself tells through the same ticks, once there are surveys.
+    pub(crate) fn fed_by(mut self, feed: Arc<dyn Feed>) -> Self {
+        self.surveyor = self.surveyor.map(|surveyor| surveyor.fed_by(feed));
         self
     }
 

@@ -1,14 +1,15 @@
 //! Processes: how many in which state, watched groups, and now and then a table of the busiest.
 //!
 //! Between walks that are stretched on large hosts (see [`walk`](super::walk)) the last figures stand, but the members
-//! of watched groups are looked at on each tick: when one is gone, all are walked at once.
+//! of watched groups are looked at on each tick: when one is gone, all are walked at once, and often until its group is
+//! whole again.
 
 use super::{
     HostEvent,
     columns::{CachedSection, Columns},
     groups::{Groups, ProcessGroup},
     process_table::{ProcessTable, TableMaker},
-    walk::{Process, ProcessFolder, table_period, walk_period},
+    walk::{Pace, Process, ProcessFolder, table_period, walk_period},
 };
 use std::{path::Path, time::Duration};
 use tocsin_vocabulary::{Timestamp, batch::Cell};
@@ -22,6 +23,9 @@ const STATES: [(&str, &[u8]); 6] = [
     ("defunct", b"ZXx"),
     ("idle", b"IP"),
 ];
+
+/// For so long after a watched process ended, its successor is looked for closely.
+const SEARCH_FOR: Duration = Duration::from_secs(60);
 
 /// What a walk needs to know of the moment.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +50,8 @@ pub(crate) struct Processes {
     spare: Vec<Process>,
     walked: Option<Duration>,
     tabled: Option<Duration>,
+    /// When a watched group was last found to have lost processes.
+    lost: Option<Duration>,
     uptime_ticks: Option<u64>,
 }
 
@@ -60,6 +66,7 @@ impl Processes {
             spare: Vec::new(),
             walked: None,
             tabled: None,
+            lost: None,
             uptime_ticks: None,
         }
     }
@@ -81,16 +88,28 @@ impl Processes {
             last.is_none_or(|last| moment.mono.saturating_sub(last) >= period)
         };
         let table_due = is_due(self.tabled, table_period(self.last.len()));
-        if table_due || is_due(self.walked, walk_period(self.last.len())) || !self.members_are_well(buffer) {
+        let period = walk_period(self.last.len(), self.pace(moment.mono));
+        if table_due || is_due(self.walked, period) || !self.members_are_well(buffer) {
             self.walk(buffer, moment);
         }
-        self.groups.sum(&self.last, events);
+        if self.groups.sum(&self.last, events) {
+            self.lost = Some(moment.mono);
+        }
         if table_due {
             self.groups.count_files(&self.last, &mut self.folder);
         }
         let table = table_due.then(|| self.table.make(&self.last, &mut self.folder, buffer, moment))?;
         self.tabled = Some(moment.mono);
         Some(table)
+    }
+
+    fn pace(&self, mono: Duration) -> Pace {
+        let lately = self.lost.is_some_and(|lost| mono.saturating_sub(lost) < SEARCH_FOR);
+        if lately || self.groups.miss_one() {
+            Pace::Searching
+        } else {
+            Pace::Calm
+        }
     }
 
     fn walk(&mut self, buffer: &mut Vec<u8>, moment: &Moment) {
@@ -254,10 +273,15 @@ mod tests {
             (vec![], Cell::Scaled(1)),
             "a newcomer waits for the next walk"
         );
-        assert_eq!(host.tick(2), (vec![], Cell::Scaled(2)));
+        assert_eq!(host.tick(60), (vec![], Cell::Scaled(2)));
         host.end(5_000);
         host.end(6_000);
-        assert_eq!(host.tick(3), (vec!["process.group.gone"], Cell::Scaled(0)));
+        assert_eq!(host.tick(61), (vec!["process.group.gone"], Cell::Scaled(0)));
+        host.start(7_000, "db", 16_150);
+        assert_eq!(host.tick(62), (vec![], Cell::Scaled(0)));
+        assert_eq!(host.tick(63), (vec!["process.group.back"], Cell::Scaled(1)));
+        host.start(8_000, "db", 16_350);
+        assert_eq!(host.tick(65), (vec![], Cell::Scaled(2)), "others may follow");
     }
 
     #[test]

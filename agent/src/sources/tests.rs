@@ -80,8 +80,8 @@ fn every_series_is_in_the_catalogue_and_every_metric_of_the_catalogue_is_sampled
     assert!(missing.is_empty(), "in the catalogue, but never sampled: {missing:?}");
 }
 
-/// Whether a survey tells this metric. What it tells is checked by the survey's own tests, for much of it takes tools
-/// that a tree of files does not have.
+/// Whether a survey or a probe tells this metric. What it tells is checked by its own tests, for much of it takes tools
+/// or other machines that a tree of files does not have.
 fn surveyed(name: &str) -> bool {
     fn holds(folder: &Path, quoted: &str) -> bool {
         fs::read_dir(folder).unwrap().any(|entry| {
@@ -93,8 +93,10 @@ fn surveyed(name: &str) -> bool {
             }
         })
     }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/surveys");
-    holds(&folder, &format!("\"{name}\""))
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    ["surveys", "probes"]
+        .iter()
+        .any(|folder| holds(&sources.join(folder), &format!("\"{name}\"")))
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Walking all processes: which there are now, and how often that may be asked.
 //!
-//! A walk reads one small file per process, about 7 µs each. So up to [`EVERY_TICK_MAX`] processes it is done on each
-//! tick, and above that it stretches, to keep below 1 % of one processor.
+//! A walk reads one small file per process, about 10 µs each. So up to [`EVERY_TICK_MAX`] processes it is done on each
+//! tick, and above that it stretches: the more where nothing is watched closely, which is a [`Pace`].
 
 use super::{
     file::read_at,
@@ -16,34 +16,50 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 /// Most processes that are looked at; Linux allows no more.
 pub(crate) const PROCESSES_MAX: usize = 1 << 22;
 
-/// Up to this many processes are walked on each tick.
-pub(crate) const EVERY_TICK_MAX: usize = 1_000;
+/// Up to this many processes are walked on each tick, at either pace.
+pub(crate) const EVERY_TICK_MAX: usize = 100;
 
-/// From this many processes on, walks are at least [`MANY_PERIOD`] apart.
-const MANY: usize = 10_000;
-const MANY_PERIOD: Duration = Duration::from_secs(60);
+/// Longest time between two walks, but on hosts with so many processes that a walk takes longer than half a second.
+const WALK_PERIOD_MAX: Duration = Duration::from_secs(60);
 
 /// Usual time between two process tables.
 const TABLE_PERIOD: Duration = Duration::from_secs(30);
 
-/// Time that is left between walks for each process: 7 µs of work per millisecond is 0.7 % of one processor.
-const PAUSE_PER_PROCESS: Duration = Duration::from_millis(1);
+/// How closely processes are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Nothing is missed: 10 µs of work in 100 ms are a hundredth of 1 % of one processor.
+    Calm,
+    /// A watched group lacks processes, so its new ones are looked for: up to 1 % of one processor.
+    Searching,
+}
+
+impl Pace {
+    /// Time that is left between walks for each process.
+    const fn pause_per_process(self) -> Duration {
+        match self {
+            Self::Calm => Duration::from_millis(100),
+            Self::Searching => Duration::from_millis(1),
+        }
+    }
+}
 
 /// Room for directory entries in one system call.
 const DIRECTORY_BUFFER_BYTES: usize = 32 << 10;
 
 /// Shortest time between two walks over `count` processes.
-pub(crate) fn walk_period(count: usize) -> Duration {
+pub(crate) fn walk_period(count: usize, pace: Pace) -> Duration {
     if count <= EVERY_TICK_MAX {
         return Duration::ZERO;
     }
-    let pause = PAUSE_PER_PROCESS * u32::try_from(count).unwrap_or(u32::MAX);
-    if count > MANY { pause.max(MANY_PERIOD) } else { pause }
+    let pause = |pace: Pace| pace.pause_per_process() * u32::try_from(count).unwrap_or(u32::MAX);
+    // However calm: beyond 1 % of one processor nobody goes.
+    pause(pace).min(WALK_PERIOD_MAX).max(pause(Pace::Searching))
 }
 
 /// Shortest time between two process tables over `count` processes.
 pub(crate) fn table_period(count: usize) -> Duration {
-    walk_period(count).max(TABLE_PERIOD)
+    walk_period(count, Pace::Calm).max(TABLE_PERIOD)
 }
 
 /// One process as of the last walk.
@@ -212,11 +228,16 @@ mod tests {
 
     #[test]
     fn walks_stretch_with_the_number_of_processes() {
-        assert_eq!(walk_period(100), Duration::ZERO);
-        assert_eq!(walk_period(1_000), Duration::ZERO);
-        assert_eq!(walk_period(5_000), Duration::from_secs(5));
-        assert_eq!(walk_period(10_001), Duration::from_secs(60));
-        assert_eq!(walk_period(100_000), Duration::from_secs(100));
+        for pace in [Pace::Calm, Pace::Searching] {
+            assert_eq!(walk_period(100, pace), Duration::ZERO);
+            assert_eq!(walk_period(101, Pace::Searching), Duration::from_millis(101));
+            assert_eq!(walk_period(100_000, pace), Duration::from_secs(100));
+        }
+        assert_eq!(walk_period(101, Pace::Calm), Duration::from_millis(10_100));
+        assert_eq!(walk_period(300, Pace::Calm), Duration::from_secs(30));
+        assert_eq!(walk_period(1_000, Pace::Calm), Duration::from_secs(60));
+        assert_eq!(walk_period(10_001, Pace::Calm), Duration::from_secs(60));
+        assert_eq!(walk_period(1_000, Pace::Searching), Duration::from_secs(1));
         assert_eq!(table_period(100), Duration::from_secs(30));
         assert_eq!(table_period(20_000), Duration::from_secs(60));
     }

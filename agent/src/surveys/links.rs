@@ -1,4 +1,4 @@
-//! Links of physical network interfaces, and bonds of them: `/sys/class/net`, `/proc/net/bonding`.
+//! Links of physical network interfaces, bonds and teams of them: `/sys/class/net`, `/proc/net/bonding`.
 //!
 //! Counters, speed and state are told on every tick by others; here is the verdict. A port whose link was there and is
 //! gone failed; one that never had a link, or that somebody switched off, has no fault. A link slower than it was, in
@@ -6,6 +6,7 @@
 //! too.
 
 mod bonds;
+mod teams;
 
 use super::{Findings, Host, Part, PartStatus, Survey, growth::Growth, memory::Bests};
 use crate::sources::fits;
@@ -86,7 +87,8 @@ impl Survey for Links {
         }
         self.ports.retain(|name, _| names.contains(name));
         for name in watched {
-            if let Some(bond) = bonds::Bond::read(host, name) {
+            let bond = bonds::Bond::read(host, name).or_else(|| teams::read(host, name, &names));
+            if let Some(bond) = bond {
                 let known = self.bonds.entry(name.clone()).or_default();
                 known.tell(host, name, &bond, findings);
             }

@@ -7,17 +7,20 @@
 //! its survey's budget is told, and after some in a row the survey is switched off for a while: a guest does not insist.
 //!
 //! * `findings` — what a look tells,
+//! * `feed` — what looks by itself and has findings ready,
 //! * `host` — what a look reads: files below a root, tools with fixed arguments,
 //! * `memory` — what surveys keep over a restart,
 //! * `tool` — running a program with a deadline,
 //! * `surveyor` — when, on which thread, within which budget,
 //! * `taken` — from findings to cells, events and documents.
 
+mod backups;
 mod caches;
 mod clock;
 mod disks;
 mod edac;
 mod fc;
+mod feed;
 pub(crate) mod findings;
 mod growth;
 pub(crate) mod host;
@@ -44,6 +47,8 @@ mod units;
 mod ups;
 mod zfs;
 
+pub use backups::BackupService;
+pub(crate) use feed::Feed;
 pub use findings::Document;
 pub(crate) use findings::Findings;
 pub(crate) use findings::{Part, PartStatus};
@@ -78,6 +83,8 @@ pub struct SurveysConfig {
     pub exclude_interfaces: Vec<String>,
     /// Units of systemd that are watched also while they are well; `*` stands for any characters.
     pub units: Vec<String>,
+    /// Services that backups of this host need.
+    pub backup_services: Vec<BackupService>,
 }
 
 /// Every survey, in the order of their sections in the dictionary.
@@ -104,6 +111,9 @@ pub(crate) fn all(config: &SurveysConfig) -> Vec<Box<dyn Survey>> {
         Box::new(units::Units::new(config.units.clone())),
         Box::new(inventory::Inventory::default()),
     ];
+    if !config.backup_services.is_empty() {
+        surveys.push(Box::new(backups::Backups::new(config.backup_services.clone())));
+    }
     surveys.retain(|survey| !config.off.iter().any(|off| off == survey.name()));
     surveys
 }

@@ -4,10 +4,10 @@
 //! (`net.ipv4.ping_group_range`); nothing goes further than this first hop. A gateway that answers no pings is judged by
 //! the kernel's own table of neighbours. Where neither tells, nothing is told.
 
-mod ping;
 mod tables;
 
 use super::{Findings, Host, Survey};
+use crate::echo;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -39,7 +39,7 @@ pub(crate) struct Routes {
 
 impl Default for Routes {
     fn default() -> Self {
-        Self::new(Box::new(|gateway, interface| ping::ask(gateway, interface, PATIENCE)))
+        Self::new(Box::new(|gateway, interface| echo::ask(gateway, interface, PATIENCE)))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Sockets and connections: how many of each state, what the protocols count, how full connection tracking is.
 //! From `/proc/net/{sockstat,sockstat6,snmp,snmp6,netstat,tcp,tcp6}` and `nf_conntrack`'s files (`proc(5)`).
 //!
-//! Counting states reads a line per connection, and the kernel takes locks meanwhile; so the more connections there are,
-//! the less often they are counted, and in between the last counts stand.
+//! Counting states reads a line per connection, and the kernel takes locks meanwhile; so they are counted seldom, the more
+//! there are the less often, and in between the last counts stand.
 
 mod counters;
 mod states;
@@ -15,6 +15,9 @@ use std::time::Duration;
 /// What a counted connection costs at most; counting may take this share of the time.
 const COST_PER_LINE: Duration = Duration::from_micros(5);
 const COST_SHARE: u32 = 1_000;
+/// Shortest time between two counts: the kernel goes through the whole room for connections, which takes milliseconds on a
+/// machine with much memory, however few there are.
+const COUNT_PERIOD_MIN: Duration = Duration::from_secs(120);
 /// Longest time between two counts.
 const COUNT_PERIOD_MAX: Duration = Duration::from_secs(600);
 
@@ -43,7 +46,7 @@ impl Survey for Sockets {
             let lines = self.counted.as_ref().map_or(0, States::total);
             let lines = u32::try_from(lines).unwrap_or(u32::MAX);
             let pause = COST_PER_LINE.saturating_mul(lines).saturating_mul(COST_SHARE);
-            self.count_due = host.mono + pause.min(COUNT_PERIOD_MAX);
+            self.count_due = host.mono + pause.clamp(COUNT_PERIOD_MIN, COUNT_PERIOD_MAX);
         }
         if let Some(states) = &self.counted {
             states.tell(findings);

@@ -6,7 +6,8 @@
 //! are bounded by the surveys that hang at the same time, plus one a lane.
 
 use super::{
-    Document, Findings, Host, Survey,
+    Document, Feed, Findings, Host, Survey,
+    feed::Fed,
     memory::Memory,
     taken::Taken,
     tool::{SystemTools, Tools},
@@ -120,6 +121,7 @@ pub(crate) struct Surveyor {
     memory: Option<Arc<Memory>>,
     slots: Vec<Slot>,
     shared: Arc<Shared>,
+    fed: Fed,
     own: CachedSection,
 }
 
@@ -170,6 +172,7 @@ impl Surveyor {
             memory: None,
             slots: surveys.into_iter().map(slot).collect(),
             shared: Arc::default(),
+            fed: Fed::default(),
             own: CachedSection::default(),
         }
     }
@@ -180,10 +183,17 @@ impl Surveyor {
         self
     }
 
+    /// What looks by itself tells through the same ticks.
+    pub(crate) fn fed_by(mut self, feed: Arc<dyn Feed>) -> Self {
+        self.fed = Fed::new(Some(feed));
+        self
+    }
+
     /// Other surveys of the same host; what hangs is left to itself.
     pub(crate) fn with(&self, surveys: Vec<Box<dyn Survey>>) -> Self {
         let mut other = Self::new(&self.root, surveys, self.mode, Arc::clone(&self.clock));
         other.memory.clone_from(&self.memory);
+        other.fed = Fed::new(self.fed.feed.clone());
         other
     }
 
@@ -213,6 +223,9 @@ impl Surveyor {
                 .is_some_and(|at| mono > at + slot.period * OLD_PERIODS + slot.budget);
             slot.taken.fill(cells, old);
         }
+        let change = self.fed.sample(cells, events);
+        series |= change.series;
+        parts |= change.parts;
         series |= self.tell_own(cells, mono);
         if parts {
             documents.push(self.parts());
@@ -223,7 +236,7 @@ impl Surveyor {
     /// Sections of the values, in their order.
     pub(crate) fn sections(&self) -> impl Iterator<Item = Arc<Section>> {
         let found = self.slots.iter().map(|slot| slot.taken.section());
-        found.chain([self.own.section()])
+        found.chain([self.fed.section(), self.own.section()])
     }
 
     fn start(&mut self, now: Timestamp, mono: Duration) {
@@ -258,8 +271,10 @@ impl Surveyor {
             self.slots[*slot].began = Some(*began);
         }
         for (at, lane) in state.lanes.iter_mut().enumerate() {
-            self.shared.work[at].notify_one();
-            self.hire(at, lane, mono);
+            if !lane.queue.is_empty() {
+                self.shared.work[at].notify_one();
+                self.hire(at, lane, mono);
+            }
         }
     }
 
@@ -267,7 +282,7 @@ impl Surveyor {
     fn hire(&self, at: usize, lane: &mut Lane, mono: Duration) {
         let of_lane = self.slots.iter().filter(|slot| slot.lane == at);
         let caught = of_lane.filter(|slot| slot.stuck(mono).is_some()).count();
-        if lane.queue.is_empty() || caught != lane.workers || lane.workers >= WORKERS_MAX {
+        if caught != lane.workers || lane.workers >= WORKERS_MAX {
             return;
         }
         let (shared, clock) = (Arc::clone(&self.shared), Arc::clone(&self.clock));
@@ -313,7 +328,8 @@ impl Surveyor {
 
     /// The document of all parts: a JSON array, in the order of surveys, types and ids.
     fn parts(&self) -> Document {
-        let parts: Vec<_> = self.slots.iter().flat_map(|slot| slot.taken.parts()).collect();
+        let found = self.slots.iter().flat_map(|slot| slot.taken.parts());
+        let parts: Vec<_> = found.chain(self.fed.parts()).collect();
         Document {
             kind: "parts",
             name: String::new(),

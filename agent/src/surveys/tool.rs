@@ -332,6 +332,56 @@ mod tests {
     }
 
     #[test]
+    fn a_killed_tool_is_reaped() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!("echo $$ > {}/pid; exec sleep 1000", folder.path().display());
+        let pid = || -> Option<u32> {
+            std::fs::read_to_string(folder.path().join("pid"))
+                .ok()?
+                .trim()
+                .parse()
+                .ok()
+        };
+        // However slow the machine: until it had time to say who it is.
+        let pid = (0..10)
+            .find_map(|_| {
+                let late = tools().run("sh", &["-c", &script], Duration::from_millis(200)).unwrap();
+                assert!(matches!(late, Err(ToolError::Late("sh", _))));
+                pid()
+            })
+            .unwrap();
+        // A child that was not waited for would still be there, as a zombie.
+        let parent = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        assert!(
+            !parent.contains(&format!("PPid:\t{}\n", std::process::id())),
+            "{parent}"
+        );
+    }
+
+    #[test]
+    fn a_tool_is_not_run_again_before_the_one_that_hangs_has_ended() {
+        let tools = tools();
+        let hanging = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = hanging.id();
+        tools.hanging.lock().unwrap().insert("sh", vec![hanging]);
+        let run = || tools.run("sh", &["-c", "exit 3"], Duration::from_secs(20)).unwrap();
+        assert!(matches!(run(), Err(ToolError::Hangs("sh"))));
+        assert!(
+            tools.run("true", &[], Duration::from_secs(20)).unwrap().is_ok(),
+            "others go on"
+        );
+        rustix::process::kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+        let status = loop {
+            match run() {
+                Ok(output) => break output.status,
+                Err(error) => assert!(matches!(error, ToolError::Hangs(_)), "{error}"),
+            }
+        };
+        assert_eq!(status, 3);
+        assert!(tools.hanging.lock().unwrap()["sh"].is_empty());
+    }
+
+    #[test]
     fn a_tool_that_prints_without_end_is_stopped() {
         let long = tools().run("yes", &[], Duration::from_secs(60)).unwrap();
         assert!(matches!(long, Err(ToolError::Long("yes"))));

@@ -24,18 +24,20 @@ use crate::{
     clock::SharedClock,
     config::Config,
     documents::DocumentsHandle,
+    notices::{Notice, Notices},
     sources::read_path,
     spool::{StoredEvent, worker::SpoolHandle},
     surveys::Document,
+    wake::{Waker, timespec},
 };
 use glob::{below, walk};
 use mask::Mask;
-use notify::{RecursiveMode, Watcher as _};
 use read::{Content, Stamp};
+use rustix::event::{PollFd, PollFlags, poll};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::mpsc::{self, RecvTimeoutError, SyncSender},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -69,41 +71,57 @@ pub(crate) struct Watch {
     pub(crate) clock: SharedClock,
 }
 
-enum Wake {
-    /// Something happened to a file that may be meant.
-    Files,
-    Config(FilesConfig),
+/// What the thread is told.
+struct Orders {
+    waker: Waker,
+    /// Another configuration that it has not seen yet.
+    config: Mutex<Option<FilesConfig>>,
+}
+
+impl Orders {
+    fn change(&self, files: FilesConfig) {
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Some(files);
+        self.waker.wake();
+    }
+
+    fn take(&self) -> Option<FilesConfig> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Watches until `stop`. The thread that reads is left to itself then: it may hang in a file system.
 pub(crate) async fn run(mut watch: Watch, stop: CancellationToken) {
     let mut files = watch.config.borrow_and_update().files.clone();
-    let (wake, woken) = mpsc::sync_channel(1);
     let mut configs = watch.config.clone();
-    let watcher = Watcher::new(watch, files.clone(), wake.clone(), stop.clone());
+    let waker = match Waker::new() {
+        Ok(waker) => waker,
+        Err(error) => {
+            tracing::warn!(%error, "files are not watched: the agent has no descriptor left");
+            return stop.cancelled().await;
+        }
+    };
+    let orders = Arc::new(Orders {
+        waker,
+        config: Mutex::default(),
+    });
+    let watcher = Watcher::new(watch, files.clone(), Arc::clone(&orders), stop.clone());
     let thread = thread::Builder::new()
         .name("files".to_owned())
         .stack_size(STACK_BYTES)
-        .spawn(move || watcher.serve(&woken));
+        .spawn(move || watcher.serve());
     if let Err(error) = thread {
         tracing::warn!(%error, "cannot start the thread that watches files");
         return stop.cancelled().await;
     }
     loop {
         tokio::select! {
-            () = stop.cancelled() => {
-                // A full queue wakes it too.
-                let _ = wake.try_send(Wake::Files);
-                return;
-            }
+            () = stop.cancelled() => return orders.waker.wake(),
             changed = configs.changed() => if changed.is_err() { return stop.cancelled().await },
         }
         let new = configs.borrow_and_update().files.clone();
         if new != files {
             files = new;
-            let (wake, files) = (wake.clone(), files.clone());
-            // The thread may be busy with a slow disk, and the queue is short.
-            let _ = tokio::task::spawn_blocking(move || wake.send(Wake::Config(files))).await;
+            orders.change(files.clone());
         }
     }
 }
@@ -129,14 +147,14 @@ struct Watcher {
     known: BTreeMap<PathBuf, Known>,
     first: bool,
     cut_told: bool,
-    wake: SyncSender<Wake>,
+    orders: Arc<Orders>,
     stop: CancellationToken,
-    watcher: Option<notify::RecommendedWatcher>,
-    watched: BTreeSet<PathBuf>,
+    /// Absent when the host has no room for it.
+    notices: Option<Notices>,
 }
 
 impl Watcher {
-    fn new(watch: Watch, files: FilesConfig, wake: SyncSender<Wake>, stop: CancellationToken) -> Self {
+    fn new(watch: Watch, files: FilesConfig, orders: Arc<Orders>, stop: CancellationToken) -> Self {
         let known = watch.documents.view().borrow().versions.iter().fold(
             BTreeMap::new(),
             |mut known: BTreeMap<PathBuf, Known>, version| {
@@ -165,46 +183,75 @@ impl Watcher {
             known,
             first: true,
             cut_told: false,
-            wake,
+            orders,
             stop,
-            watcher: None,
-            watched: BTreeSet::new(),
+            notices: Notices::new()
+                .inspect_err(|error| {
+                    tracing::warn!(%error, "the kernel does not tell of files: they are looked at now and then");
+                })
+                .ok(),
         }
     }
 
-    fn serve(mut self, woken: &mpsc::Receiver<Wake>) {
-        self.begin();
+    fn serve(mut self) {
+        self.scan(true);
         let mut all_at = self.clock.mono() + READ_ALL_EVERY;
         while !self.stop.is_cancelled() {
-            match woken.recv_timeout(all_at.saturating_sub(self.clock.mono())) {
-                Ok(Wake::Files) => {
-                    if let Some(files) = self.settle(woken) {
-                        self.change(files);
-                    }
-                    self.scan(false);
-                }
-                Ok(Wake::Config(files)) => self.change(files),
-                Err(RecvTimeoutError::Timeout) => {
-                    all_at = self.clock.mono() + READ_ALL_EVERY;
-                    self.scan(true);
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
+            if let Some(files) = self.orders.take() {
+                self.change(files);
+            }
+            if self.wait(all_at) {
+                self.settle();
+                self.scan(false);
+            }
+            if self.clock.mono() >= all_at {
+                all_at = self.clock.mono() + READ_ALL_EVERY;
+                self.scan(true);
             }
         }
     }
 
-    /// Waits until a burst is over; answers a configuration that came meanwhile.
-    fn settle(&self, woken: &mpsc::Receiver<Wake>) -> Option<FilesConfig> {
-        let end = self.clock.mono() + PATIENCE;
+    /// Waits until something happened to a file that may be meant, which it says; or there is an order, or it is `end`.
+    fn wait(&mut self, end: Duration) -> bool {
         loop {
-            let left = end.saturating_sub(self.clock.mono());
-            if left.is_zero() {
-                return None;
+            let left = timespec(end.saturating_sub(self.clock.mono()));
+            let mut polled = vec![PollFd::new(&self.orders.waker, PollFlags::IN)];
+            polled.extend(self.notices.iter().map(|notices| PollFd::new(notices, PollFlags::IN)));
+            let _ = poll(&mut polled, Some(&left)); // a signal is as good as a notice
+            drop(polled);
+            if self.heard() {
+                return true;
             }
-            match woken.recv_timeout(left.min(QUIET)) {
-                Ok(Wake::Files) => {}
-                Ok(Wake::Config(files)) => return Some(files),
-                Err(_) => return None,
+            if self.orders.waker.clear() || self.clock.mono() >= end {
+                return false;
+            }
+        }
+    }
+
+    /// Whether a notice concerns a file that may be meant.
+    fn heard(&mut self) -> bool {
+        let Some(notices) = &mut self.notices else { return false };
+        let (root, patterns) = (&self.root, &self.patterns);
+        let mut concerns = false;
+        notices.drain(|notice| {
+            concerns |= match notice {
+                Notice::Anything => true,
+                Notice::File(path) => {
+                    let below = path.strip_prefix(root).map(|rest| Path::new("/").join(rest));
+                    let own = below.as_deref().unwrap_or(&path);
+                    patterns.iter().any(|pattern| pattern.matches(own))
+                }
+            };
+        });
+        concerns
+    }
+
+    /// Waits until a burst is over.
+    fn settle(&mut self) {
+        let end = self.clock.mono() + PATIENCE;
+        while self.wait(end.min(self.clock.mono() + QUIET)) {
+            if self.clock.mono() >= end {
+                return;
             }
         }
     }
@@ -215,36 +262,6 @@ impl Watcher {
         self.files = files;
         // Files that are meant from now on did not come to be now.
         self.first = true;
-        self.begin();
-    }
-
-    /// Begins to listen, and scans once it does: what changed before was not heard.
-    fn begin(&mut self) {
-        let (wake, patterns, root) = (self.wake.clone(), self.patterns.clone(), self.root.clone());
-        let heard = move |event: notify::Result<notify::Event>| {
-            let concerns = event.map_or(true, |event| {
-                let meant = |path: &PathBuf| {
-                    let own = path
-                        .strip_prefix(&root)
-                        .map_or_else(|_| path.clone(), |rest| Path::new("/").join(rest));
-                    patterns.iter().any(|pattern| pattern.matches(&own)) || path.is_dir()
-                };
-                let written = !event.kind.is_access() && event.paths.iter().any(meant);
-                event.need_rescan() || event.paths.is_empty() || written || is_folder_gone(&event)
-            });
-            if concerns {
-                // Full means that it is awake already.
-                let _ = wake.try_send(Wake::Files);
-            }
-        };
-        self.watched.clear();
-        self.watcher = match notify::recommended_watcher(heard) {
-            Ok(watcher) => Some(watcher),
-            Err(error) => {
-                tracing::warn!(%error, "the kernel does not tell of files: they are looked at now and then");
-                None
-            }
-        };
         self.scan(true);
     }
 
@@ -275,25 +292,12 @@ impl Watcher {
     }
 
     fn listen(&mut self, folders: &[PathBuf]) {
-        let Some(watcher) = &mut self.watcher else { return };
-        let folders: BTreeSet<PathBuf> = folders.iter().take(FOLDERS_MAX).cloned().collect();
-        for gone in self.watched.difference(&folders) {
-            // The kernel forgot it with the folder.
-            let _ = watcher.unwatch(&below(&self.root, gone));
+        let Some(notices) = &mut self.notices else { return };
+        let folders = folders.iter().take(FOLDERS_MAX);
+        let wanted: BTreeSet<PathBuf> = folders.map(|folder| below(&self.root, folder)).collect();
+        for folder in notices.watch(&wanted) {
+            tracing::debug!(folder = %folder.display(), "the kernel does not tell of this folder");
         }
-        let mut watched = BTreeSet::new();
-        for folder in folders {
-            let known = self.watched.contains(&folder);
-            match known
-                || watcher
-                    .watch(&below(&self.root, &folder), RecursiveMode::NonRecursive)
-                    .is_ok()
-            {
-                true => drop(watched.insert(folder)),
-                false => tracing::debug!(folder = %folder.display(), "the kernel does not tell of this folder"),
-            }
-        }
-        self.watched = watched;
     }
 
     fn look(&mut self, path: &Path, all: bool, batch: &mut Batch) {
@@ -398,11 +402,6 @@ impl Watcher {
 struct Batch {
     documents: Vec<Document>,
     events: Vec<StoredEvent>,
-}
-
-fn is_folder_gone(event: &notify::Event) -> bool {
-    use notify::{EventKind, event::RemoveKind};
-    matches!(event.kind, EventKind::Remove(RemoveKind::Folder))
 }
 
 /// `hidden`: nothing changed but what is masked.

@@ -1,5 +1,6 @@
 //! What a channel is: it hands one page over and says how that went, and tells what came back.
 
+use crate::advice::Advice;
 use async_trait::async_trait;
 use std::time::Duration;
 use tocsin_desk::model::{Page, Person};
@@ -154,6 +155,8 @@ pub struct SendError {
     pub reason: String,
     /// How long the other side wants to be left alone: the whole channel rests.
     pub retry_after: Option<Duration>,
+    /// What it means in plain words, where that is known.
+    pub advice: Option<Advice>,
 }
 
 impl SendError {
@@ -163,6 +166,7 @@ impl SendError {
             kind,
             reason: reason.into(),
             retry_after: None,
+            advice: None,
         }
     }
 
@@ -179,6 +183,20 @@ impl SendError {
     /// It may have arrived.
     pub fn unknown(reason: impl Into<String>) -> Self {
         Self::new(SendErrorKind::Unknown, reason)
+    }
+
+    /// With what it means, where that is known.
+    #[must_use]
+    pub fn meaning(self, advice: impl Into<Option<Advice>>) -> Self {
+        Self {
+            advice: advice.into(),
+            ..self
+        }
+    }
+
+    /// The person cannot be reached over this channel: what is missing.
+    pub(crate) fn no_contact(reason: impl Into<String>) -> Self {
+        Self::permanent(reason).meaning(Advice::NoContact)
     }
 
     /// The other side wants to be left alone for so long.
@@ -228,6 +246,32 @@ pub enum Incoming {
     },
 }
 
+/// How a channel's line is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Condition {
+    /// Whether it works.
+    pub well: bool,
+    /// In words.
+    pub detail: String,
+    /// The modem's signal, in percent.
+    pub signal_percent: Option<u8>,
+    /// How long the oldest message has waited with the modem's daemon.
+    pub oldest: Option<Duration>,
+    /// What the provider says is left, in its own unit.
+    pub balance: Option<f64>,
+}
+
+impl Condition {
+    /// Without figures.
+    pub fn new(well: bool, detail: impl Into<String>) -> Self {
+        Self {
+            well,
+            detail: detail.into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A way for pages to leave. One try is bounded in time by the channel itself.
 #[async_trait]
 pub trait Channel: Send + Sync + 'static {
@@ -253,8 +297,11 @@ pub trait Channel: Send + Sync + 'static {
     /// What would be said, for a preview; without secrets.
     fn render(&self, envelope: &Envelope) -> Vec<String>;
 
-    /// How the line is: signal of a modem, a session that is up. None: nothing to tell.
-    async fn condition(&self) -> Option<(bool, String)> {
+    /// Asks the other side how it is, for [`Channel::condition`]; called every now and then, may take seconds.
+    async fn refresh(&self, _now: Timestamp) {}
+
+    /// How the line is, as far as that is known here. None: nothing to tell.
+    fn condition(&self) -> Option<Condition> {
         None
     }
 }

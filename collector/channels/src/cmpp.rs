@@ -6,12 +6,12 @@
 //! tested by vectors and against a fake that follows the protocol.
 
 use crate::{
+    advice::Advice,
     channel::{Incoming, Outcome, SendError},
     config::{Common, host_mistakes},
     secret::{Secret, SecretText},
-    session::{Cursor, Dialect, Part, Session, Unit},
+    session::{self, Cursor, Dialect, Part, Session, Unit},
     sms, wording,
-    wording::Style,
 };
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
@@ -96,14 +96,7 @@ pub fn open(config: &CmppConfig, common: &Common) -> Result<Session, String> {
         three: config.version == "3.0",
         config: config.clone(),
     };
-    let guard = common.guard(&config.host);
-    Ok(Session::new(
-        Box::new(dialect),
-        &config.host,
-        config.port,
-        guard,
-        Style::sms(common, true),
-    ))
+    Ok(Session::new(Box::new(dialect), &config.host, config.port, common))
 }
 
 struct Cmpp {
@@ -113,13 +106,7 @@ struct Cmpp {
 }
 
 fn unit(command: u32, seq: u32, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(12 + body.len()).unwrap_or(u32::MAX);
-    let mut unit = Vec::with_capacity(12 + body.len());
-    for number in [length, command, seq] {
-        unit.extend(number.to_be_bytes());
-    }
-    unit.extend_from_slice(body);
-    unit
+    session::unit(&[command, seq], body)
 }
 
 /// Text in a field of fixed length, padded with zeros.
@@ -284,10 +271,12 @@ fn unwelcome(status: u32) -> SendError {
     match status {
         1 | 2 => SendError::permanent(format!(
             "{reason}: check `sp_id`, and that this machine's address is registered"
-        )),
+        ))
+        .meaning(Advice::Registered),
         3 => SendError::permanent(format!(
             "{reason}: check `sp_id`, the secret's file and this machine's clock"
-        )),
+        ))
+        .meaning(Advice::SecretOrClock),
         4 => SendError::permanent(format!("{reason}: it speaks another version, change `version`")),
         _ => SendError::temporary(reason),
     }
@@ -295,10 +284,22 @@ fn unwelcome(status: u32) -> SendError {
 
 fn refused(result: u32) -> SendError {
     let reason = format!("the gateway refused (result {result})");
-    match result {
+    let error = match result {
         8 => SendError::temporary(format!("{reason}: too fast")).after(THROTTLED),
         _ => SendError::permanent(reason),
-    }
+    };
+    error.meaning(meaning(result))
+}
+
+/// What a result means (CMPP 2.0, 7.4.3.2).
+const fn meaning(result: u32) -> Option<Advice> {
+    Some(match result {
+        4 | 6 => Advice::TooLong,
+        8 => Advice::Pace,
+        10 | 11 => Advice::Sender,
+        12 | 13 => Advice::Receiver,
+        _ => return None,
+    })
 }
 
 /// Content of a report: `Msg_Id` 8, `Stat` 7, two times of 10, number, sequence.

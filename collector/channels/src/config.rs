@@ -33,20 +33,26 @@ use crate::{
     mail::Mail,
     push::{GotifyConfig, NtfyConfig},
     robots::RobotConfig,
+    secret::{Secret, read_certificates},
     smpp::SmppConfig,
-    spool::{GammuConfig, SmstoolsConfig},
+    spool::{GammuConfig, GammuSqlConfig, OpenTables, SmstoolsConfig},
     trap::{SnmpTrapConfig, SyslogConfig},
     voice::AsteriskConfig,
     webhook::{Webhook, WebhookConfig},
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Longest name of a channel, in bytes: it is part of every page's key.
 const NAME_BYTES_MAX: usize = 32;
 
 /// One `[[channel]]` table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChannelConfig {
     /// What every channel has.
     #[serde(flatten)]
@@ -76,6 +82,8 @@ pub enum Kind {
     Gotify(GotifyConfig),
     /// A GSM modem through gammu-smsd's folders.
     Gammu(GammuConfig),
+    /// A GSM modem through gammu-smsd's SQL backend.
+    GammuSql(GammuSqlConfig),
     /// A GSM modem through smstools3's spool.
     Smstools(SmstoolsConfig),
     /// Kannel's `sendsms`.
@@ -214,6 +222,7 @@ impl Kind {
             Self::Ntfy(_) => "ntfy",
             Self::Gotify(_) => "gotify",
             Self::Gammu(_) => "gammu",
+            Self::GammuSql(_) => "gammu-sql",
             Self::Smstools(_) => "smstools",
             Self::Kannel(_) => "kannel",
             Self::Smpp(_) => "smpp",
@@ -230,7 +239,13 @@ impl Kind {
     pub const fn is_sms(&self) -> bool {
         matches!(
             self,
-            Self::Gammu(_) | Self::Smstools(_) | Self::Kannel(_) | Self::Smpp(_) | Self::Cmpp(_) | Self::Gateway(_)
+            Self::Gammu(_)
+                | Self::GammuSql(_)
+                | Self::Smstools(_)
+                | Self::Kannel(_)
+                | Self::Smpp(_)
+                | Self::Cmpp(_)
+                | Self::Gateway(_)
         )
     }
 
@@ -241,7 +256,7 @@ impl Kind {
         match self {
             Self::Dingtalk(_) | Self::Wecom(_) => 18,
             Self::Feishu(_) => 90,
-            Self::Gammu(_) | Self::Smstools(_) => 12,
+            Self::Gammu(_) | Self::GammuSql(_) | Self::Smstools(_) => 12,
             Self::Asterisk(_) => 30,
             _ => 3_000,
         }
@@ -268,6 +283,7 @@ impl Kind {
             Self::Ntfy(config) => crate::http::host_of(&config.url),
             Self::Gotify(config) => crate::http::host_of(&config.url),
             Self::Gammu(config) => config.outbox.display().to_string(),
+            Self::GammuSql(config) => config.goes_to(),
             Self::Smstools(config) => config.outgoing.display().to_string(),
             Self::Kannel(config) => crate::http::host_of(&config.url),
             Self::Smpp(config) => format!("{}:{}", config.host, config.port),
@@ -287,6 +303,7 @@ impl Kind {
             Self::Ntfy(config) => config.mistakes(mistakes),
             Self::Gotify(config) => config.mistakes(mistakes),
             Self::Gammu(config) => config.mistakes(mistakes),
+            Self::GammuSql(config) => config.mistakes(mistakes),
             Self::Smstools(config) => config.mistakes(mistakes),
             Self::Kannel(config) => config.mistakes(mistakes),
             Self::Smpp(config) => config.mistakes(mistakes),
@@ -298,7 +315,7 @@ impl Kind {
         }
     }
 
-    fn build(&self, common: &Common) -> Result<Arc<dyn Channel>, String> {
+    fn build(&self, common: &Common, open: OpenTables) -> Result<Arc<dyn Channel>, String> {
         use crate::robots::{Brand, Robot};
         Ok(match self {
             Self::Webhook(config) => Arc::new(Webhook::new(config, common)?),
@@ -309,6 +326,7 @@ impl Kind {
             Self::Ntfy(config) => Arc::new(crate::push::Ntfy::new(config, common)?),
             Self::Gotify(config) => Arc::new(crate::push::Gotify::new(config, common)?),
             Self::Gammu(config) => Arc::new(crate::spool::Gammu::new(config, common)),
+            Self::GammuSql(config) => Arc::new(crate::spool::GammuSql::new(config, common, open)?),
             Self::Smstools(config) => Arc::new(crate::spool::Smstools::new(config, common)),
             Self::Kannel(config) => Arc::new(crate::kannel::Kannel::new(config, common)?),
             Self::Smpp(config) => Arc::new(crate::smpp::open(config, common)?),
@@ -334,6 +352,27 @@ impl ChannelConfig {
         self.common.per_minute.unwrap_or_else(|| self.kind.per_minute())
     }
 
+    /// Everything that is wrong with the files that this table names: its secrets and certificates.
+    #[must_use]
+    pub fn file_mistakes(&self) -> Vec<BuildMistake> {
+        // Every kind calls its files so; what is none of these names no file that is read at the start.
+        let table = toml::Table::try_from(self).unwrap_or_default();
+        let files = table.iter().filter(|(key, _)| key.ends_with("_file"));
+        let mistakes = files.filter_map(|(key, value)| {
+            let path = Path::new(value.as_str()?);
+            let read = match key.as_str() {
+                "ca_file" => read_certificates(path).map(drop),
+                _ => Secret::read(path).map(drop),
+            };
+            Some(BuildMistake {
+                channel: self.name().to_owned(),
+                key: Some(key.clone()),
+                message: read.err()?,
+            })
+        });
+        mistakes.collect()
+    }
+
     /// Everything that is wrong with this table by itself, each with its remedy. Reads no file.
     #[must_use]
     pub fn mistakes(&self) -> Vec<String> {
@@ -353,10 +392,28 @@ impl ChannelConfig {
     }
 }
 
-/// Everything that hinders the channels, one line each.
+/// One thing that hinders a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildMistake {
+    /// The channel's name.
+    pub channel: String,
+    /// The key whose value is to blame, where that is known.
+    pub key: Option<String>,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for BuildMistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.key.as_ref().map_or_else(String::new, |key| format!("`{key}`: "));
+        write!(f, "channel `{}`: {key}{}", self.channel, self.message)
+    }
+}
+
+/// Everything that hinders the channels.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub struct BuildError(pub Vec<String>);
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct BuildError(pub Vec<BuildMistake>);
 
 /// A channel that can be used, and how.
 #[derive(Clone)]
@@ -367,21 +424,28 @@ pub struct Built {
     pub channel: Arc<dyn Channel>,
 }
 
-/// The channels by name. Reads the files that the tables name, connects to nothing.
+/// The channels by name. Reads the files that the tables name, connects to nothing; `open` opens databases of other
+/// programs.
 ///
 /// # Errors
 /// With all mistakes of all tables and their files.
-pub fn build(configs: &[ChannelConfig]) -> Result<HashMap<String, Built>, BuildError> {
+pub fn build(configs: &[ChannelConfig], open: OpenTables) -> Result<HashMap<String, Built>, BuildError> {
     let mut channels: HashMap<String, Built> = HashMap::new();
     let mut mistakes = Vec::new();
     for config in configs {
         let name = config.name();
-        let mut found = config.mistakes();
+        let mistake = |message: String| BuildMistake {
+            channel: name.to_owned(),
+            key: None,
+            message,
+        };
+        let mut found: Vec<_> = config.mistakes().into_iter().map(mistake).collect();
         if channels.contains_key(name) {
-            found.push("`name` is taken by another channel: choose another".to_owned());
+            found.push(mistake("`name` is taken by another channel: choose another".to_owned()));
         }
+        found.extend(config.file_mistakes());
         if found.is_empty() {
-            match config.kind.build(&config.common) {
+            match config.kind.build(&config.common, open) {
                 Ok(channel) => {
                     let built = Built {
                         config: config.clone(),
@@ -389,10 +453,10 @@ pub fn build(configs: &[ChannelConfig]) -> Result<HashMap<String, Built>, BuildE
                     };
                     channels.insert(name.to_owned(), built);
                 }
-                Err(mistake) => found.push(mistake),
+                Err(message) => found.push(mistake(message)),
             }
         }
-        mistakes.extend(found.into_iter().map(|mistake| format!("channel `{name}`: {mistake}")));
+        mistakes.extend(found);
     }
     if mistakes.is_empty() {
         Ok(channels)

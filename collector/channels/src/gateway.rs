@@ -17,8 +17,10 @@
 //! JSON. So a gateway that knows only registered templates gets its parameters one by one. What `success` says must stand in
 //! the answer; without it a status of 2xx is enough.
 
+mod balance;
+
 use crate::{
-    channel::{Channel, Envelope, Incoming, Receipt, SendError},
+    channel::{Channel, Condition, Envelope, Incoming, Receipt, SendError},
     config::Common,
     http::{self, TIMEOUT},
     secret::{Secret, SecretText},
@@ -26,6 +28,7 @@ use crate::{
     wording::Style,
 };
 use async_trait::async_trait;
+use balance::Balance;
 use reqwest::{Method, header};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -56,6 +59,12 @@ pub struct GatewayConfig {
     /// What must stand in the answer; blanks do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<String>,
+    /// Where the provider tells what is left, asked by GET; `{secret}` may stand in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance_url: Option<String>,
+    /// Where in the answer, as a JSON pointer: `/data/balance`. Without it the answer is the number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance_at: Option<String>,
     /// PEM file with the certificate authorities to trust, instead of the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
@@ -91,6 +100,9 @@ impl GatewayConfig {
         // Names stand for words of a URL, so any word shows whether the rest is one.
         let plain = template::fill(&self.url, &mut |_| "x".to_owned()).unwrap_or_default();
         http::url_mistakes(&plain, self.insecure, mistakes);
+        if let Some(url) = &self.balance_url {
+            http::url_mistakes(&url.replace("{secret}", "x"), self.insecure, mistakes);
+        }
         let authority = self.url.split('/').nth(2).unwrap_or_default();
         if authority.contains('{') {
             mistakes.push("`url`: the host is fixed, names in braces stand after it".to_owned());
@@ -134,6 +146,7 @@ pub struct Gateway {
     config: GatewayConfig,
     server: http::Server,
     secret: Option<SecretText>,
+    balance: Option<Balance>,
     style: Style,
 }
 
@@ -144,11 +157,22 @@ impl Gateway {
     /// A sentence that names the channel's file or setting that cannot be used.
     pub fn new(config: &GatewayConfig, common: &Common) -> Result<Self, String> {
         let plain = template::fill(&config.url, &mut |_| "x".to_owned()).unwrap_or_default();
-        let guard = http::guard_for(&plain, &common.networks());
+        let secret = config.secret_file.as_deref().map(Secret::read_text).transpose()?;
+        let server = |url: &str| {
+            let guard = http::guard_for(url, &common.networks());
+            http::Server::new(url, config.ca_file.as_deref(), guard, TIMEOUT)
+        };
+        let balance = config.balance_url.as_deref().map(|url| {
+            let value = secret.as_ref().map_or("", SecretText::as_str);
+            let filled = url.replace("{secret}", &escaped(value, Escape::Percent));
+            let server = server(&filled)?;
+            Ok::<_, String>(Balance::new(server, config.balance_at.as_deref(), secret.clone()))
+        });
         Ok(Self {
             config: config.clone(),
-            server: http::Server::new(&plain, config.ca_file.as_deref(), guard, TIMEOUT)?,
-            secret: config.secret_file.as_deref().map(Secret::read_text).transpose()?,
+            server: server(&plain)?,
+            balance: balance.transpose()?,
+            secret,
             style: Style::sms(common, false),
         })
     }
@@ -195,7 +219,7 @@ impl Gateway {
     }
 
     async fn try_send(&self, envelope: &Envelope, now: Timestamp) -> Result<Receipt, SendError> {
-        let number = sms::number(&envelope.person).map_err(SendError::permanent)?;
+        let number = sms::number(&envelope.person).map_err(SendError::no_contact)?;
         let config = &self.config;
         let url = self.fill(&config.url, envelope, now, &number, Escape::Percent);
         let server = self.server.at(&url).map_err(SendError::permanent)?;
@@ -268,6 +292,16 @@ impl Channel for Gateway {
         vec![self.style.message(envelope, envelope.page.created_at)]
     }
 
+    async fn refresh(&self, now: Timestamp) {
+        if let Some(balance) = &self.balance {
+            balance.refresh(now).await;
+        }
+    }
+
+    fn condition(&self) -> Option<Condition> {
+        self.balance.as_ref()?.condition()
+    }
+
     fn called_back(&self, parameters: &[(String, String)]) -> Option<Incoming> {
         crate::kannel::from_parameters(parameters)
     }
@@ -277,7 +311,12 @@ impl Channel for Gateway {
 mod tests {
     use super::*;
     use crate::{channel::SendErrorKind, worker::tests::envelope};
-    use axum::{Router, http::HeaderMap, routing::post};
+    use axum::{
+        Router,
+        extract::Query,
+        http::HeaderMap,
+        routing::{get, post},
+    };
     use tocsin_vocabulary::Text;
 
     async fn gateway(
@@ -292,8 +331,19 @@ mod tests {
                 answer
             }),
         );
+        let router = router.route(
+            "/balance",
+            get(|query: Query<BTreeMap<String, String>>| async move {
+                if query["key"] == "hush" {
+                    "{\"left\": 12.5}"
+                } else {
+                    "{}"
+                }
+            }),
+        );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/send", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}/send");
         tokio::spawn(async { axum::serve(listener, router).await });
         let folder = tempfile::tempdir().unwrap();
         let secret = folder.path().join("secret");
@@ -306,6 +356,8 @@ mod tests {
             headers: BTreeMap::from([("Authorization".to_owned(), "Bearer {secret}".to_owned())]),
             secret_file: Some(secret),
             success: success.map(str::to_owned),
+            balance_url: Some(format!("http://{address}/balance?key={{secret}}")),
+            balance_at: Some("/left".to_owned()),
             ca_file: None,
             insecure: false,
         };
@@ -343,6 +395,14 @@ mod tests {
             error.reason.contains("code") && !error.reason.contains("hush"),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_left_is_asked_for_and_remembered() {
+        let (gateway, _told) = gateway("{}", None).await;
+        assert_eq!(gateway.condition(), None);
+        gateway.refresh(Timestamp::from_millis(0)).await;
+        assert_eq!(gateway.condition().unwrap().balance, Some(12.5));
     }
 
     #[test]

@@ -5,6 +5,10 @@
 //! but loopback, link-local (169.254.0.0/16, fe80::/10), unspecified, multicast and broadcast addresses; loopback only
 //! when the configuration itself says `localhost` or a loopback address.
 
+use crate::{
+    advice::{self, Advice},
+    channel::SendError,
+};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::{
     fmt,
@@ -96,11 +100,11 @@ impl Guard {
     }
 
     /// The addresses behind a name that may be reached.
-    pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, SendError> {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
             .await
-            .map_err(|error| format!("cannot resolve {host}: {error}"))?
+            .map_err(|error| SendError::temporary(format!("cannot resolve {host}: {error}")).meaning(Advice::Name))?
             .collect();
         let allowed: Vec<_> = found
             .iter()
@@ -109,31 +113,40 @@ impl Guard {
             .collect();
         match (allowed.is_empty(), found.first()) {
             (false, _) => Ok(allowed),
-            (true, Some(first)) => Err(format!(
-                "{host} is at {}, which this channel may not reach: see `allow` in its configuration",
-                first.ip()
-            )),
-            (true, None) => Err(format!("{host} has no address")),
+            (true, Some(first)) => {
+                let reason = format!(
+                    "{host} is at {}, which this channel may not reach: see `allow` in its configuration",
+                    first.ip()
+                );
+                Err(SendError::temporary(reason).meaning(Advice::Forbidden))
+            }
+            (true, None) => Err(no_address(host)),
         }
     }
 
     /// A connection to the first allowed address that answers.
-    pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, String> {
-        let mut last = format!("{host} has no address");
+    pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, SendError> {
+        let mut last = no_address(host);
         for address in self.resolve(host, port).await? {
             match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => last = format!("cannot reach {host}:{port}: {error}"),
+                Ok(Err(error)) => {
+                    let reason = format!("cannot reach {host}:{port}: {error}");
+                    last = SendError::temporary(reason).meaning(advice::of_io(error.kind()));
+                }
                 Err(_) => {
-                    last = format!(
-                        "cannot reach {host}:{port}: no answer in {} s",
-                        CONNECT_TIMEOUT.as_secs()
-                    );
+                    let seconds = CONNECT_TIMEOUT.as_secs();
+                    let reason = format!("cannot reach {host}:{port}: no answer in {seconds} s");
+                    last = SendError::temporary(reason).meaning(Advice::Silent);
                 }
             }
         }
         Err(last)
     }
+}
+
+fn no_address(host: &str) -> SendError {
+    SendError::temporary(format!("{host} has no address")).meaning(Advice::Name)
 }
 
 /// Resolves names for HTTP.
@@ -206,6 +219,10 @@ mod tests {
             .connect("127.0.0.1", 1)
             .await
             .unwrap_err();
-        assert!(error.contains("127.0.0.1") && error.contains("`allow`"), "{error}");
+        assert!(
+            error.reason.contains("127.0.0.1") && error.reason.contains("`allow`"),
+            "{error}"
+        );
+        assert_eq!(error.advice, Some(Advice::Forbidden));
     }
 }

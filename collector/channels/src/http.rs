@@ -2,6 +2,7 @@
 //! through, a bound on time and on what is read of an answer.
 
 use crate::{
+    advice::{self, Advice},
     channel::{SendError, SendErrorKind, chain},
     guard::{Guard, Resolver},
     secret::{need_system_authorities, read_certificates},
@@ -102,9 +103,8 @@ impl Server {
         let host = self.url.host_str().unwrap_or_default();
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         if let Some(address) = literal.ok().filter(|address| !self.guard.allows(*address)) {
-            return Err(SendError::permanent(format!(
-                "this channel may not reach {address}: see `allow` in its configuration"
-            )));
+            let reason = format!("this channel may not reach {address}: see `allow` in its configuration");
+            return Err(SendError::permanent(reason).meaning(Advice::Forbidden));
         }
         let answer = request.send().await.map_err(|error| failed(error, &self.url))?;
         let status = answer.status();
@@ -168,6 +168,7 @@ pub(crate) fn judge(who: &str, answered: &Answered) -> Result<String, SendError>
         kind,
         reason: format!("{who} answered {status}{remedy}"),
         retry_after: answered.retry_after,
+        advice: Advice::of_status(status.as_u16()),
     })
 }
 
@@ -195,7 +196,8 @@ fn failed(error: reqwest::Error, url: &Url) -> SendError {
     } else {
         "cannot reach"
     };
-    SendError::new(kind, format!("{what} {peer}: {}", chain(&error.without_url())))
+    let advice = advice::of_error(&error).or(error.is_timeout().then_some(Advice::Silent));
+    SendError::new(kind, format!("{what} {peer}: {}", chain(&error.without_url()))).meaning(advice)
 }
 
 /// What is wrong with an address to send to.

@@ -86,7 +86,7 @@ impl Kannel {
 #[async_trait]
 impl Channel for Kannel {
     async fn send(&self, envelope: &Envelope, now: Timestamp) -> Result<Receipt, SendError> {
-        let number = sms::number(&envelope.person).map_err(SendError::permanent)?;
+        let number = sms::number(&envelope.person).map_err(SendError::no_contact)?;
         let text = self.style.message(envelope, now);
         let reference = envelope.page.id.to_string();
         let report = self

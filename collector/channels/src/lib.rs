@@ -8,12 +8,14 @@
 //! * [`webhook`], [`mail`], [`robots`], [`push`], [`voice`], [`trap`], [`inbox`] — the channels there are, and for SMS
 //!   [`spool`] (modems), [`kannel`], [`smpp`], [`cmpp`], [`gateway`], over [`sms`] and [`session`],
 //! * [`reply`] — what people answer,
+//! * [`advice`] — what a failed try means, in plain words,
 //! * [`guard`], [`secret`], `http` — whereto anything may go, and what it proves itself with,
 //! * `wording`, [`template`] — what a page says in each language.
 //!
 //! Delivery is **at least once**: a crash after the other side accepted cannot be told from a crash before. So every page
 //! bears a key that stays the same through all tries, and every try after the first says 重发/resent.
 
+pub mod advice;
 pub mod budget;
 pub mod channel;
 pub mod cmpp;
@@ -41,8 +43,11 @@ pub mod webhook;
 mod wording;
 pub mod worker;
 
-pub use channel::{Channel, Envelope, Facts, Incoming, Outcome, Reached, Receipt, Secrecy, SendError, SendErrorKind};
-pub use config::{BuildError, Built, ChannelConfig, build};
+pub use advice::Advice;
+pub use channel::{
+    Channel, Condition, Envelope, Facts, Incoming, Outcome, Reached, Receipt, Secrecy, SendError, SendErrorKind,
+};
+pub use config::{BuildError, BuildMistake, Built, ChannelConfig, build};
 pub use outbox::{Failed, Outbox, OutboxError};
 pub use route::{Order, Orders};
 pub use worker::Worker;

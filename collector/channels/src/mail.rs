@@ -4,6 +4,7 @@
 //! Nothing from outside reaches a header except through one line without control characters, encoded as RFC 2047 says.
 
 use crate::{
+    advice::{self, Advice},
     channel::{Channel, Envelope, Receipt, SendError, SendErrorKind, chain},
     config::{Common, MailConfig, Security},
     guard::Guard,
@@ -134,14 +135,9 @@ fn message_id(key: &str, domain: &str) -> String {
 #[async_trait]
 impl Channel for Mail {
     async fn send(&self, envelope: &Envelope, _now: Timestamp) -> Result<Receipt, SendError> {
-        let message = self
-            .message(envelope)
-            .map_err(|reason| SendError::new(SendErrorKind::Permanent, reason))?;
+        let message = self.message(envelope).map_err(SendError::no_contact)?;
         // Whereto the name leads is looked at before anything is said there.
-        self.guard
-            .resolve(&self.host, self.port)
-            .await
-            .map_err(SendError::temporary)?;
+        self.guard.resolve(&self.host, self.port).await?;
         match tokio::time::timeout(TIMEOUT, self.transport.send(message)).await {
             Ok(Ok(answer)) => {
                 let line = answer.first_line().unwrap_or_default();
@@ -150,7 +146,7 @@ impl Channel for Mail {
             Ok(Err(error)) => Err(failed(&error, &self.peer)),
             Err(_) => {
                 let reason = format!("{} did not take the mail within {} s", self.peer, TIMEOUT.as_secs());
-                Err(SendError::new(SendErrorKind::Unknown, reason))
+                Err(SendError::unknown(reason).meaning(Advice::Silent))
             }
         }
     }
@@ -177,6 +173,19 @@ fn failed(error: &Error, peer: &str) -> SendError {
         kind,
         wording::one_line(&format!("{peer} did not take the mail: {}", chain(error))),
     )
+    .meaning(meaning(error))
+}
+
+/// What it means: by the reply's code (RFC 5321, 4.2.3; RFC 4954, 6), or by what became of the connection.
+fn meaning(error: &Error) -> Option<Advice> {
+    match error.status().map(u16::from) {
+        Some(530 | 534 | 535 | 538) => Some(Advice::Secret),
+        Some(550 | 551 | 553) => Some(Advice::Receiver),
+        Some(552 | 523) => Some(Advice::TooLong),
+        Some(400..=499) => Some(Advice::Trouble),
+        Some(_) => None,
+        None => advice::of_error(error).or(error.is_tls().then_some(Advice::Tls)),
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! ten minutes after 20 messages in a minute; the channel then rests so long.
 
 use crate::{
+    advice::Advice,
     channel::{Channel, Envelope, Receipt, SendError},
     config::Common,
     http::{self, Server, TIMEOUT},
@@ -267,7 +268,7 @@ fn judge(brand: Brand, answered: &http::Answered) -> Result<Receipt, SendError> 
         .map(wording::one_line)
         .unwrap_or_default();
     let reason = format!("{name} refused with code {code}: {said}");
-    Err(match (brand, code) {
+    let error = match (brand, code) {
         (Brand::Dingtalk, 130_101 | 90_030) => {
             SendError::temporary(format!("{reason}; too fast, banned for ten minutes")).after(DINGTALK_BAN)
         }
@@ -291,6 +292,23 @@ fn judge(brand: Brand, answered: &http::Answered) -> Result<Receipt, SendError> 
             SendError::permanent(format!("{reason}; check keyword and allowed addresses of the robot"))
         }
         _ => SendError::permanent(reason),
+    };
+    Err(error.meaning(meaning(brand, code, &said)))
+}
+
+/// What a provider's code means.
+fn meaning(brand: Brand, code: i64, said: &str) -> Option<Advice> {
+    Some(match (brand, code) {
+        (Brand::Dingtalk, 130_101 | 90_030) | (Brand::Wecom, 45_009) | (Brand::Feishu, 11_232) => Advice::Pace,
+        (Brand::Feishu, 9_499) if said.contains("too many") => Advice::Pace,
+        (Brand::Dingtalk | Brand::Wecom, -1) => Advice::Trouble,
+        (Brand::Dingtalk, 460_101) => Advice::TooLong,
+        // One code for signature, keyword and address: the provider's words tell them apart.
+        (Brand::Dingtalk, 310_000) if said.contains("sign") || said.contains("timestamp") => Advice::SecretOrClock,
+        (Brand::Dingtalk, 310_000) | (Brand::Feishu, 19_022 | 19_024) => Advice::Registered,
+        (Brand::Feishu, 19_021) => Advice::SecretOrClock,
+        (Brand::Dingtalk, 300_001) | (Brand::Wecom, 93_000) | (Brand::Feishu, 19_001) => Advice::Secret,
+        _ => return None,
     })
 }
 

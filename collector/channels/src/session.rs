@@ -4,9 +4,18 @@
 //! One task owns the connection. It connects when there is something to do, signs in, keeps at most `WINDOW` requests
 //! unanswered, and after a loss connects again with growing pauses; what was unanswered then has an unknown outcome. A part
 //! of a long message that is refused makes the whole message refused.
+//!
+//! A report or reply is answered only when whoever took it asks for the next one, and has so dealt with it: what a crash
+//! loses before that the message centre brings again.
+
+mod wire;
+
+pub(crate) use wire::{Cursor, unit};
 
 use crate::{
-    channel::{Channel, Envelope, Incoming, Receipt, SendError},
+    advice::Advice,
+    channel::{Channel, Condition, Envelope, Incoming, Receipt, SendError},
+    config::Common,
     guard::Guard,
     sms,
     wording::Style,
@@ -23,8 +32,8 @@ use std::{
 use tocsin_desk::model::Person;
 use tocsin_vocabulary::Timestamp;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
+    io::AsyncWriteExt as _,
+    net::tcp::OwnedWriteHalf,
     sync::{Notify, mpsc, oneshot},
     task::JoinHandle,
 };
@@ -35,8 +44,6 @@ const WINDOW: usize = 16;
 const WAITING_MAX: usize = 64;
 /// Reports and replies that wait for the collector.
 const INCOMING_MAX: usize = 1_024;
-/// Longest unit that is read, in bytes: a message of CMPP to 100 numbers has some 2 600.
-const UNIT_BYTES_MAX: usize = 8 * 1024;
 /// How long signing in may take.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a message may take from here to its answer.
@@ -137,11 +144,26 @@ impl Shared {
 pub struct Session {
     shared: Arc<Shared>,
     orders: mpsc::Sender<Order>,
-    incoming: tokio::sync::Mutex<mpsc::Receiver<Incoming>>,
+    heard: tokio::sync::Mutex<Heard>,
+    /// Answers to what was dealt with.
+    answers: mpsc::Sender<Reply>,
     /// The reference of the next long message.
     next: AtomicU8,
     style: Style,
     task: Mutex<Task>,
+}
+
+/// What came in, with the answer that it gets.
+struct Heard {
+    queue: mpsc::Receiver<(Incoming, Reply)>,
+    /// The answer to the one that was handed on last.
+    handed: Option<Reply>,
+}
+
+/// An answer for the connection that it belongs to: on another one it would mean nothing.
+struct Reply {
+    connection: u64,
+    unit: Vec<u8>,
 }
 
 /// A configuration that is only checked starts no task.
@@ -152,14 +174,15 @@ enum Task {
 }
 
 impl Session {
-    pub(crate) fn new(dialect: Box<dyn Dialect>, host: &str, port: u16, guard: Guard, style: Style) -> Self {
+    pub(crate) fn new(dialect: Box<dyn Dialect>, host: &str, port: u16, common: &Common) -> Self {
         let (orders, taken) = mpsc::channel(WAITING_MAX);
-        let (told, incoming) = mpsc::channel(INCOMING_MAX);
+        let (told, queue) = mpsc::channel(INCOMING_MAX);
+        let (answers, answered) = mpsc::channel(INCOMING_MAX);
         let shared = Arc::new(Shared {
             dialect,
             host: host.to_owned(),
             port,
-            guard,
+            guard: common.guard(host),
             up: AtomicBool::new(false),
             now: AtomicI64::new(0),
             wanted: Notify::new(),
@@ -168,13 +191,16 @@ impl Session {
             shared: shared.clone(),
             orders: taken,
             told,
+            answered,
+            connection: 0,
         };
         Self {
             shared,
             orders,
-            incoming: tokio::sync::Mutex::new(incoming),
+            heard: tokio::sync::Mutex::new(Heard { queue, handed: None }),
+            answers,
             next: AtomicU8::new(1),
-            style,
+            style: Style::sms(common, true),
             task: Mutex::new(Task::Ready(line)),
         }
     }
@@ -200,7 +226,7 @@ impl Drop for Session {
 #[async_trait]
 impl Channel for Session {
     async fn send(&self, envelope: &Envelope, now: Timestamp) -> Result<Receipt, SendError> {
-        let number = sms::number(&envelope.person).map_err(SendError::permanent)?;
+        let number = sms::number(&envelope.person).map_err(SendError::no_contact)?;
         self.shared.tell(now);
         self.start();
         let reference = self.next.fetch_add(1, Ordering::Relaxed);
@@ -228,10 +254,11 @@ impl Channel for Session {
             Ok(Err(_)) => Err(SendError::unknown(format!(
                 "the connection to {peer} was lost before it answered"
             ))),
-            Err(_) => Err(SendError::unknown(format!(
-                "{peer} did not answer within {} s",
-                ANSWER_TIMEOUT.as_secs()
-            ))),
+            Err(_) => {
+                let seconds = ANSWER_TIMEOUT.as_secs();
+                let reason = format!("{peer} did not answer within {seconds} s");
+                Err(SendError::unknown(reason).meaning(Advice::Silent))
+            }
         }
     }
 
@@ -244,8 +271,16 @@ impl Channel for Session {
         self.shared.tell(now);
         self.start();
         self.shared.wanted.notify_one();
-        match self.incoming.lock().await.recv().await {
-            Some(incoming) => incoming,
+        let mut heard = self.heard.lock().await;
+        if let Some(answer) = heard.handed.take() {
+            // Without room for it the message centre brings it again.
+            let _ = self.answers.try_send(answer);
+        }
+        match heard.queue.recv().await {
+            Some((incoming, answer)) => {
+                heard.handed = Some(answer);
+                incoming
+            }
             None => std::future::pending().await,
         }
     }
@@ -254,10 +289,10 @@ impl Channel for Session {
         vec![self.style.message(envelope, envelope.page.created_at)]
     }
 
-    async fn condition(&self) -> Option<(bool, String)> {
+    fn condition(&self) -> Option<Condition> {
         let up = self.shared.up.load(Ordering::Relaxed);
         let word = if up { "signed in at" } else { "not connected to" };
-        Some((up, format!("{word} {}", self.shared.peer())))
+        Some(Condition::new(up, format!("{word} {}", self.shared.peer())))
     }
 }
 
@@ -265,7 +300,10 @@ impl Channel for Session {
 struct Line {
     shared: Arc<Shared>,
     orders: mpsc::Receiver<Order>,
-    told: mpsc::Sender<Incoming>,
+    told: mpsc::Sender<(Incoming, Reply)>,
+    answered: mpsc::Receiver<Reply>,
+    /// Counts connections.
+    connection: u64,
 }
 
 /// A message whose parts are under way.
@@ -320,6 +358,7 @@ impl Line {
             }
             match self.open().await {
                 Ok(open) => {
+                    self.connection += 1;
                     pause = RECONNECT_MIN;
                     shared.up.store(true, Ordering::Relaxed);
                     let reason = self.serve(open, order).await;
@@ -351,18 +390,14 @@ impl Line {
     async fn open(&self) -> Result<Open, SendError> {
         let shared = &self.shared;
         let peer = shared.peer();
-        let stream = shared
-            .guard
-            .connect(&shared.host, shared.port)
-            .await
-            .map_err(SendError::temporary)?;
+        let stream = shared.guard.connect(&shared.host, shared.port).await?;
         let _ = stream.set_nodelay(true);
         let (read, writer) = stream.into_split();
         let (sender, units) = mpsc::channel(WAITING_MAX);
         let mut open = Open {
             units,
             writer,
-            reader: tokio::spawn(read_units(read, sender)),
+            reader: tokio::spawn(wire::read_units(read, sender)),
             seq: 1,
             parts: HashMap::new(),
             messages: HashMap::new(),
@@ -371,7 +406,10 @@ impl Line {
         };
         match tokio::time::timeout(HELLO_TIMEOUT, self.sign_in(&mut open)).await {
             Ok(signed_in) => signed_in.map(|()| open),
-            Err(_) => Err(SendError::temporary(format!("{peer} did not answer to signing in"))),
+            Err(_) => {
+                let reason = format!("{peer} did not answer to signing in");
+                Err(SendError::temporary(reason).meaning(Advice::Silent))
+            }
         }
     }
 
@@ -418,6 +456,11 @@ impl Line {
                     Some(order) => self.submit(&mut open, order).await,
                     None => Err("the channel was closed".to_owned()),
                 },
+                answer = self.answered.recv() => match answer {
+                    Some(answer) if answer.connection == self.connection => open.write(&answer.unit).await,
+                    Some(_) => Ok(()),
+                    None => Err("the channel was closed".to_owned()),
+                },
                 () = tokio::time::sleep(KEEPALIVE) => {
                     open.silent += 1;
                     if open.silent > 3 {
@@ -459,14 +502,17 @@ impl Line {
     async fn hear(&self, open: &mut Open, unit: &[u8]) -> Result<(), String> {
         match self.shared.dialect.read(unit)? {
             Unit::Submitted { seq, answer } => answered(open, seq, answer),
-            Unit::Arrived { reply, incoming } => {
-                // What is not taken now is not answered, so the centre brings it again.
-                if let Some(incoming) = incoming
-                    && self.told.try_send(incoming).is_err()
-                {
-                    return Ok(());
-                }
-                open.write(&reply).await?;
+            Unit::Arrived { reply, incoming: None } => open.write(&reply).await?,
+            Unit::Arrived {
+                reply,
+                incoming: Some(incoming),
+            } => {
+                let answer = Reply {
+                    connection: self.connection,
+                    unit: reply,
+                };
+                // What finds no room is not answered, so the centre brings it again.
+                let _ = self.told.try_send((incoming, answer));
             }
             Unit::Ping { reply } => open.write(&reply).await?,
             Unit::Bye { reply } => {
@@ -502,73 +548,5 @@ fn answered(open: &mut Open, seq: u32, answer: Result<String, SendError>) {
                 open.messages.insert(message, pending);
             }
         }
-    }
-}
-
-/// Reads whole units until the connection ends.
-async fn read_units(mut read: OwnedReadHalf, units: mpsc::Sender<Result<Vec<u8>, String>>) {
-    loop {
-        let unit = read_unit(&mut read).await;
-        let ended = unit.is_err();
-        if units.send(unit).await.is_err() || ended {
-            return;
-        }
-    }
-}
-
-async fn read_unit(read: &mut OwnedReadHalf) -> Result<Vec<u8>, String> {
-    let mut length = [0; 4];
-    read.read_exact(&mut length).await.map_err(|error| error.to_string())?;
-    let bytes = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-    if !(12..=UNIT_BYTES_MAX).contains(&bytes) {
-        return Err(format!("it sent a unit of {bytes} bytes: is this the right port?"));
-    }
-    let mut unit = vec![0; bytes];
-    unit[..4].copy_from_slice(&length);
-    read.read_exact(&mut unit[4..])
-        .await
-        .map_err(|error| error.to_string())?;
-    Ok(unit)
-}
-
-/// Reads fields one after another; every step says when there is too little.
-pub(crate) struct Cursor<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Cursor<'a> {
-    pub(crate) fn take(&mut self, bytes: usize) -> Result<&'a [u8], String> {
-        let (taken, rest) = self
-            .0
-            .split_at_checked(bytes)
-            .ok_or_else(|| "a unit ends too early".to_owned())?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    pub(crate) fn byte(&mut self) -> Result<u8, String> {
-        self.take(1).map(|bytes| bytes[0])
-    }
-
-    pub(crate) fn number(&mut self) -> Result<u32, String> {
-        let bytes = self.take(4)?;
-        Ok(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-    }
-
-    /// Text up to a zero byte.
-    pub(crate) fn c_string(&mut self) -> Result<String, String> {
-        let end = self
-            .0
-            .iter()
-            .position(|byte| *byte == 0)
-            .ok_or_else(|| "a text in a unit has no end".to_owned())?;
-        let text = self.take(end)?;
-        self.byte()?;
-        Ok(String::from_utf8_lossy(text).into_owned())
-    }
-
-    /// Text in a field of fixed length, padded with zeros.
-    pub(crate) fn field(&mut self, bytes: usize) -> Result<String, String> {
-        let field = self.take(bytes)?;
-        let end = field.iter().position(|byte| *byte == 0).unwrap_or(bytes);
-        Ok(String::from_utf8_lossy(&field[..end]).trim().to_owned())
     }
 }

@@ -6,12 +6,12 @@
 //! answer and in decimal in their receipt, or the other way round: both are looked for.
 
 use crate::{
+    advice::Advice,
     channel::{Incoming, Outcome, SendError},
     config::{Common, host_mistakes},
     secret::{Secret, SecretText},
-    session::{Cursor, Dialect, Part, Session, Unit},
+    session::{self, Cursor, Dialect, Part, Session, Unit},
     sms, wording,
-    wording::Style,
 };
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
@@ -101,14 +101,7 @@ pub fn open(config: &SmppConfig, common: &Common) -> Result<Session, String> {
         config: config.clone(),
         password,
     };
-    let guard = common.guard(&config.host);
-    Ok(Session::new(
-        Box::new(dialect),
-        &config.host,
-        config.port,
-        guard,
-        Style::sms(common, true),
-    ))
+    Ok(Session::new(Box::new(dialect), &config.host, config.port, common))
 }
 
 struct Smpp {
@@ -118,13 +111,7 @@ struct Smpp {
 
 /// A whole unit.
 fn unit(command: u32, status: u32, seq: u32, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(16 + body.len()).unwrap_or(u32::MAX);
-    let mut unit = Vec::with_capacity(16 + body.len());
-    for number in [length, command, status, seq] {
-        unit.extend(number.to_be_bytes());
-    }
-    unit.extend_from_slice(body);
-    unit
+    session::unit(&[command, status, seq], body)
 }
 
 fn c_string(out: &mut Vec<u8>, text: &str) {
@@ -216,19 +203,36 @@ fn unwelcome(status: u32) -> SendError {
     match status {
         ESME_RBINDFAIL | ESME_RINVPASWD | ESME_RINVSYSID => SendError::permanent(format!(
             "the message centre refused to sign us in (status {status:#x}): check `system_id` and the password's file"
-        )),
+        ))
+        .meaning(Advice::Secret),
         _ => SendError::temporary(format!("the message centre refused to sign us in (status {status:#x})")),
     }
 }
 
 fn refused(status: u32) -> SendError {
     let reason = format!("the message centre refused (status {status:#x})");
-    match status {
+    let error = match status {
         ESME_RTHROTTLED => SendError::temporary(format!("{reason}: too fast")).after(THROTTLED),
         ESME_RMSGQFUL => SendError::temporary(format!("{reason}: its queue is full")).after(THROTTLED),
         ESME_RSYSERR => SendError::temporary(reason),
         _ => SendError::permanent(reason),
-    }
+    };
+    error.meaning(meaning(status))
+}
+
+/// What a status means (SMPP 3.4, 5.1.3).
+const fn meaning(status: u32) -> Option<Advice> {
+    Some(match status {
+        ESME_RTHROTTLED | ESME_RMSGQFUL => Advice::Pace,
+        ESME_RSYSERR => Advice::Trouble,
+        // ESME_RINVMSGLEN
+        0x01 => Advice::TooLong,
+        // ESME_RINVSRCADR, ESME_RINVSRCTON, ESME_RINVSRCNPI
+        0x0A | 0x48 | 0x49 => Advice::Sender,
+        // ESME_RINVDSTADR, ESME_RINVDSTTON, ESME_RINVDSTNPI
+        0x0B | 0x50 | 0x51 => Advice::Receiver,
+        _ => return None,
+    })
 }
 
 /// A receipt or a reply.

@@ -111,7 +111,7 @@ fn structured(text: &str) -> String {
 
 /// Sends one datagram.
 async fn datagram(guard: &Guard, host: &str, port: u16, bytes: &[u8]) -> Result<Receipt, SendError> {
-    let addresses = guard.resolve(host, port).await.map_err(SendError::temporary)?;
+    let addresses = guard.resolve(host, port).await?;
     let address = addresses[0];
     let any: SocketAddr = if address.is_ipv4() {
         ([0, 0, 0, 0], 0).into()
@@ -135,7 +135,7 @@ impl Channel for Syslog {
         if self.config.transport == Transport::Udp {
             return datagram(&self.guard, host, port, message.as_bytes()).await;
         }
-        let mut stream = self.guard.connect(host, port).await.map_err(SendError::temporary)?;
+        let mut stream = self.guard.connect(host, port).await?;
         let framed = format!("{} {message}", message.len());
         let written = async {
             stream.write_all(framed.as_bytes()).await?;

@@ -18,6 +18,7 @@
 //! the tests: they speak to a fake that follows the documented protocol.
 
 use crate::{
+    advice::Advice,
     channel::{Channel, Envelope, Incoming, Reached, Receipt, SendError},
     config::{Common, host_mistakes},
     guard::Guard,
@@ -197,7 +198,7 @@ impl Asterisk {
 
     async fn sign_in(&self) -> Result<Manager, SendError> {
         let (host, port) = (&self.config.host, self.config.port);
-        let stream = self.guard.connect(host, port).await.map_err(SendError::temporary)?;
+        let stream = self.guard.connect(host, port).await?;
         let (read, writer) = stream.into_split();
         let mut manager = Manager {
             reader: BufReader::new(read),
@@ -206,9 +207,8 @@ impl Asterisk {
         let lost = |error: String| SendError::temporary(format!("asterisk at {host}:{port}: {error}"));
         let banner = manager.line().await.map_err(lost)?;
         if !banner.starts_with("Asterisk Call Manager") {
-            return Err(SendError::permanent(format!(
-                "{host}:{port} is no Asterisk manager: check `port`"
-            )));
+            let reason = format!("{host}:{port} is no Asterisk manager: check `port`");
+            return Err(SendError::permanent(reason).meaning(Advice::Elsewhere));
         }
         let login = [
             ("Action", "Login"),
@@ -226,7 +226,7 @@ impl Asterisk {
                     let said = wording::one_line(get(&message, "message"));
                     let reason =
                         format!("asterisk refused to sign us in ({said}): check `username` and the secret's file");
-                    return Err(SendError::permanent(self.secret.hide(&reason)));
+                    return Err(SendError::permanent(self.secret.hide(&reason)).meaning(Advice::Secret));
                 }
             }
         }
@@ -234,7 +234,7 @@ impl Asterisk {
 
     /// Rings; answers the connection and the call's channel once somebody picked up.
     async fn ring(&self, envelope: &Envelope, now: Timestamp) -> Result<(Manager, String, String), SendError> {
-        let number = sms::number(&envelope.person).map_err(SendError::permanent)?;
+        let number = sms::number(&envelope.person).map_err(SendError::no_contact)?;
         let mut manager = self.sign_in().await?;
         let page = envelope.page.id.to_string();
         let timeout = RING_MILLIS.to_string();
@@ -286,7 +286,7 @@ fn not_picked_up(reason: &str) -> SendError {
         "8" => "no line is free",
         _ => "the call failed",
     };
-    SendError::temporary(format!("{what} (reason {})", wording::one_line(reason)))
+    SendError::temporary(format!("{what} (reason {})", wording::one_line(reason))).meaning(Advice::Receiver)
 }
 
 /// Listens to a call until it ends; 1 accepts.

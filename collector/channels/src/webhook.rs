@@ -19,7 +19,8 @@
 //! ```
 //!
 //! `ticket_number` is null and `link` empty where there is no ticket; `reason` is one of `opened`, `unaccepted`,
-//! `breached`, `recurred`, `restored`, `notice`; `level` 1 is the worst. Fields may be added, never removed.
+//! `stalled`, `warned`, `breached`, `recurred`, `restored`, `handover`, `notice`; `level` 1 is the worst. Fields may be
+//! added, never removed.
 //!
 //! Headers: `Idempotency-Key` is the key, by which the receiver drops doubles. `X-Tocsin-Timestamp` is the time of this
 //! try in seconds since the epoch. With a secret, `X-Tocsin-Signature` is `v1=` and the lower-case hex HMAC-SHA256 of

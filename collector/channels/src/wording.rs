@@ -31,12 +31,14 @@ fn reason(reason: PageReason, language: Language) -> &'static str {
     let (en, zh) = match reason {
         PageReason::Opened => ("new ticket", "新工单"),
         PageReason::Unaccepted => ("still not accepted", "仍无人接单"),
+        PageReason::Warned => ("time is running out", "时限预警"),
         PageReason::Breached => ("overdue", "时限逾期"),
         PageReason::Recurred => ("recurred", "故障复发"),
         PageReason::Restored => ("restored", "业务已恢复"),
         PageReason::Notice => ("notice", "告警提示"),
         PageReason::Stalled => ("nobody works on it", "无人处理"),
         PageReason::Handover => ("handover", "交接班"),
+        PageReason::Approval => ("approval", "审批"),
     };
     match language {
         Language::English => en,

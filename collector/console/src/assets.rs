@@ -15,7 +15,7 @@ struct Asset {
     hash: String,
 }
 
-static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
     [
         (
             "console.css",
@@ -26,6 +26,11 @@ static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
             "console.js",
             "text/javascript; charset=utf-8",
             [tocsin_chart::CHART_JS, include_str!("../assets/console.js")],
+        ),
+        (
+            "sign.js",
+            "text/javascript; charset=utf-8",
+            [include_str!("../assets/sign.js"), ""],
         ),
         ("icon.svg", "image/svg+xml", [include_str!("../assets/icon.svg"), ""]),
     ]

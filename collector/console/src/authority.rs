@@ -1,6 +1,6 @@
 //! Who may do what: the one table action × role. Pages and API ask here and nowhere else.
 
-use tocsin_desk::{duty::DutyAct, model::Role, record::Speaker};
+use tocsin_desk::{duty::DutyAct, model::Role, paper::act::PaperAct, record::Speaker};
 use tocsin_vocabulary::CustomerId;
 
 /// Something that one may or may not do.
@@ -44,11 +44,15 @@ pub enum Action {
     ReadRegisters,
     /// Registers: write and import; sign steps, publish notes, link tickets.
     WriteRegisters,
+    /// Approve risky work.
+    ApproveWork,
+    /// Set one's own PIN.
+    OwnPin,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::ReadWork,
         Self::ReadHosts,
         Self::ReadInbox,
@@ -68,6 +72,8 @@ impl Action {
         Self::ManageDuty,
         Self::ReadRegisters,
         Self::WriteRegisters,
+        Self::ApproveWork,
+        Self::OwnPin,
     ];
 }
 
@@ -87,7 +93,10 @@ pub const fn allows(role: Role, action: Action) -> bool {
         Action::WorkTicket | Action::Diagnose | Action::PlanWork | Action::HandOver | Action::WriteRegisters => {
             matches!(role, Administrator | Operator | TeamLead)
         }
-        Action::ConfirmTicket | Action::ReportFault => matches!(role, Administrator | Operator | TeamLead | Customer),
+        Action::ConfirmTicket | Action::ReportFault | Action::OwnPin => {
+            matches!(role, Administrator | Operator | TeamLead | Customer)
+        }
+        Action::ApproveWork => matches!(role, Administrator | TeamLead | Customer),
         Action::ManageDuty => matches!(role, Administrator | TeamLead),
     }
 }
@@ -106,15 +115,38 @@ pub const fn needs(act: &DutyAct) -> Action {
         | DutyAct::Answer { .. }
         | DutyAct::OpenHandover { .. }
         | DutyAct::WriteHandover { .. }
-        | DutyAct::SignHandover { .. }
-        | DutyAct::SetPin { .. } => Action::HandOver,
+        | DutyAct::SignHandover { .. } => Action::HandOver,
+        DutyAct::SetPin { .. } => Action::OwnPin,
         DutyAct::ImportRegister { .. }
         | DutyAct::PutRow { .. }
         | DutyAct::SignStep { .. }
         | DutyAct::Publish { .. }
+        | DutyAct::Unpublish { .. }
         | DutyAct::Link { .. } => Action::WriteRegisters,
-        DutyAct::AskSpare { .. } | DutyAct::PutIntake { .. } => Action::WorkTicket,
+        DutyAct::AskSpare { .. } | DutyAct::CountSpare { .. } | DutyAct::PutIntake { .. } => Action::WorkTicket,
+        DutyAct::Account { account } if account.is_word_of_customer() => Action::ConfirmTicket,
+        DutyAct::Account { account } if account.needs_lead() => Action::ManageDuty,
+        DutyAct::Account { .. } => Action::WorkTicket,
         DutyAct::Rate { .. } => Action::ConfirmTicket,
+    }
+}
+
+/// What one must be allowed to do something about papers. Signing is open to whoever has the page before them: the PIN
+/// says who signs.
+#[must_use]
+pub const fn needs_for_paper(act: &PaperAct) -> Action {
+    match act {
+        PaperAct::Attach { .. } => Action::ReportFault,
+        PaperAct::Show { .. } => Action::WriteRegisters,
+        PaperAct::Ask { .. }
+        | PaperAct::ByPhone { .. }
+        | PaperAct::Withdraw { .. }
+        | PaperAct::OfferSigning { .. }
+        | PaperAct::OnPaper { .. }
+        | PaperAct::CallBack { .. } => Action::WorkTicket,
+        PaperAct::Answer { .. } => Action::ApproveWork,
+        PaperAct::Sign { .. } => Action::ConfirmTicket,
+        PaperAct::SetTerms { .. } => Action::ManageDuty,
     }
 }
 
@@ -143,7 +175,7 @@ mod tests {
         const ALL: &[Role] = &[Administrator, Operator, TeamLead, Supervisor, Auditor, Customer, Kiosk];
         const HOUSE: &[Role] = &[Administrator, Operator, TeamLead, Supervisor, Auditor];
         const HANDS: &[Role] = &[Administrator, Operator, TeamLead];
-        let agreed: [(Action, &[Role]); 19] = [
+        let agreed: [(Action, &[Role]); 21] = [
             (Action::ReadWork, ALL),
             (Action::ReadHosts, ALL),
             (
@@ -169,6 +201,8 @@ mod tests {
             (Action::ManageDuty, &[Administrator, TeamLead]),
             (Action::ReadRegisters, HOUSE),
             (Action::WriteRegisters, HANDS),
+            (Action::ApproveWork, &[Administrator, TeamLead, Customer]),
+            (Action::OwnPin, &[Administrator, Operator, TeamLead, Customer]),
         ];
         assert_eq!(agreed.map(|(action, _)| action), Action::ALL);
         for (action, roles) in agreed {

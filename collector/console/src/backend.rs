@@ -1,19 +1,25 @@
 //! What the console asks of the rest of the collector. The wiring implements these traits over ledger, metric store,
 //! desk engine and ingest; tests implement them over a few values.
 
+mod accounts;
+mod backup_coverage;
 mod backups;
 mod channels;
 mod documents;
 mod duty;
 mod evidence;
+mod papers;
 mod plans;
 mod rulebook;
 
+pub use accounts::Accounts;
+pub use backup_coverage::BackupCoverage;
 pub use backups::{Backups, Ping, PingKind};
-pub use channels::{ChannelView, Channels, PreviewView};
+pub use channels::{ChannelView, Channels, LineView, PreviewView};
 pub use documents::Documents;
 pub use duty::DutyRoom;
 pub use evidence::Evidence;
+pub use papers::Paperwork;
 pub use plans::{PlanRequest, Planner, Plans};
 pub use rulebook::{ReplayAlert, ReplayAnswer, ReplayQuestion, ReplayTally, RuleReading, RuleState, Rulebook};
 
@@ -460,8 +466,11 @@ pub trait Backend:
     + Rulebook
     + Plans
     + Backups
+    + BackupCoverage
     + DutyRoom
+    + Paperwork
     + Channels
+    + Accounts
     + 'static
 {
 }
@@ -476,8 +485,11 @@ impl<
         + Rulebook
         + Plans
         + Backups
+        + BackupCoverage
         + DutyRoom
+        + Paperwork
         + Channels
+        + Accounts
         + 'static,
 > Backend for T
 {

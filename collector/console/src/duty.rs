@@ -47,6 +47,13 @@ pub(crate) fn moment(visit: &Visit, fields: &HashMap<String, String>, name: &str
     Ok(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
 }
 
+/// A time as the field of a form wants it, by the clock of the site.
+pub(crate) fn local(visit: &Visit, at: Timestamp) -> String {
+    let instant = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
+    let zoned = instant.to_zoned(visit.console.options.zone.clone());
+    zoned.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
 /// What people call somebody; the login itself for whoever is not in the register any more.
 pub(crate) fn name_of(people: &[Person], login: &str) -> String {
     let found = people.iter().find(|person| person.login == login);

@@ -26,13 +26,17 @@ topics!(
     "rules",
     "evidence",
     "rule-workbench",
+    "probes",
     "planned-work",
     "metrics",
     "channels",
     "people-and-roles",
     "duty",
+    "papers",
     "clocks",
+    "accounts",
     "backups",
+    "backup-intake",
     "api",
     "troubleshooting"
 );

@@ -31,7 +31,10 @@ pub(crate) async fn secure(State(console): State<Console>, request: Request, nex
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in FIXED {
-        headers.insert(name, HeaderValue::from_static(value));
+        // A file that somebody sent comes with a stricter policy of its own.
+        if name != header::CONTENT_SECURITY_POLICY || !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
     headers
         .entry(header::CACHE_CONTROL)

@@ -18,6 +18,7 @@ mod api;
 mod assets;
 pub mod authority;
 pub mod backend;
+mod backup_span;
 mod clocks;
 mod duty;
 mod events;
@@ -35,6 +36,8 @@ mod parts;
 pub mod password;
 mod phrases;
 mod planning;
+mod published;
+mod report_view;
 mod reporting;
 mod routes;
 pub mod session;
@@ -42,11 +45,13 @@ mod shell;
 mod state;
 mod steps;
 mod texts;
+mod upload;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use api::{QueryAnswer, openapi};
+pub use report_view::{Speech, markdown as report_markdown};
 pub use routes::{guarded, router};
 pub use state::ConsoleOptions;

@@ -71,6 +71,19 @@ pub(crate) fn span(duration: Duration, language: Language) -> String {
     }
 }
 
+/// As [`span`], but hours never turn into days: what is settled with a customer must not be rounded to a day.
+pub(crate) fn lasted(duration: Duration, language: Language) -> String {
+    let (hours, minutes) = (duration.as_secs() / 3_600, duration.as_secs() % 3_600 / 60);
+    if hours < 24 {
+        return span(duration, language);
+    }
+    say(
+        language,
+        "time-hours-minutes",
+        &[("h", hours.into()), ("m", minutes.into())],
+    )
+}
+
 /// `3 min ago`, or `just now`.
 pub(crate) fn ago(at: Timestamp, now: Timestamp, language: Language) -> String {
     let passed = now.since(at);
@@ -96,6 +109,12 @@ mod tests {
             assert_eq!(span(Duration::from_secs(seconds), Language::English), english);
             assert_eq!(span(Duration::from_secs(seconds), Language::Chinese), chinese);
         }
+    }
+
+    #[test]
+    fn what_is_settled_is_not_rounded_to_a_day() {
+        let span = |minutes: u64| lasted(Duration::from_secs(minutes * 60), Language::English);
+        assert_eq!([span(30), span(2_000)], ["30 min", "33 h 20 min"]);
     }
 
     #[test]

@@ -117,6 +117,21 @@ mod tests {
     }
 
     #[test]
+    fn the_collectors_own_health_is_said_in_chinese() {
+        for said in [
+            "all running",
+            "hosts connected: 2; refused: 1",
+            "default 12 MiB, samples since 2026-11-01, anything since 2025-11-01; brief 0 MiB",
+            "holidays are known of 2025, 2026",
+            "tickets and pages cannot be written, trying again: disk full; 3 changes of alerts wait",
+        ] {
+            for phrase in chinese(said).split('\u{ff1b}') {
+                assert!(!said.contains(phrase) || phrase == "brief 0 MiB", "{phrase}");
+            }
+        }
+    }
+
+    #[test]
     fn both_sides_of_each_line_have_the_same_holes_and_no_line_hides_another() {
         let text = include_str!("../locales/phrases.zh-CN.txt");
         assert_eq!(

@@ -16,12 +16,19 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use std::{sync::Arc, time::Duration};
+use tocsin_desk::paper::attachment;
 use tower_http::csrf::CsrfLayer;
 
 /// Largest body of a request, in bytes: the longest form has two fields of 4 000 characters.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Largest sheet of a register or roster, in bytes: some ten thousand assets.
-const SHEET_BYTES_MAX: usize = 4 * 1024 * 1024;
+const SHEET_BYTES_MAX: usize = tocsin_sheets::FILE_BYTES_MAX + BODY_BYTES_MAX;
+/// Where files are sent to; a photo takes its time over a weak network.
+const ATTACHMENTS: &str = "/t/{number}/attachments";
+/// Largest body there: a file with what surrounds it.
+const FILE_BODY_BYTES_MAX: usize = attachment::BYTES_MAX + 64 * 1024;
+/// A file may take so long to come.
+const FILE_TIME_MAX: Duration = Duration::from_secs(300);
 /// No handler but the stream of events may take longer.
 const HANDLER_TIME_MAX: Duration = Duration::from_secs(20);
 
@@ -35,8 +42,8 @@ pub(crate) struct Route {
 
 /// Everything that is served, with what it needs.
 pub(crate) fn table() -> Vec<Route> {
+    use Action::{ConfirmTicket, HandOver, ManageDuty, OwnPin, ReadDuty, ReadRegisters, WorkTicket};
     use Action::{Diagnose, ReadHelp, ReadHosts, ReadInbox, ReadPlanned, ReadRules, ReadSystem, ReadWork, ReportFault};
-    use Action::{HandOver, ManageDuty, ReadDuty, ReadRegisters, WorkTicket};
     let page = |path: &str, need: Need, answer: MethodRouter<Console>| Route {
         path: path.to_owned(),
         need,
@@ -79,20 +86,30 @@ pub(crate) fn table() -> Vec<Route> {
             get(pages::diagnose::form).post(pages::diagnose::ask),
         ),
         page("/backups", Need::To(ReadHosts), get(pages::backups::list)),
+        page(
+            "/backups/coverage",
+            Need::To(ReadHosts),
+            get(pages::backup_coverage::coverage),
+        ),
+        page(
+            "/backups/summary",
+            Need::To(ReadHosts),
+            get(pages::backup_coverage::summary),
+        ),
         page("/backups/{job}", Need::To(ReadHosts), get(pages::backup_job::show)),
         page(
             "/backups/{job}/done",
-            Need::To(ReadHosts),
+            Need::To(WorkTicket),
             post(pages::backup_job::done),
         ),
         page(
             "/backups/{job}/drill",
-            Need::To(ReadHosts),
+            Need::To(WorkTicket),
             post(pages::backup_job::drill),
         ),
         page(
             "/backups/{job}/plan",
-            Need::To(ReadHosts),
+            Need::To(WorkTicket),
             post(pages::backup_job::plan),
         ),
         ping("/ping/{key}", get(pages::ping::by_key).post(pages::ping::by_key)),
@@ -124,6 +141,7 @@ pub(crate) fn table() -> Vec<Route> {
         ),
         page("/system", Need::To(ReadSystem), get(pages::system::show)),
         page("/channels", Need::To(ReadSystem), get(pages::channels::list)),
+        page("/channels/drill", Need::To(ReadSystem), get(pages::channel_drill::show)),
         page("/help", Need::To(ReadHelp), get(pages::help::index)),
         page("/help/{topic}", Need::To(ReadHelp), get(pages::help::topic)),
         page("/events", Need::Somebody, get(events::events)),
@@ -148,6 +166,12 @@ pub(crate) fn table() -> Vec<Route> {
     ];
     table.extend([
         page("/roster", Need::To(ReadDuty), get(pages::roster::show)),
+        page("/roster/sheet", Need::To(ManageDuty), post(pages::roster::import)),
+        page(
+            "/roster/{roster}/{sheet}",
+            Need::To(ReadDuty),
+            get(pages::roster::export),
+        ),
         page("/roster/{what}", Need::To(HandOver), post(pages::roster::act)),
         page("/calendar/{roster}/{tag}", Need::Nobody, get(pages::roster::calendar)),
         page(
@@ -161,7 +185,7 @@ pub(crate) fn table() -> Vec<Route> {
             Need::To(HandOver),
             post(pages::handover::act),
         ),
-        page("/pin", Need::To(HandOver), get(pages::pin::form).post(pages::pin::set)),
+        page("/pin", Need::To(OwnPin), get(pages::pin::form).post(pages::pin::set)),
         page(
             "/intake",
             Need::To(WorkTicket),
@@ -177,6 +201,24 @@ pub(crate) fn table() -> Vec<Route> {
             Need::To(ReadWork),
             post(pages::ticket_sheet::act),
         ),
+        page("/t/{number}/paper", Need::To(ReadWork), get(pages::papers::show)),
+        page(
+            "/t/{number}/paper/{what}",
+            Need::To(ConfirmTicket),
+            post(pages::papers::act),
+        ),
+        page(ATTACHMENTS, Need::To(ReportFault), post(pages::papers::upload)),
+        page(
+            "/t/{number}/attachments/{file}",
+            Need::To(ReadWork),
+            get(pages::papers::download),
+        ),
+        page(
+            "/sign/{secret}",
+            Need::Nobody,
+            get(pages::sign::show).post(pages::sign::send),
+        ),
+        page("/sign/{secret}/rate", Need::Nobody, post(pages::sign::rate)),
         page(
             "/registers/{book}",
             Need::To(ReadRegisters),
@@ -185,7 +227,12 @@ pub(crate) fn table() -> Vec<Route> {
         page(
             "/registers/{book}/export.csv",
             Need::To(ReadRegisters),
-            get(pages::registers::export),
+            get(pages::registers::export_csv),
+        ),
+        page(
+            "/registers/{book}/export.xlsx",
+            Need::To(ReadRegisters),
+            get(pages::registers::export_xlsx),
         ),
         page(
             "/registers/{book}/{row}",
@@ -193,6 +240,58 @@ pub(crate) fn table() -> Vec<Route> {
             get(pages::registers::row).post(pages::registers::put),
         ),
         page("/spares/answer", Need::To(ManageDuty), post(pages::registers::answer)),
+        page("/spares/count", Need::To(WorkTicket), post(pages::registers::count)),
+    ]);
+    table.extend([
+        page(
+            "/accounts",
+            Need::To(ReadWork),
+            get(pages::accounts::show).post(pages::accounts::import),
+        ),
+        page("/accounts/{sheet}", Need::To(ReadWork), get(pages::accounts::export)),
+        page(
+            "/accounts/contracts/{contract}",
+            Need::To(ReadWork),
+            get(pages::accounts::contract),
+        ),
+        page("/downtimes/{downtime}", Need::To(ReadWork), get(pages::downtime::show)),
+        page(
+            "/downtimes/{downtime}/{what}",
+            Need::To(ConfirmTicket),
+            post(pages::downtime::act),
+        ),
+        page(
+            "/t/{number}/downtime",
+            Need::To(ReadWork),
+            get(pages::downtime::of_ticket).post(pages::downtime::claim),
+        ),
+        page("/t/{number}/times", Need::To(ReadRegisters), get(pages::times::show)),
+        page(
+            "/t/{number}/times/{what}",
+            Need::To(WorkTicket),
+            post(pages::times::amend),
+        ),
+        page(
+            "/t/{number}/reports/{report}",
+            Need::To(ReadWork),
+            get(pages::ticket_report::show),
+        ),
+        page(
+            "/t/{number}/reports/{report}/{what}",
+            Need::To(ConfirmTicket),
+            post(pages::ticket_report::act),
+        ),
+        page(
+            "/t/{number}/reports/{report}/paper",
+            Need::To(ReadWork),
+            get(pages::ticket_report::paper),
+        ),
+        page(
+            "/t/{number}/reports/{report}/markdown",
+            Need::To(ReadWork),
+            get(pages::ticket_report::markdown),
+        ),
+        page("/tickets/{sheet}", Need::To(ReadWork), get(pages::tickets::export)),
     ]);
     table.extend(api::table().into_iter().map(|(path, need, answer)| Route {
         path,
@@ -217,10 +316,13 @@ pub fn router(backend: Arc<dyn Backend>, options: ConsoleOptions) -> Router {
             kind: route.kind,
         };
         let mut answer = route.answer.layer(from_fn_with_state(gated, gate));
-        if route.path == "/registers/{book}" || route.path == "/roster/{what}" {
+        if ["/registers/{book}", "/roster/sheet", "/accounts"].contains(&route.path.as_str()) {
             answer = answer.layer(DefaultBodyLimit::max(SHEET_BYTES_MAX));
         }
-        if route.path != "/events" {
+        if route.path == ATTACHMENTS {
+            answer = answer.layer(DefaultBodyLimit::max(FILE_BODY_BYTES_MAX));
+            answer = answer.layer(from_fn(|request, next| within(FILE_TIME_MAX, request, next)));
+        } else if route.path != "/events" {
             answer = answer.layer(from_fn(in_time));
         }
         router = router.route(&route.path, answer);
@@ -267,11 +369,17 @@ pub fn guarded(other: Router, backend: Arc<dyn Backend>, options: ConsoleOptions
 
 /// Ends a handler that hangs, so that a stuck disk shows as an error and not as a white page.
 async fn in_time(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
-    tokio::time::timeout(HANDLER_TIME_MAX, next.run(request))
-        .await
-        .unwrap_or_else(|_| {
-            let mut response = axum::response::Response::new("took too long; try again\n".into());
-            *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-            response
-        })
+    within(HANDLER_TIME_MAX, request, next).await
+}
+
+async fn within(
+    most: Duration,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> axum::response::Response {
+    tokio::time::timeout(most, next.run(request)).await.unwrap_or_else(|_| {
+        let mut response = axum::response::Response::new("took too long; try again\n".into());
+        *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+        response
+    })
 }

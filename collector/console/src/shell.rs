@@ -8,6 +8,7 @@ use crate::{
     guard::{Refusal, Visit},
     markup::{Html, escape},
     moments,
+    report_view::Speech,
     state::ConsoleOptions,
     words,
 };
@@ -38,7 +39,7 @@ pub(crate) struct Entry {
 }
 
 /// The menu: place, address, whether it is under "more" on a phone.
-const MENU: [(&str, &str, bool); 12] = [
+const MENU: [(&str, &str, bool); 13] = [
     ("board", "/", false),
     ("tickets", "/tickets", false),
     ("alerts", "/alerts", false),
@@ -47,6 +48,7 @@ const MENU: [(&str, &str, bool); 12] = [
     ("duty", "/roster", true),
     ("planned", "/planned", true),
     ("registers", "/registers/assets", true),
+    ("accounts", "/accounts", true),
     ("inbox", "/inbox", true),
     ("rules", "/rules", true),
     ("system", "/system", true),
@@ -129,12 +131,7 @@ impl Shell {
 
     /// The word for a member of a closed list; the member itself when it is new to us.
     pub(crate) fn word(&self, list: &str, member: &str) -> String {
-        let key = format!("{list}-{}", member.replace('_', "-"));
-        if words::knows(self.language, &key) {
-            words::say(self.language, &key, &[])
-        } else {
-            member.to_owned()
-        }
+        words::member(self.language, list, member)
     }
 
     /// A sentence that the desk keeps in both languages.
@@ -180,6 +177,18 @@ impl Shell {
     /// Whether whoever is here may look at the system.
     pub(crate) fn may_system(&self) -> bool {
         self.may(Action::ReadSystem)
+    }
+
+    /// Who works on a ticket. A customer's people learn that somebody does, not who.
+    pub(crate) fn assignee(&self, ticket: &Ticket) -> Option<String> {
+        let name = ticket.assignee_name.clone();
+        name.map(|name| {
+            if self.role == Some(Role::Customer) {
+                self.t("service-desk")
+            } else {
+                name
+            }
+        })
     }
 
     /// The entries of the menu that whoever is here may open.
@@ -246,6 +255,11 @@ impl Shell {
         moments::span(span, self.language)
     }
 
+    /// `33 小时 20 分钟`: never rounded to a day.
+    pub(crate) fn lasted(&self, span: std::time::Duration) -> String {
+        moments::lasted(span, self.language)
+    }
+
     /// One clock.
     pub(crate) fn clock(&self, clock: &Clock) -> ClockView {
         ClockView::new(clock, self.now, self.language, &self.zone)
@@ -265,6 +279,15 @@ impl Shell {
                 }
             })
             .collect()
+    }
+
+    /// In which words a report is told on this page.
+    pub(crate) fn speech(&self) -> Speech<'_> {
+        Speech {
+            language: self.language,
+            zone: &self.zone,
+            policies: &self.options.policies,
+        }
     }
 
     /// The site's zone.

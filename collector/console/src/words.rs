@@ -57,6 +57,16 @@ pub(crate) fn knows(language: Language, key: &str) -> bool {
     }
 }
 
+/// The word for a member of a closed list; the member itself when it is new to us.
+pub(crate) fn member(language: Language, list: &str, member: &str) -> String {
+    let key = format!("{list}-{}", member.replace('_', "-"));
+    if knows(language, &key) {
+        say(language, &key, &[])
+    } else {
+        member.to_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,7 +167,16 @@ mod tests {
         expected.extend(["live", "silent", "never", "revoked"].map(|state| format!("host-{state}")));
         expected.extend(["queued", "sent", "failed", "withdrawn"].map(|state| format!("page-{state}")));
         expected.extend(
-            ["opened", "unaccepted", "breached", "recurred", "restored", "notice"].map(|why| format!("reason-{why}")),
+            [
+                "opened",
+                "unaccepted",
+                "warned",
+                "breached",
+                "recurred",
+                "restored",
+                "notice",
+            ]
+            .map(|why| format!("reason-{why}")),
         );
         for key in expected {
             assert!(knows(Language::Chinese, &key), "{key}");

@@ -24,12 +24,13 @@ pub use reckon::{Reckoned, reckon};
 pub use terms::{Book, ContractTerms, Terms};
 
 use crate::{
+    account::report,
     calendar::TimeBase,
     model::{Clock, ClockKind, TicketState},
     policy::{Impact, Intake, WaitReason},
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tocsin_vocabulary::{Importance, Level, Timestamp};
 
 /// Shares of a target at which people are warned, in percent.
@@ -266,6 +267,8 @@ pub struct Reckoning {
     pub told_at: Option<Timestamp>,
     /// Up to when the rungs of its chain were looked at: whom those name was paged, or will be by the round that is due.
     pub called_at: Option<Timestamp>,
+    /// Reports that are owed about it, and when each is due; none: it was owed, and is not any more.
+    pub reports: BTreeMap<report::Kind, Option<Timestamp>>,
 }
 
 impl Default for Reckoning {
@@ -287,6 +290,7 @@ impl Default for Reckoning {
             mark_count: 0,
             told_at: None,
             called_at: None,
+            reports: BTreeMap::new(),
         }
     }
 }
@@ -343,10 +347,17 @@ impl Reckoning {
         }
     }
 
-    /// Lets the pause that ended at `restored` go on as if it had not ended.
-    pub fn rejoin_pause(&mut self, restored: Option<Timestamp>) {
-        if let Some(pause) = self.pauses.last_mut().filter(|pause| pause.to == restored) {
-            pause.to = None;
+    /// Lets the pause that ended at `restored` go on as if it had not ended; where a target was `missed` since, which must
+    /// stay so, it begins again `now`.
+    pub fn rejoin_pause(&mut self, restored: Option<Timestamp>, missed: bool, now: Timestamp) {
+        let ended = self.pauses.last_mut().filter(|pause| pause.to == restored);
+        match ended {
+            Some(pause) if missed => {
+                let reason = pause.reason;
+                self.pause(reason, now);
+            }
+            Some(pause) => pause.to = None,
+            None => {}
         }
     }
 

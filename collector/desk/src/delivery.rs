@@ -122,3 +122,62 @@ pub struct Reported {
     /// Whether it goes out again.
     pub again: bool,
 }
+
+/// What became of one page of a drill of the channels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrillRow {
+    /// Whom it went to.
+    pub login: String,
+    /// What they are called.
+    pub name: String,
+    /// Over which channel.
+    pub channel: String,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Since when.
+    pub at: Option<Timestamp>,
+    /// What was said last: by the provider, or why it failed.
+    pub detail: String,
+}
+
+/// A drill of the channels: every channel to each of some people, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrillReport {
+    /// When it began.
+    pub at: Timestamp,
+    /// Every page, by person and channel.
+    pub rows: Vec<DrillRow>,
+}
+
+impl DrillReport {
+    /// How many pages are known to be on a phone, how many were taken by the other side, and how many there are.
+    #[must_use]
+    pub fn counts(&self) -> [usize; 3] {
+        let count = |states: &[DeliveryState]| self.rows.iter().filter(|row| states.contains(&row.state)).count();
+        let arrived = [DeliveryState::Delivered, DeliveryState::Read];
+        [
+            count(&arrived),
+            count(&arrived) + count(&[DeliveryState::Accepted]),
+            self.rows.len(),
+        ]
+    }
+
+    /// People whom no channel is known to have taken a page to.
+    #[must_use]
+    pub fn unreached(&self) -> Vec<&str> {
+        let is_taken = |state| {
+            matches!(
+                state,
+                DeliveryState::Accepted | DeliveryState::Delivered | DeliveryState::Read
+            )
+        };
+        let mut logins: Vec<&str> = self.rows.iter().map(|row| row.login.as_str()).collect();
+        logins.sort_unstable();
+        logins.dedup();
+        logins.retain(|login| {
+            let mut own = self.rows.iter().filter(|row| row.login == *login);
+            !own.any(|row| is_taken(row.state))
+        });
+        logins
+    }
+}

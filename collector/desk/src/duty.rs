@@ -2,9 +2,10 @@
 //! in these words.
 
 use crate::{
+    account::AccountAct,
     escalation::Chain,
     handover::{Side, Thing},
-    register::Book,
+    register::{Book, sheet::Sheet},
     roster::{Move, Roster},
     sheet::{Intake, Relation},
 };
@@ -24,8 +25,8 @@ pub enum DutyAct {
     ImportRoster {
         /// Which.
         name: String,
-        /// CSV.
-        csv: String,
+        /// The sheet.
+        sheet: Sheet,
     },
     /// A lead puts somebody in another's place.
     Override {
@@ -108,8 +109,8 @@ pub enum DutyAct {
     ImportRegister {
         /// Which.
         book: Book,
-        /// CSV.
-        csv: String,
+        /// The sheet.
+        sheet: Sheet,
     },
     /// Enters or changes one row.
     PutRow {
@@ -134,6 +135,18 @@ pub enum DutyAct {
         /// Yes or no.
         allowed: bool,
     },
+    /// Counts a spare on the shelf: the register says from now on what is there, and when it was counted (R47).
+    CountSpare {
+        /// Name or id of the spare.
+        spare: String,
+        /// How many are there.
+        count: u32,
+    },
+    /// Something of what is accounted for: downtime, reports.
+    Account {
+        /// What.
+        account: AccountAct,
+    },
     /// Writes who reported a ticket.
     PutIntake {
         /// Which ticket.
@@ -152,6 +165,13 @@ pub enum DutyAct {
     },
     /// Lets the customer read a note.
     Publish {
+        /// Which ticket.
+        ticket: u64,
+        /// Which line of its timeline.
+        seq: u64,
+    },
+    /// Takes a note back from the customer.
+    Unpublish {
         /// Which ticket.
         ticket: u64,
         /// Which line of its timeline.
@@ -197,9 +217,12 @@ impl DutyAct {
             Self::PutRow { .. } => "register.put",
             Self::AskSpare { .. } => "spare.ask",
             Self::AnswerSpare { .. } => "spare.answer",
+            Self::CountSpare { .. } => "spare.count",
+            Self::Account { account } => account.as_str(),
             Self::PutIntake { .. } => "ticket.intake",
             Self::SignStep { .. } => "ticket.step",
             Self::Publish { .. } => "ticket.publish",
+            Self::Unpublish { .. } => "ticket.unpublish",
             Self::Link { .. } => "ticket.link",
             Self::Rate { .. } => "ticket.rate",
         }

@@ -143,7 +143,8 @@ pub struct Rung {
     /// So long after the ticket opened.
     #[serde(default)]
     pub after: HumanDuration,
-    /// Or, sooner, when so many percent of the response clock have passed.
+    /// Or, sooner, when so many percent of the response clock have passed. Whenever so much of any other clock has passed,
+    /// whoever stands on this rung hears of it too, beside the person who has the ticket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<u8>,
     /// The mildest level that it concerns; none: all.
@@ -157,7 +158,7 @@ pub struct Rung {
 impl Rung {
     /// When it is reached by a ticket that it concerns.
     fn reached_at(&self, ticket: &Ticket) -> Option<Timestamp> {
-        if self.level.is_some_and(|mildest| ticket.level > mildest) {
+        if !self.concerns(ticket) {
             return None;
         }
         let after = ticket.opened_at.plus(self.after.0);
@@ -174,6 +175,10 @@ impl Rung {
                 share.min(after)
             }
         }))
+    }
+
+    fn concerns(&self, ticket: &Ticket) -> bool {
+        self.level.is_none_or(|mildest| ticket.level <= mildest)
     }
 
     fn holds(&self, is_open: bool) -> bool {
@@ -297,10 +302,7 @@ impl Chain {
     /// Everybody to page about this ticket now, each once, those of the first rungs first. `terms` are its contract's.
     #[must_use]
     pub fn called(&self, ticket: &Ticket, terms: &Terms, crew: &Crew, duty: &[OnDuty], now: Timestamp) -> Vec<OnDuty> {
-        let is_open = match &self.office {
-            Some(office) => office.is_open(now),
-            None => terms.is_office_open(now),
-        };
+        let is_open = self.is_open(terms, now);
         let mut people: Vec<OnDuty> = Vec::new();
         for rung in &self.rungs {
             let reached = rung.reached_at(ticket).is_some_and(|at| at <= now);
@@ -327,6 +329,40 @@ impl Chain {
             };
         }
         people
+    }
+
+    /// Who hears, beside whoever has the ticket, that so many percent of one of its clocks have run: those on rungs with a
+    /// share that has come. Where no rung has a share it is 带班领导 from 80 % on, and team leads at a breach.
+    #[must_use]
+    pub fn called_at_share(
+        &self,
+        ticket: &Ticket,
+        terms: &Terms,
+        crew: &Crew,
+        duty: &[OnDuty],
+        (percent, now): (u8, Timestamp),
+    ) -> Vec<OnDuty> {
+        let mut shares = self.rungs.iter().filter(|rung| rung.percent.is_some()).peekable();
+        if shares.peek().is_none() {
+            let by_default = [(80, Called::Leader), (100, Called::TeamLead)];
+            let reached = by_default.iter().filter(|(share, _)| *share <= percent);
+            return reached.flat_map(|(_, called)| crew.of(called, self, duty)).collect();
+        }
+        let is_open = self.is_open(terms, now);
+        let reached = shares.filter(|rung| {
+            rung.percent.is_some_and(|share| share <= percent) && rung.concerns(ticket) && rung.holds(is_open)
+        });
+        reached
+            .flat_map(|rung| &rung.to)
+            .flat_map(|called| crew.of(called, self, duty))
+            .collect()
+    }
+
+    fn is_open(&self, terms: &Terms, now: Timestamp) -> bool {
+        match &self.office {
+            Some(office) => office.is_open(now),
+            None => terms.is_office_open(now),
+        }
     }
 
     /// When the next rung that pages anybody new is reached after `now`.

@@ -1,6 +1,7 @@
 //! Everything that can happen at the desk, as one closed list.
 
 use crate::{
+    calendar::Calendars,
     clocks::Moment,
     escalation::{Chain, Crew},
     model::{Actor, AssetFacts, Response, Ruling, TicketKind, Via},
@@ -8,6 +9,7 @@ use crate::{
     policy::Impact,
 };
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use tocsin_vocabulary::{HostId, PersonId, PlannedId, Severity, Text, TicketId, Timestamp};
 
 /// Something happened.
@@ -35,6 +37,8 @@ pub enum Input {
     Plan(PlanChange),
     /// The register or the rules changed: what is withheld is looked at again.
     Relook,
+    /// Public holidays became known: open tickets are counted by these calendars from now on.
+    Calendars(Arc<Calendars>),
 }
 
 /// What a person does about planned work.

@@ -1,6 +1,7 @@
 //! The desk: alerts become faults, faults become tickets, tickets run clocks and page people. Pure.
 //!
 //! * [`model`] — what the desk keeps: alert, fault, ticket, clock, timeline entry, page, person,
+//! * [`modem`] — what a modem's daemon keeps in tables,
 //! * [`record`] — what the registers tell about it: filters, lists, hosts, tokens,
 //! * [`input`] — everything that can happen, as one closed list,
 //! * [`effect`] — everything that must then be written, in one commit,
@@ -12,8 +13,11 @@
 //! * [`escalation`] — who is paged about a ticket that nobody takes,
 //! * [`handover`] — what one shift hands to the next,
 //! * [`sheet`] — what a ticket bears beside its state: who called, signed steps, links, rating,
+//! * [`paper`] — attachments, approvals, confirmations, call-backs,
 //! * [`defect`] — work in signed steps: defects, complaints,
+//! * [`term`] — promises beside a ticket's clocks,
 //! * [`register`] — customers, sites, contracts, assets, spare parts, knowledge as sheets,
+//! * [`account`] — downtime, availability, the end of maintenance, and the reports that are owed,
 //! * [`life`] — the table of ticket states,
 //! * [`planned`] — silences, maintenance windows and guarded periods,
 //! * [`topology`] — where assets stand and what they hang on,
@@ -23,6 +27,7 @@
 //!
 //! No clock, no file, no socket, no task: `now` is the last parameter.
 
+pub mod account;
 pub mod backup;
 pub mod calendar;
 pub mod clocks;
@@ -36,6 +41,8 @@ pub mod handover;
 pub mod input;
 pub mod life;
 pub mod model;
+pub mod modem;
+pub mod paper;
 pub mod planned;
 pub mod policy;
 pub mod record;
@@ -44,5 +51,6 @@ pub mod roster;
 pub mod sheet;
 pub mod step;
 pub mod storm;
+pub mod term;
 pub mod topology;
 pub mod withheld;

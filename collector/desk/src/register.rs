@@ -13,6 +13,7 @@ pub mod knowledge;
 pub mod sheet;
 pub mod spare;
 
+use Kind::{Count, Day, MaybeOf, Name, Of, OneOf, Words, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tocsin_vocabulary::Timestamp;
@@ -74,6 +75,81 @@ const fn column(key: &'static str, zh: &'static str, kind: Kind) -> Column {
 /// How much an asset matters; the first is meant where nothing is said.
 const IMPORTANCE: &[&str] = &["normal", "key", "low"];
 
+/// What a begun day of downtime is worth (R27), see [`crate::account::extension::Rounding`].
+const ROUNDING: &[&str] = &["up", "down", "nearest", "each_up", "each_down"];
+
+const CUSTOMERS: &[Column] = &[
+    column("name", "名称", Name),
+    column("contact", "联系人", Words),
+    column("phone", "电话", Words),
+    column("address", "地址", Words),
+    column("supervision", "监督热线", Words),
+    column("note", "备注", Words),
+];
+
+const SITES: &[Column] = &[
+    column("name", "名称", Name),
+    column("customer", "客户", Of(Book::Customers)),
+    column("zone", "时区", Zone),
+    column("address", "地址", Words),
+    column("rooms", "机房", Words),
+    column("contact", "联系人", Words),
+    column("phone", "电话", Words),
+    column("note", "备注", Words),
+];
+
+const CONTRACTS: &[Column] = &[
+    column("name", "名称", Name),
+    column("customer", "客户", Of(Book::Customers)),
+    column("policy", "SLA方案", Words),
+    column("grade", "服务级别", Words),
+    column("service_hours", "服务时间", Words),
+    column("starts_on", "维保开始", Day),
+    column("ends_on", "维保结束", Day),
+    column("rounding", "停运取整", OneOf(ROUNDING)),
+    column("warranty", "质保期", OneOf(&["within", "after"])),
+    column("manager", "项目经理", Words),
+    column("note", "备注", Words),
+];
+
+const ASSETS: &[Column] = &[
+    column("name", "名称", Name),
+    column("kind", "类别", Words),
+    column("customer", "客户", Of(Book::Customers)),
+    column("contract", "合同", MaybeOf(Book::Contracts)),
+    column("site", "站点", MaybeOf(Book::Sites)),
+    column("room", "机房", Words),
+    column("rack", "机柜", Words),
+    column("model", "型号", Words),
+    column("serial", "序列号", Words),
+    column("owner", "责任人", Words),
+    column("contact", "联系人", Words),
+    column("phone", "电话", Words),
+    column("importance", "重要程度", OneOf(IMPORTANCE)),
+    column("warranty_until", "质保到期", Day),
+    column("note", "备注", Words),
+];
+
+const SPARES: &[Column] = &[
+    column("name", "名称", Name),
+    column("kind", "类别", OneOf(&["part", "standby"])),
+    column("model", "适用型号", Words),
+    column("count", "数量", Count),
+    column("minimum", "最低数量", Count),
+    column("place", "存放位置", Words),
+    column("serial", "序列号", Words),
+    column("counted_on", "盘点日期", Day),
+    column("note", "备注", Words),
+];
+
+const KNOWLEDGE: &[Column] = &[
+    column("name", "标题", Name),
+    column("rules", "规则", Words),
+    column("tickets", "相关工单", Words),
+    column("tags", "标签", Words),
+    column("text", "内容", Words),
+];
+
 impl Book {
     /// All of them.
     pub const ALL: [Self; 6] = [
@@ -107,90 +183,13 @@ impl Book {
     /// Its columns in the order of its sheet.
     #[must_use]
     pub const fn columns(self) -> &'static [Column] {
-        use Kind::{Count, Day, MaybeOf, Name, Of, OneOf, Words, Zone};
         match self {
-            Self::Customers => {
-                const COLUMNS: &[Column] = &[
-                    column("name", "名称", Name),
-                    column("contact", "联系人", Words),
-                    column("phone", "电话", Words),
-                    column("address", "地址", Words),
-                    column("supervision", "监督热线", Words),
-                    column("note", "备注", Words),
-                ];
-                COLUMNS
-            }
-            Self::Sites => {
-                const COLUMNS: &[Column] = &[
-                    column("name", "名称", Name),
-                    column("customer", "客户", Of(Book::Customers)),
-                    column("zone", "时区", Zone),
-                    column("address", "地址", Words),
-                    column("rooms", "机房", Words),
-                    column("contact", "联系人", Words),
-                    column("phone", "电话", Words),
-                    column("note", "备注", Words),
-                ];
-                COLUMNS
-            }
-            Self::Contracts => {
-                const COLUMNS: &[Column] = &[
-                    column("name", "名称", Name),
-                    column("customer", "客户", Of(Book::Customers)),
-                    column("policy", "SLA方案", Words),
-                    column("grade", "服务级别", Words),
-                    column("service_hours", "服务时间", Words),
-                    column("starts_on", "维保开始", Day),
-                    column("ends_on", "维保结束", Day),
-                    column("warranty", "质保期", OneOf(&["within", "after"])),
-                    column("manager", "项目经理", Words),
-                    column("note", "备注", Words),
-                ];
-                COLUMNS
-            }
-            Self::Assets => {
-                const COLUMNS: &[Column] = &[
-                    column("name", "名称", Name),
-                    column("kind", "类别", Words),
-                    column("customer", "客户", Of(Book::Customers)),
-                    column("contract", "合同", MaybeOf(Book::Contracts)),
-                    column("site", "站点", MaybeOf(Book::Sites)),
-                    column("room", "机房", Words),
-                    column("rack", "机柜", Words),
-                    column("model", "型号", Words),
-                    column("serial", "序列号", Words),
-                    column("owner", "责任人", Words),
-                    column("contact", "联系人", Words),
-                    column("phone", "电话", Words),
-                    column("importance", "重要程度", OneOf(IMPORTANCE)),
-                    column("warranty_until", "质保到期", Day),
-                    column("note", "备注", Words),
-                ];
-                COLUMNS
-            }
-            Self::Spares => {
-                const COLUMNS: &[Column] = &[
-                    column("name", "名称", Name),
-                    column("kind", "类别", OneOf(&["part", "standby"])),
-                    column("model", "适用型号", Words),
-                    column("count", "数量", Count),
-                    column("minimum", "最低数量", Count),
-                    column("place", "存放位置", Words),
-                    column("serial", "序列号", Words),
-                    column("counted_on", "盘点日期", Day),
-                    column("note", "备注", Words),
-                ];
-                COLUMNS
-            }
-            Self::Knowledge => {
-                const COLUMNS: &[Column] = &[
-                    column("name", "标题", Name),
-                    column("rules", "规则", Words),
-                    column("tags", "标签", Words),
-                    column("text", "内容", Words),
-                ];
-                COLUMNS
-            }
+            Self::Customers => CUSTOMERS,
+            Self::Sites => SITES,
+            Self::Contracts => CONTRACTS,
+            Self::Assets => ASSETS,
+            Self::Spares => SPARES,
+            Self::Knowledge => KNOWLEDGE,
         }
     }
 
@@ -228,6 +227,15 @@ impl Row {
         let of = book.within().map(|within| self.get(within)).unwrap_or_default();
         (of.to_owned(), self.get("name").to_owned())
     }
+}
+
+/// A register as a sheet: the words of its columns, and its rows.
+#[must_use]
+pub fn cells(book: Book, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let columns: Vec<&str> = book.columns().iter().map(|column| column.key).collect();
+    let cells = |row: &Row| columns.iter().map(|key| row.get(key).to_owned()).collect();
+    let rows = rows.iter().map(cells).collect();
+    (columns, rows)
 }
 
 /// One change of a line, for its history.

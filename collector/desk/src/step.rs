@@ -172,7 +172,8 @@ impl Desk {
             self.chains.entry(chain.ticket).or_insert(chain);
         }
         for page in work.pages {
-            if let Some(ticket) = page.ticket {
+            // Of a ticket that closed by itself it may still be told that it was restored: that is the outbox's matter.
+            if let Some(ticket) = page.ticket.filter(|ticket| self.tickets.contains_key(ticket)) {
                 let pages = self.pages.entry(ticket).or_default();
                 if pages.iter().all(|known| known.id != page.id) {
                     pages.push(page);
@@ -228,6 +229,7 @@ impl Desk {
                 self.timer(&mut change);
             }
             Input::Audit => self.audit(&mut change),
+            Input::Calendars(calendars) => self.count_by(&mut change, calendars),
         }
         self.settle(&mut change);
         let effects = self.finish(change);

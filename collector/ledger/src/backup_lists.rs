@@ -3,6 +3,7 @@
 
 use crate::{
     Ledger, LedgerError,
+    backup_coverage::uncovered,
     backups::{badness, job},
     cursor,
     statement::{Conditions, Fields, Value},
@@ -99,18 +100,14 @@ impl Ledger {
     }
 
     /// Hosts that have no job, of those that are in the register, with their names; of a customer, or all. A job that was
-    /// only found somewhere, and never ran before us, is none.
+    /// only found somewhere, and never ran before us, is none; hosts that need no backup are left out.
     ///
     /// # Errors
     /// When the ledger can't be read.
     pub async fn uncovered_hosts(&self, customer: Option<CustomerId>) -> Result<Vec<(HostId, String)>, LedgerError> {
         const OPERATION: &str = "find hosts without backup jobs";
         let mut conditions = Conditions::default();
-        conditions.and(
-            "h.revoked_at IS NULL AND NOT EXISTS (SELECT 1 FROM backup_job j WHERE j.host = h.id AND j.paused = 0
-             AND (j.origin = 'declared' OR j.last_at IS NOT NULL))",
-            [],
-        );
+        conditions.and(&uncovered(), []);
         conditions.equal("a.customer", customer);
         let head = "SELECT h.id, a.name FROM host h JOIN asset a ON a.id = h.asset";
         let mut tx = self.engine.snapshot(OPERATION).await?;

@@ -9,7 +9,7 @@ use tocsin_desk::{
     backup::{Job, JobDay, JobRun, JobStand, Origin, Schedule, verdict::HISTORY_MAX},
     record::AuditLine,
 };
-use tocsin_vocabulary::{HostId, JobId, RunResult, Timestamp};
+use tocsin_vocabulary::{HostId, JobId, RunId, RunResult, Timestamp};
 
 /// Most jobs of the register.
 pub const JOBS_MAX: i64 = 20_000;
@@ -237,6 +237,18 @@ impl Ledger {
             .rows(&mut tx)
             .await?;
         rows.iter().map(|row| run(&Fields::new(OPERATION, row))).collect()
+    }
+
+    /// Whether a run is known, and known to have ended.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn has_run(&self, id: RunId) -> Result<bool, LedgerError> {
+        const OPERATION: &str = "find a backup run";
+        let mut tx = self.engine.snapshot(OPERATION).await?;
+        let sql = "SELECT id FROM backup_run WHERE id = $1 AND ended_at IS NOT NULL";
+        let row = Statement::new(OPERATION, sql).id(id).row(&mut tx).await?;
+        Ok(row.is_some())
     }
 
     /// The sizes of a job's newest good runs that began before `before`.

@@ -3,7 +3,7 @@
 use crate::{
     Ledger, LedgerError, audit,
     engine::{Tx, commit},
-    rosters::{json, of_json},
+    rosters::json,
     statement::{Fields, Statement},
     tickets::LIVE,
 };
@@ -27,8 +27,7 @@ impl Ledger {
         )
         .row(&mut *self.engine.reader(OPERATION).await?)
         .await?;
-        row.map(|row| of_json(&Fields::new(OPERATION, &row), "chain"))
-            .transpose()
+        row.map(|row| Fields::new(OPERATION, &row).json("chain")).transpose()
     }
 
     /// Sets the chain that new tickets get.
@@ -99,7 +98,7 @@ fn frozen(operation: &'static str, row: &AnyRow) -> Result<Frozen, LedgerError> 
     let fields = Fields::new(operation, row);
     Ok(Frozen {
         ticket: fields.parsed("ticket")?,
-        chain: of_json(&fields, "chain")?,
+        chain: fields.json("chain")?,
         acted_at: fields.time("acted_at")?,
         nudges: fields.number("nudges")?,
     })

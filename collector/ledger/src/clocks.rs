@@ -6,7 +6,10 @@ use crate::{
     statement::{Conditions, Fields, Statement, Value},
 };
 use sqlx::AnyConnection;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 use tocsin_desk::{
     calendar::{Calendar, CalendarSpec, Holidays, YearFile},
     clocks::{Book, ContractTerms, Fired, Mark, MarkKind, Reckoning},
@@ -201,11 +204,23 @@ pub(crate) async fn reckonings(
         .rows(connection)
         .await?
         .iter()
-        .map(|row| {
-            let fields = Fields::new(operation, row);
-            Ok((fields.parsed("ticket")?, fields.json("state")?))
-        })
+        .map(|row| reckoning(&Fields::new(operation, row)))
         .collect()
+}
+
+/// What live tickets remember; `of_live` is the condition.
+pub(crate) async fn live_reckonings(
+    connection: &mut AnyConnection,
+    operation: &'static str,
+    of_live: &str,
+) -> Result<HashMap<TicketId, Reckoning>, LedgerError> {
+    let sql = format!("SELECT ticket, state FROM ticket_reckoning {of_live}");
+    let rows = Statement::assembled(operation, sql).rows(connection).await?;
+    rows.iter().map(|row| reckoning(&Fields::new(operation, row))).collect()
+}
+
+fn reckoning(fields: &Fields<'_>) -> Result<(TicketId, Reckoning), LedgerError> {
+    Ok((fields.parsed("ticket")?, fields.json("state")?))
 }
 
 fn mark(fields: &Fields<'_>) -> Result<Mark, LedgerError> {

@@ -426,8 +426,8 @@ impl Secrecies {
     }
 }
 
-/// Keys of pages that say nothing of any customer: heartbeats and drills of channels.
-const OWN: [&str; 2] = ["heartbeat-", "drill-"];
+/// Keys of pages that say nothing of any customer: heartbeats, drills and troubles of channels.
+const OWN: [&str; 3] = ["heartbeat-", "drill-", "channel-"];
 
 fn due(page: Page, facts: PageFacts, person: Person, staff: String, secrecy: &Secrecies) -> DuePage {
     let is_own = page.ticket.is_none() && OWN.iter().any(|prefix| page.key.starts_with(prefix));

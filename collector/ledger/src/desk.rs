@@ -3,8 +3,9 @@
 use crate::{
     Ledger, LedgerError, alerts, audit, chains, clocks,
     engine::{Tx, commit},
-    events, evidence, outbox, pages,
+    events, evidence, outbox, pages, reports,
     statement::{Fields, Statement},
+    steps::{self, Step, reached},
     tickets, withheld,
 };
 use tocsin_desk::{
@@ -87,10 +88,30 @@ impl Ledger {
         if effects.is_empty() && lines.is_empty() {
             return Ok(());
         }
+        let pages = !effects.pages.is_empty();
+        let at = |step| {
+            if pages {
+                reached(step);
+            }
+        };
         let mut tx = self.engine.write(COMMIT).await?;
+        at(Step::CommitBegun);
         write(&mut tx, effects).await?;
+        at(Step::WorkWritten);
+        let apart = steps::pages_apart();
+        if !apart {
+            write_pages(&mut tx, effects).await?;
+        }
+        at(Step::PagesWritten);
         audit::append(&mut tx, lines).await?;
-        commit(tx, COMMIT).await
+        commit(tx, COMMIT).await?;
+        at(Step::Committed);
+        if apart {
+            let mut tx = self.engine.write(COMMIT).await?;
+            write_pages(&mut tx, effects).await?;
+            commit(tx, COMMIT).await?;
+        }
+        Ok(())
     }
 }
 
@@ -108,6 +129,7 @@ async fn write(tx: &mut Tx, effects: &Effects) -> Result<(), LedgerError> {
     }
     for ticket in &effects.tickets {
         tickets::put(tx, COMMIT, ticket).await?;
+        reports::owe(tx, COMMIT, ticket).await?;
     }
     // A condition that clears and returns within one step would for a moment be raised twice.
     for state in [AlertState::Cleared, AlertState::Raised] {
@@ -131,11 +153,15 @@ async fn write(tx: &mut Tx, effects: &Effects) -> Result<(), LedgerError> {
     for &page in &effects.withdrawn {
         outbox::withdraw(tx, COMMIT, page).await?;
     }
-    for page in &effects.pages {
-        pages::put(tx, COMMIT, page).await?;
-    }
     evidence::put_versions(tx, COMMIT, &effects.versions).await?;
     evidence::put_decisions(tx, COMMIT, &effects.decisions).await?;
     events::put_judged(tx, COMMIT, &effects.judged).await?;
+    Ok(())
+}
+
+async fn write_pages(tx: &mut Tx, effects: &Effects) -> Result<(), LedgerError> {
+    for page in &effects.pages {
+        pages::put(tx, COMMIT, page).await?;
+    }
     Ok(())
 }

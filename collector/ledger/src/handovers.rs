@@ -4,7 +4,7 @@ use crate::{
     Ledger, LedgerError, audit,
     engine::{Tx, commit},
     pages,
-    rosters::{json, next, of_json},
+    rosters::{json, next},
     statement::{Fields, Statement},
 };
 use sqlx::any::AnyRow;
@@ -21,7 +21,7 @@ impl Ledger {
             .rows(&mut *self.engine.reader(OPERATION).await?)
             .await?;
         rows.iter()
-            .map(|row| of_json(&Fields::new(OPERATION, row), "body"))
+            .map(|row| Fields::new(OPERATION, row).json("body"))
             .collect()
     }
 
@@ -36,7 +36,7 @@ impl Ledger {
             .rows(&mut *self.engine.reader(OPERATION).await?)
             .await?;
         rows.iter()
-            .map(|row| of_json(&Fields::new(OPERATION, row), "body"))
+            .map(|row| Fields::new(OPERATION, row).json("body"))
             .collect()
     }
 
@@ -48,8 +48,7 @@ impl Ledger {
         const OPERATION: &str = "read a handover";
         let mut tx = self.engine.snapshot(OPERATION).await?;
         let row = row(&mut tx, OPERATION, id).await?;
-        row.map(|row| of_json(&Fields::new(OPERATION, &row), "body"))
-            .transpose()
+        row.map(|row| Fields::new(OPERATION, &row).json("body")).transpose()
     }
 
     /// Opens a handover, whose id is given here; none when this change of this roster has one.
@@ -107,7 +106,7 @@ impl Ledger {
                 what: format!("handover {id}"),
             })?;
         let fields = Fields::new(OPERATION, &row);
-        let (mut handover, revision): (Handover, u64) = (of_json(&fields, "body")?, fields.number("revision")?);
+        let (mut handover, revision): (Handover, u64) = (fields.json("body")?, fields.number("revision")?);
         if let Err(refused) = change(&mut handover) {
             return Ok(Err(refused));
         }

@@ -15,7 +15,11 @@
 //! * `rosters`, `chains`, `handovers`, `pins` — people and the day,
 //! * `sheets` — what tickets bear beside their state,
 //! * `registers` — customers, sites, contracts, assets, spare parts, knowledge, with their history,
+//! * `sms_tables` — the tables of gammu-smsd, another program's,
+//! * `downtimes`, `reports` — what is accounted for when the work is done,
 //! * `audit` — the hash chain,
+//! * `terms` — promises beside clocks, and what was told of them,
+//! * [`steps`] — where a test kills the process,
 //! * `copy` — copies of a SQLite ledger, and whether a ledger is whole.
 //!
 //! No SQL stands outside this crate. The clock is the caller's: every method that needs the time takes `now`.
@@ -23,6 +27,7 @@
 mod access;
 mod alerts;
 mod audit;
+mod backup_coverage;
 mod backup_lists;
 mod backups;
 mod chains;
@@ -35,6 +40,7 @@ mod deliveries;
 mod desk;
 mod diagnoses;
 mod documents;
+mod downtimes;
 mod engine;
 mod error;
 mod events;
@@ -45,15 +51,20 @@ mod migrate;
 mod outbox;
 mod outside;
 mod pages;
+mod papers;
 mod past_events;
 mod people;
 mod pins;
 mod place;
 mod planned;
 mod registers;
+mod reports;
 mod rosters;
 mod sheets;
+mod sms_tables;
 mod statement;
+pub mod steps;
+mod terms;
 mod tickets;
 mod tokens;
 mod topology;
@@ -63,12 +74,15 @@ pub use audit::{AuditLink, Chain, follows};
 pub use backups::JOBS_MAX;
 pub use customers::{DEFAULT_CONTRACT, DEFAULT_CUSTOMER, DEFAULT_SITE};
 pub use documents::{AGE_MAX, DIAGNOSES_MAX, NAMES_MAX, NewDocument, VERSIONS_MAX};
+pub use downtimes::DOWNTIMES_MAX;
 pub use error::LedgerError;
 pub use events::StoredEvent;
 pub use hosts::NewHost;
 pub use outside::OutsideAlert;
 pub use past_events::PAST_EVENTS_MAX;
 pub use pins::Pin;
+pub use reports::REPORTS_MAX;
+pub use sms_tables::SmsTables;
 pub use tokens::{ApiTokenRecord, EnrolTokenRecord};
 
 use engine::Engine;

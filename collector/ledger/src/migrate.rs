@@ -78,6 +78,21 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "outbox_states",
         sql: include_str!("../migrations/0011_outbox_states.sql"),
     },
+    Migration {
+        version: 12,
+        name: "terms",
+        sql: include_str!("../migrations/0012_terms.sql"),
+    },
+    Migration {
+        version: 13,
+        name: "papers",
+        sql: include_str!("../migrations/0013_papers.sql"),
+    },
+    Migration {
+        version: 14,
+        name: "accounts",
+        sql: include_str!("../migrations/0014_accounts.sql"),
+    },
 ];
 
 const OPERATION: &str = "migrate the ledger";

@@ -73,6 +73,32 @@ impl Ledger {
         commit(tx, OPERATION).await
     }
 
+    /// The newest ticket that was reported for this asset in these words since then, if no alert is known to have opened it:
+    /// what an opening that was cut off has left.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn ticket_without_alert(
+        &self,
+        asset: AssetId,
+        title: &str,
+        since: Timestamp,
+    ) -> Result<Option<TicketId>, LedgerError> {
+        const OPERATION: &str = "look for the ticket of an alert from outside";
+        let row = Statement::new(
+            OPERATION,
+            "SELECT id FROM ticket WHERE asset = $1 AND title_en = $2 AND opened_at >= $3
+             AND id NOT IN (SELECT ticket FROM outside_alert WHERE ticket IS NOT NULL)
+             ORDER BY number DESC LIMIT 1",
+        )
+        .id(asset)
+        .text(title)
+        .time(since)
+        .row(&mut *self.engine.reader(OPERATION).await?)
+        .await?;
+        row.map(|row| Fields::new(OPERATION, &row).parsed("id")).transpose()
+    }
+
     /// The asset of this name, a host's first; one that is not in the register is entered for the default customer under
     /// the id `new`.
     ///

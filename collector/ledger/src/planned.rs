@@ -5,7 +5,7 @@ use crate::{
     engine::Tx,
     statement::{Conditions, Fields, Statement, Value},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use tocsin_desk::{
     planned::{Planned, PlannedKind},
     record::{List, PlannedFilter},
@@ -88,8 +88,8 @@ fn planned(fields: &Fields<'_>) -> Result<Planned, LedgerError> {
     Ok(Planned {
         id: fields.parsed("id")?,
         kind: fields.word("kind", PlannedKind::parse)?,
-        scope: from_json(fields, "scope")?,
-        span: from_json(fields, "span")?,
+        scope: fields.json("scope")?,
+        span: fields.json("span")?,
         reason: fields.text("reason")?,
         owner: fields.maybe_parsed("owner")?,
         made_by: fields.text("made_by")?,
@@ -111,9 +111,4 @@ pub(crate) fn json(
         column,
         what: error.to_string(),
     })
-}
-
-/// The value that a column's text is.
-pub(crate) fn from_json<T: DeserializeOwned>(fields: &Fields<'_>, column: &'static str) -> Result<T, LedgerError> {
-    serde_json::from_str(&fields.text(column)?).map_err(|error| fields.strange(column, error))
 }

@@ -1,9 +1,9 @@
 //! The registers as rows: what other tables need lies there, the rest as values by column, with every change.
 
 use crate::{
-    Ledger, LedgerError, audit,
+    Ledger, LedgerError, audit, downtimes,
     engine::{Tx, commit},
-    rosters::{json, next, of_json},
+    rosters::{json, next},
     statement::{Fields, Statement},
 };
 use std::collections::BTreeMap;
@@ -98,6 +98,11 @@ impl Ledger {
             }
             put_core(&mut tx, OPERATION, book, &row, before.is_none(), ids, now).await?;
             put_cells(&mut tx, OPERATION, book, &row, now).await?;
+            if book == Book::Contracts
+                && let Ok(contract) = row.id.parse()
+            {
+                downtimes::settle(&mut tx, OPERATION, contract, None, by, now).await?;
+            }
             for (column, old, value) in differences {
                 let seq = next(&mut tx, OPERATION, "register_change").await?;
                 Statement::new(
@@ -262,7 +267,7 @@ fn spare_use(fields: &Fields<'_>) -> Result<Use, LedgerError> {
     })
 }
 
-async fn rows(tx: &mut Tx, operation: &'static str, book: Book) -> Result<Vec<Row>, LedgerError> {
+pub(crate) async fn rows(tx: &mut Tx, operation: &'static str, book: Book) -> Result<Vec<Row>, LedgerError> {
     let found = Statement::new(
         operation,
         "SELECT id, cells, changed_at FROM register_row WHERE book = $1",
@@ -273,10 +278,7 @@ async fn rows(tx: &mut Tx, operation: &'static str, book: Book) -> Result<Vec<Ro
     let mut cells: BTreeMap<String, (BTreeMap<String, String>, Timestamp)> = BTreeMap::new();
     for row in &found {
         let fields = Fields::new(operation, row);
-        cells.insert(
-            fields.text("id")?,
-            (of_json(&fields, "cells")?, fields.time("changed_at")?),
-        );
+        cells.insert(fields.text("id")?, (fields.json("cells")?, fields.time("changed_at")?));
     }
     let mut rows = Vec::new();
     for row in &Statement::new(operation, core(book)).rows(tx).await? {

@@ -5,7 +5,7 @@ use crate::{
     engine::{Tx, commit},
     statement::{Fields, Statement},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 use tocsin_desk::{
@@ -27,7 +27,7 @@ impl Ledger {
         let rows = Statement::new(OPERATION, "SELECT plan FROM roster")
             .rows(&mut *self.engine.reader(OPERATION).await?)
             .await?;
-        let plans = rows.iter().map(|row| of_json(&Fields::new(OPERATION, row), "plan"));
+        let plans = rows.iter().map(|row| Fields::new(OPERATION, row).json("plan"));
         let mut plans: Vec<Roster> = plans.collect::<Result<_, _>>()?;
         plans.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(plans)
@@ -173,7 +173,7 @@ fn exchange(operation: &'static str, row: &AnyRow) -> Result<Exchange, LedgerErr
     Ok(Exchange {
         id: fields.number("id")?,
         roster: fields.text("roster")?,
-        moves: of_json(&fields, "moves")?,
+        moves: fields.json("moves")?,
         reason: fields.text("reason")?,
         asked_by: fields.text("asked_by")?,
         asked_at: fields.time("asked_at")?,
@@ -205,9 +205,4 @@ pub(crate) fn json(operation: &'static str, value: &impl Serialize) -> Result<St
         operation,
         what: error.to_string(),
     })
-}
-
-/// A value that was written as JSON.
-pub(crate) fn of_json<T: DeserializeOwned>(fields: &Fields<'_>, column: &'static str) -> Result<T, LedgerError> {
-    serde_json::from_str(&fields.text(column)?).map_err(|error| fields.strange(column, error))
 }

@@ -108,6 +108,22 @@ impl Ledger {
         .await
     }
 
+    /// Takes a line of the timeline back from the customer.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn unpublish(&self, ticket: TicketId, seq: u64, lines: &[AuditLine]) -> Result<(), LedgerError> {
+        const OPERATION: &str = "take a published note back";
+        self.put(
+            OPERATION,
+            lines,
+            Statement::new(OPERATION, "DELETE FROM ticket_published WHERE ticket = $1 AND seq = $2")
+                .id(ticket)
+                .count(seq),
+        )
+        .await
+    }
+
     /// Links two tickets.
     ///
     /// # Errors
@@ -170,20 +186,12 @@ impl Ledger {
     }
 }
 
-async fn intake(
-    connection: &mut AnyConnection,
-    operation: &'static str,
-    ticket: TicketId,
-) -> Result<Option<Intake>, LedgerError> {
-    let row = Statement::new(
-        operation,
-        "SELECT caller, unit, phone, channel, symptom FROM ticket_intake WHERE ticket = $1",
-    )
-    .id(ticket)
-    .row(connection)
-    .await?;
-    row.map(|row| {
-        let fields = Fields::new(operation, &row);
+type Read<T> = Result<T, LedgerError>;
+
+async fn intake(connection: &mut AnyConnection, operation: &'static str, ticket: TicketId) -> Read<Option<Intake>> {
+    const SQL: &str = "SELECT caller, unit, phone, channel, symptom FROM ticket_intake WHERE ticket = $1";
+    let of_ticket = Statement::new(operation, SQL).id(ticket);
+    let read = |fields: &Fields<'_>| {
         Ok(Intake {
             caller: fields.text("caller")?,
             unit: fields.text("unit")?,
@@ -191,106 +199,68 @@ async fn intake(
             channel: fields.text("channel")?,
             symptom: fields.text("symptom")?,
         })
-    })
-    .transpose()
+    };
+    of_ticket.one(connection, read).await
 }
 
-async fn steps(
+pub(crate) async fn steps(
     connection: &mut AnyConnection,
     operation: &'static str,
     ticket: TicketId,
-) -> Result<Vec<Signed>, LedgerError> {
-    let rows = Statement::new(
-        operation,
-        "SELECT step, signed_by, at, words FROM ticket_step WHERE ticket = $1 ORDER BY at",
-    )
-    .id(ticket)
-    .rows(connection)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let fields = Fields::new(operation, row);
-            Ok(Signed {
-                step: fields.text("step")?,
-                by: fields.text("signed_by")?,
-                at: fields.time("at")?,
-                words: fields.text("words")?,
-            })
+) -> Read<Vec<Signed>> {
+    const SQL: &str = "SELECT step, signed_by, at, words FROM ticket_step WHERE ticket = $1 ORDER BY at";
+    let of_ticket = Statement::new(operation, SQL).id(ticket);
+    let read = |fields: &Fields<'_>| {
+        Ok(Signed {
+            step: fields.text("step")?,
+            by: fields.text("signed_by")?,
+            at: fields.time("at")?,
+            words: fields.text("words")?,
         })
-        .collect()
+    };
+    of_ticket.all(connection, read).await
 }
 
-async fn published(
-    connection: &mut AnyConnection,
-    operation: &'static str,
-    ticket: TicketId,
-) -> Result<Vec<u64>, LedgerError> {
-    let rows = Statement::new(
-        operation,
-        "SELECT seq FROM ticket_published WHERE ticket = $1 ORDER BY seq",
-    )
-    .id(ticket)
-    .rows(connection)
-    .await?;
-    rows.iter()
-        .map(|row| Fields::new(operation, row).number("seq"))
-        .collect()
+async fn published(connection: &mut AnyConnection, operation: &'static str, ticket: TicketId) -> Read<Vec<u64>> {
+    const SQL: &str = "SELECT seq FROM ticket_published WHERE ticket = $1 ORDER BY seq";
+    let of_ticket = Statement::new(operation, SQL).id(ticket);
+    of_ticket.all(connection, |fields| fields.number("seq")).await
 }
 
-async fn links(
-    connection: &mut AnyConnection,
-    operation: &'static str,
-    ticket: TicketId,
-) -> Result<Vec<Link>, LedgerError> {
-    let rows = Statement::new(
-        operation,
+async fn links(connection: &mut AnyConnection, operation: &'static str, ticket: TicketId) -> Read<Vec<Link>> {
+    const SQL: &str =
         "SELECT relation, number, title_en, title_zh, 1 AS forth FROM ticket_link JOIN ticket ON ticket.id = other
              WHERE ticket = $1
          UNION ALL
          SELECT relation, number, title_en, title_zh, 0 AS forth FROM ticket_link JOIN ticket ON ticket.id = ticket_link.ticket
              WHERE other = $1
-         ORDER BY number",
-    )
-    .id(ticket)
-    .rows(connection)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let fields = Fields::new(operation, row);
-            let relation = match (fields.text("relation")?.as_str(), fields.flag("forth")?) {
-                ("split", true) => Relation::Split,
-                ("split", false) => Relation::Origin,
-                _ => Relation::Related,
-            };
-            Ok(Link {
-                relation,
-                number: fields.number("number")?,
-                title: fields.sentence("title_en", "title_zh")?,
-            })
+         ORDER BY number";
+    let of_ticket = Statement::new(operation, SQL).id(ticket);
+    let read = |fields: &Fields<'_>| {
+        let relation = match (fields.text("relation")?.as_str(), fields.flag("forth")?) {
+            ("split", true) => Relation::Split,
+            ("split", false) => Relation::Origin,
+            _ => Relation::Related,
+        };
+        Ok(Link {
+            relation,
+            number: fields.number("number")?,
+            title: fields.sentence("title_en", "title_zh")?,
         })
-        .collect()
+    };
+    of_ticket.all(connection, read).await
 }
 
-async fn rating(
-    connection: &mut AnyConnection,
-    operation: &'static str,
-    ticket: TicketId,
-) -> Result<Option<Rating>, LedgerError> {
-    let row = Statement::new(
-        operation,
-        "SELECT stars, words, by_whom, at FROM ticket_rating WHERE ticket = $1",
-    )
-    .id(ticket)
-    .row(connection)
-    .await?;
-    row.map(|row| {
-        let fields = Fields::new(operation, &row);
+async fn rating(connection: &mut AnyConnection, operation: &'static str, ticket: TicketId) -> Read<Option<Rating>> {
+    const SQL: &str = "SELECT stars, words, by_whom, at FROM ticket_rating WHERE ticket = $1";
+    let of_ticket = Statement::new(operation, SQL).id(ticket);
+    let read = |fields: &Fields<'_>| {
         Ok(Rating {
             stars: fields.number("stars")?,
             words: fields.text("words")?,
             by: fields.text("by_whom")?,
             at: fields.time("at")?,
         })
-    })
-    .transpose()
+    };
+    of_ticket.one(connection, read).await
 }

@@ -145,6 +145,28 @@ impl Statement {
     pub(crate) async fn row(self, connection: &mut AnyConnection) -> Result<Option<AnyRow>, LedgerError> {
         Ok(self.rows(connection).await?.into_iter().next())
     }
+
+    /// Every row as `read` makes it.
+    pub(crate) async fn all<T>(
+        self,
+        connection: &mut AnyConnection,
+        read: impl Fn(&Fields<'_>) -> Result<T, LedgerError>,
+    ) -> Result<Vec<T>, LedgerError> {
+        let operation = self.operation;
+        let rows = self.rows(connection).await?;
+        rows.iter().map(|row| read(&Fields::new(operation, row))).collect()
+    }
+
+    /// Its row as `read` makes it, if there is one.
+    pub(crate) async fn one<T>(
+        self,
+        connection: &mut AnyConnection,
+        read: impl Fn(&Fields<'_>) -> Result<T, LedgerError>,
+    ) -> Result<Option<T>, LedgerError> {
+        let operation = self.operation;
+        let row = self.row(connection).await?;
+        row.map(|row| read(&Fields::new(operation, &row))).transpose()
+    }
 }
 
 /// A value that a condition compares with.

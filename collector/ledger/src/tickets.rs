@@ -6,7 +6,7 @@ use crate::{
     statement::{Conditions, Fields, Statement, Value},
 };
 use sqlx::{AnyConnection, any::AnyRow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use tocsin_desk::{
     clocks::Reckoning,
     model::{Actor, Clock, ClockKind, Entry, Ticket, TicketKind, TicketState, Via},
@@ -26,9 +26,11 @@ const CLOCKS_MAX: usize = 54;
 /// As the indexes of live tickets have it, word for word.
 pub(crate) const LIVE: &str = "state NOT IN ('closed', 'merged', 'cancelled')";
 
-const COLUMNS: &str = "SELECT id, number, kind, state, prior_state, title_en, title_zh, remedy_en, remedy_zh, level, \
+pub(crate) const COLUMNS: &str = "SELECT id, number, kind, state, prior_state, title_en, title_zh, remedy_en, remedy_zh, level, \
      severity, fault, asset, asset_name, host, customer, contract, assignee, assignee_name, page_round, page_due_at, \
      opened_at, updated_at, next_due_at, revision, entry_count FROM ticket";
+
+const CLOCKS: &str = "SELECT ticket, kind, started_at, due_at, stopped_at, breached_at FROM ticket_clock";
 
 impl Ledger {
     /// The ticket that a fault opened.
@@ -184,7 +186,26 @@ async fn one(tx: &mut Tx, operation: &'static str, statement: Statement) -> Resu
 pub(crate) async fn live(tx: &mut Tx, operation: &'static str) -> Result<Vec<Ticket>, LedgerError> {
     let sql = format!("{COLUMNS} WHERE {LIVE} ORDER BY number");
     let rows = Statement::assembled(operation, sql).rows(tx).await?;
-    with_clocks(tx, operation, &rows).await
+    // All at once: a start reads very many, and lists of ids would take longer than the rows.
+    let of_live = format!("WHERE ticket IN (SELECT id FROM ticket WHERE {LIVE})");
+    let mut clocks: HashMap<TicketId, Vec<Clock>> = HashMap::new();
+    let sql = format!("{CLOCKS} {of_live} ORDER BY ticket, place");
+    for row in Statement::assembled(operation, sql).rows(tx).await? {
+        let fields = Fields::new(operation, &row);
+        clocks
+            .entry(fields.parsed("ticket")?)
+            .or_default()
+            .push(clock(&fields)?);
+    }
+    let mut reckonings = crate::clocks::live_reckonings(tx, operation, &of_live).await?;
+    rows.iter()
+        .map(|row| {
+            let mut ticket = ticket(&Fields::new(operation, row))?;
+            ticket.clocks = clocks.remove(&ticket.id).unwrap_or_default();
+            ticket.reckoning = reckonings.remove(&ticket.id).unwrap_or_default();
+            Ok(ticket)
+        })
+        .collect()
 }
 
 /// Inserts a ticket, or replaces the row that is exactly one revision older.
@@ -302,7 +323,7 @@ pub(crate) async fn put_entry(tx: &mut Tx, operation: &'static str, entry: &Entr
 }
 
 /// The tickets of these rows, each with its clocks.
-async fn with_clocks(
+pub(crate) async fn with_clocks(
     connection: &mut AnyConnection,
     operation: &'static str,
     rows: &[AnyRow],
@@ -318,11 +339,10 @@ async fn with_clocks(
             &format!("ticket IN ({marks})"),
             chunk.iter().map(|ticket| Value::Text(ticket.id.to_string())),
         );
-        let head = "SELECT ticket, kind, started_at, due_at, stopped_at, breached_at FROM ticket_clock";
         let most = i64::try_from(chunk.len() * CLOCKS_MAX).unwrap_or(i64::MAX);
         let mut clocks: BTreeMap<TicketId, Vec<Clock>> = BTreeMap::new();
         for row in conditions
-            .statement(operation, head, "ORDER BY ticket, place", most)
+            .statement(operation, CLOCKS, "ORDER BY ticket, place", most)
             .rows(connection)
             .await?
         {

@@ -3,7 +3,7 @@
 use crate::{
     Ledger, LedgerError,
     engine::Tx,
-    planned::{self, from_json, json},
+    planned::{self, json},
     statement::{Fields, Statement},
     tickets::LIVE,
 };
@@ -79,7 +79,7 @@ pub(crate) async fn load(tx: &mut Tx, operation: &'static str) -> Result<QuietRo
     let rows = Statement::new(operation, "SELECT state FROM page_budget ORDER BY person")
         .rows(tx)
         .await?;
-    let budgets = rows.iter().map(|row| from_json(&Fields::new(operation, row), "state"));
+    let budgets = rows.iter().map(|row| Fields::new(operation, row).json("state"));
     Ok(QuietRows {
         planned: planned::open(tx, operation).await?,
         withheld,
@@ -173,7 +173,7 @@ async fn put_budget(tx: &mut Tx, operation: &'static str, row: &Budget) -> Resul
 fn withheld(fields: &Fields<'_>) -> Result<Withheld, LedgerError> {
     Ok(Withheld {
         alert: fields.parsed("alert")?,
-        asset: from_json(fields, "asset")?,
+        asset: fields.json("asset")?,
         cause: fields.word("cause", Cause::parse)?,
         by: fields.text("by_what")?,
         fault: fields.maybe_parsed("fault")?,

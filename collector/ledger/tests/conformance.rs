@@ -27,8 +27,12 @@ macro_rules! on_both_engines {
 
 #[path = "conformance/access.rs"]
 mod access;
+#[path = "conformance/accounts.rs"]
+mod accounts;
 #[path = "conformance/audit.rs"]
 mod audit;
+#[path = "conformance/backup_coverage.rs"]
+mod backup_coverage;
 #[path = "conformance/backups.rs"]
 mod backups;
 #[path = "conformance/clocks.rs"]
@@ -51,12 +55,16 @@ mod lists;
 mod open;
 #[path = "conformance/outbox.rs"]
 mod outbox;
+#[path = "conformance/papers.rs"]
+mod papers;
 #[path = "conformance/past_events.rs"]
 mod past_events;
 #[path = "conformance/planned.rs"]
 mod planned;
 #[path = "conformance/postgres.rs"]
 mod postgres;
+#[path = "conformance/terms.rs"]
+mod terms;
 #[path = "conformance/tokens.rs"]
 mod tokens;
 #[path = "conformance/world.rs"]

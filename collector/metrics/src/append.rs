@@ -36,6 +36,12 @@ impl Stream {
     pub const fn spool(&self) -> SpoolId {
         self.spool
     }
+
+    /// As [`Store::holdings`], of its own spool.
+    #[must_use]
+    pub fn holdings(&self) -> Holdings {
+        holdings(&self.host, self.spool)
+    }
 }
 
 /// A live tick that was taken.
@@ -63,12 +69,21 @@ pub struct ChunkAppended {
 }
 
 /// What the store holds of one spool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holdings {
     /// Durable here or known to be lost: inclusive ranges, lowest first.
     pub received: Vec<(u64, u64)>,
     /// Everything up to here is in synced blocks or known to be lost: the agent may forget it.
     pub sealed_seq: u64,
+}
+
+fn holdings(host: &Host, spool: SpoolId) -> Holdings {
+    let state = host.lock();
+    let known = state.spools.iter().find(|known| known.id == spool);
+    known.map_or_else(Holdings::default, |known| Holdings {
+        received: known.received.ranges().to_vec(),
+        sealed_seq: known.sealed.watermark(),
+    })
 }
 
 impl Store {
@@ -94,19 +109,8 @@ impl Store {
     /// What is held of this spool, for welcome and acknowledgement.
     #[must_use]
     pub fn holdings(&self, host: HostId, spool: SpoolId) -> Holdings {
-        let find = |host: Arc<Host>| {
-            let state = host.lock();
-            let spool = state.spools.iter().find(|known| known.id == spool)?;
-            Some(Holdings {
-                received: spool.received.ranges().to_vec(),
-                sealed_seq: spool.sealed.watermark(),
-            })
-        };
-        let nothing = Holdings {
-            received: Vec::new(),
-            sealed_seq: 0,
-        };
-        self.shared().hosts.find(host).and_then(find).unwrap_or(nothing)
+        let host = self.shared().hosts.find(host);
+        host.map_or_else(Holdings::default, |host| holdings(&host, spool))
     }
 
     /// Takes a live tick as received. `on_durable` is told once it is synced, also for a duplicate.

@@ -132,6 +132,9 @@ impl Committer {
                 let _ = done.send(());
             }
         }
+        if !self.shared.poisoned.load(Ordering::Acquire) {
+            self.end_segment();
+        }
     }
 
     /// Lets a group gather for the rest of the pause since the last one began: syncing is what costs.
@@ -249,7 +252,9 @@ impl Committer {
                     chain_segment.store(segment, Ordering::Release);
                 }
                 let needed = chain_segment.load(Ordering::Acquire);
-                state.set_latest(tick, dictionary, *received_at);
+                if let Some(before) = state.set_latest(tick, dictionary, *received_at) {
+                    self.shared.spares.give(before);
+                }
                 let place = TickPlace {
                     spool: *spool,
                     seq: *seq,
@@ -301,6 +306,13 @@ impl Committer {
         }
     }
 
+    /// Nothing more comes into this segment.
+    fn end_segment(&mut self) {
+        if let Err(error) = self.writer.cut_off_zeros() {
+            tracing::warn!(%error, path = %self.writer.path().display(), "journal: could not cut a segment to its length");
+        }
+    }
+
     /// A new segment begins with what is sealed, so that the ones before it can go.
     fn begin_segment(&mut self) -> Result<(), StoreError> {
         let first = watermarks(&self.shared);
@@ -308,6 +320,7 @@ impl Committer {
         let dir = self.shared.journal_dir();
         match Writer::create(self.shared.disk.as_ref(), &dir, next, &first) {
             Ok(writer) => {
+                self.end_segment();
                 self.writer = writer;
                 self.begun_at = None;
                 self.shared.set_active(next, self.writer.length(), self.writer.file());

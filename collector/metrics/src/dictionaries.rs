@@ -96,9 +96,9 @@ impl Dictionaries {
         let file = disk.open(&path, true).map_err(OpenError::io("open", &path))?;
         let bytes = read_all(file.as_ref()).map_err(OpenError::io("read", &path))?;
         let (known, damage) = Known::read(&bytes);
-        let mut length = bytes.len() as u64;
-        if let Some(tail) = damage.tail {
-            length = tail as u64;
+        let whole = damage.tail.unwrap_or(damage.end);
+        let length = whole as u64;
+        if whole < bytes.len() {
             file.truncate(length).map_err(OpenError::io("truncate", &path))?;
         }
         file.sync_data().map_err(OpenError::io("sync", &path))?;

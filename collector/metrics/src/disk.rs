@@ -33,7 +33,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// When it can't be made.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Opens a file for reading and appending, made when `create`.
+    /// Opens a file for reading and writing, made when `create`.
     ///
     /// # Errors
     /// `NotFound` when it is missing and not to be made, or what the system says.
@@ -97,7 +97,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn monotonic(&self) -> Duration;
 }
 
-/// An open file. Appends come from one thread; reads from any.
+/// An open file. Writes come from one thread; reads from any.
 #[allow(clippy::len_without_is_empty)] // a file's size can fail to be read; emptiness is nobody's question
 pub trait DiskFile: Send + Sync + fmt::Debug {
     /// Writes at the end. After an error any part may have been written: truncate back.
@@ -105,6 +105,12 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     /// # Errors
     /// What the system says.
     fn append(&self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes at `offset`, over what is there and beyond the end. After an error any part may have been written.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
     /// Fills `buffer` from `offset`.
     ///

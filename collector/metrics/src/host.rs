@@ -148,13 +148,19 @@ impl HostState {
         }
     }
 
-    /// A live tick is the newest whatever its time says: its host's clock may have been set back.
-    pub(crate) fn set_latest(&mut self, tick: &Arc<Tick>, dictionary: &Dictionary, received_at: Timestamp) {
-        self.latest = Some(Latest {
+    /// A live tick is the newest whatever its time says: its host's clock may have been set back. Answers the one before.
+    pub(crate) fn set_latest(
+        &mut self,
+        tick: &Arc<Tick>,
+        dictionary: &Dictionary,
+        received_at: Timestamp,
+    ) -> Option<Arc<Tick>> {
+        let before = self.latest.replace(Latest {
             tick: tick.clone(),
             dictionary: dictionary.clone(),
             received_at,
         });
+        before.map(|latest| latest.tick)
     }
 
     /// A tick of the backlog is the newest only when it is later than what is known.

@@ -67,9 +67,9 @@ impl Replay {
                 replay.settled = segment;
             }
             replay.quarantined += damage.ranges.len() as u64;
-            replay.torn_bytes += damage.tail.map_or(0, |tail| (bytes.len() - tail) as u64);
+            replay.torn_bytes += damage.tail.map_or(0, |tail| (damage.end - tail) as u64);
             quarantine(disk, journal, segment, &bytes, &damage);
-            let bytes = bytes.len() as u64;
+            let bytes = damage.end as u64;
             replay.segments.insert(segment, Segment { bytes, file });
         }
         Ok(replay)

@@ -350,7 +350,7 @@ impl Tail {
             return;
         };
         // Copied only when it is passed on.
-        let found = yields.then(|| (decoded.tick.clone(), decoded.dictionary.clone()));
+        let found = yields.then(|| (Tick::clone(decoded.tick), decoded.dictionary.clone()));
         if live.link == 0 {
             host.segment = segment;
         }
@@ -386,7 +386,7 @@ impl Tail {
                     host: chunk.host,
                     received_at: chunk.received_at,
                     backlog: true,
-                    tick: decoded.tick.clone(),
+                    tick: Tick::clone(decoded.tick),
                     dictionary: decoded.dictionary.clone(),
                 });
             }

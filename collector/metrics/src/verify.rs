@@ -351,7 +351,10 @@ mod tests {
             ] {
                 let found = found_in(path, bytes);
                 let holds = found.records + found.blocks > 0;
-                assert!(bytes.is_empty() || holds || !found.is_whole(), "{path}");
+                // Zeros in a log are room that was made ahead.
+                let is_log = path.ends_with(".seg") || path.ends_with(".log");
+                let is_room = (is_log || bytes.is_empty()) && bytes.iter().all(|byte| *byte == 0);
+                assert!(is_room || holds || !found.is_whole(), "{path}");
             }
         });
     }

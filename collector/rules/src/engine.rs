@@ -20,22 +20,24 @@ mod speak;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod totals;
 
 pub use history::Wanted;
 pub use life::Phase;
 pub use memory::Hourly;
 
 use crate::{
-    plan::{self, Plan},
+    plan::{self, Plan, Plans},
     rule::{Condition, Event, RuleSet},
     transition::{Decision, Reason, Transition, TransitionKind},
 };
 use host::{Host, Orphan};
 use life::{Life, Moment};
+use memory::Memory;
 use said::{DECISIONS_MAX, Said};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use timers::{Slot, Timers};
-use tocsin_vocabulary::{Dictionary, Hash, HostId, Severity, Timestamp, batch::Tick};
+use tocsin_vocabulary::{Dictionary, HostId, Severity, Timestamp, batch::Tick};
 
 /// A host that no longer has a series keeps the series' raised alert this long, for it may come back.
 const VANISHED_AFTER: Duration = Duration::from_secs(300);
@@ -78,7 +80,7 @@ pub struct AlertState {
 #[derive(Debug, Default)]
 pub struct Engine {
     rules: RuleSet,
-    plans: HashMap<Hash, Arc<Plan>>,
+    plans: Plans,
     /// Boxed, so that finding one looks at ids alone.
     hosts: HashMap<HostId, Box<Host>>,
     timers: Timers,
@@ -133,9 +135,9 @@ impl Engine {
             return self.say(out);
         }
         if host.dictionary().map(Dictionary::hash) != Some(dictionary.hash()) {
-            prune(plans, count);
-            let plan = plan_of(plans, rules, dictionary);
+            let plan = plans.of(dictionary, rules, count);
             host.rebuild(rules, rules, plan, timers, now, &mut out);
+            host.share(plans);
         }
         host.evaluate(rules, timers, tick, changed, now, false, &mut out);
         host.miss(rules, tick, now, false, &mut out);
@@ -213,6 +215,7 @@ impl Engine {
                 let plan = host.plan();
                 host.rebuild(rules, rules, plan, timers, now, &mut out);
             });
+            self.share(host);
         }
         self.say(out)
     }
@@ -226,6 +229,7 @@ impl Engine {
                 let plan = host.plan();
                 host.rebuild(rules, rules, plan, timers, now, &mut out);
             });
+            self.share(host);
         }
         self.say(out)
     }
@@ -291,14 +295,16 @@ impl Engine {
         self.plans.clear();
         let mut out = Said::new(self.keeps);
         // One order, whatever the table's: what is said must not depend on it.
+        let count = self.hosts.len();
         let mut hosts: Vec<&mut Host> = self.hosts.values_mut().map(|host| &mut **host).collect();
         hosts.sort_unstable_by_key(|host| host.id);
         for host in hosts {
             let plan = host
                 .dictionary()
-                .map(|of| plan_of(&mut self.plans, &self.rules, of))
-                .unwrap_or_default();
+                .map(|of| self.plans.of(of, &self.rules, count))
+                .unwrap_or_else(Plan::none);
             host.rebuild(&old, &self.rules, plan, &mut self.timers, now, &mut out);
+            host.share(&mut self.plans);
         }
         self.say(out)
     }
@@ -341,9 +347,9 @@ impl Engine {
         let mut out = Said::new(self.keeps);
         while let Some((host, slot)) = self.timers.pop(now) {
             self.with(host, |host, rules, timers| match slot {
-                Slot::Entry(at) => host.entry_due(at, rules, timers, now, &mut out),
+                Slot::Entry(at) => host.entry_due(at as usize, rules, timers, now, &mut out),
                 Slot::Orphans => host.orphans_due(rules, now, &mut out),
-                Slot::Silence(at) => host.silence_due(at, rules, timers, now, &mut out),
+                Slot::Silence(at) => host.silence_due(at as usize, rules, timers, now, &mut out),
                 Slot::Events => host.events_due(rules, timers, now, &mut out),
             });
         }
@@ -367,11 +373,26 @@ impl Engine {
         hosts.into_iter().flat_map(|host| host.stirred(&self.rules)).collect()
     }
 
+    /// Bytes that windows, changes, forecasts and baselines of all hosts take, with room that is not used yet: what the rest
+    /// of a host takes does not depend on how far its rules look back.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let memories = self.hosts.values().flat_map(|host| &host.memories);
+        memories.map(Memory::bytes).sum()
+    }
+
     fn host(&mut self, host: HostId) -> &mut Host {
         let rules = &self.rules;
         self.hosts
             .entry(host)
             .or_insert_with(|| Box::new(Host::new(host, rules)))
+    }
+
+    /// Lets a host use what others have too.
+    fn share(&mut self, host: HostId) {
+        if let Some(host) = self.hosts.get_mut(&host) {
+            host.share(&mut self.plans);
+        }
     }
 
     /// One host beside the rules and the timers.
@@ -380,18 +401,4 @@ impl Engine {
             act(host, &self.rules, &mut self.timers);
         }
     }
-}
-
-/// Drops plans that no host uses, when they are more than hosts.
-fn prune(plans: &mut HashMap<Hash, Arc<Plan>>, hosts: usize) {
-    if plans.len() > hosts + 64 {
-        plans.retain(|_, plan| Arc::strong_count(plan) > 1);
-    }
-}
-
-fn plan_of(plans: &mut HashMap<Hash, Arc<Plan>>, rules: &RuleSet, of: &Dictionary) -> Arc<Plan> {
-    plans
-        .entry(of.hash())
-        .or_insert_with(|| Arc::new(plan::compile(of, rules)))
-        .clone()
 }

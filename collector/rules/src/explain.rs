@@ -163,12 +163,13 @@ fn does(action: Action) -> Text {
     }
 }
 
+/// As the console says it.
 const fn severity_zh(severity: Severity) -> &'static str {
     match severity {
-        Severity::Critical => "紧急",
+        Severity::Critical => "致命",
         Severity::Major => "严重",
-        Severity::Minor => "次要",
-        Severity::Warning => "警告",
+        Severity::Minor => "一般",
+        Severity::Warning => "预警",
         Severity::Info => "提示",
     }
 }

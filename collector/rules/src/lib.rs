@@ -60,6 +60,7 @@
 
 mod engine;
 pub mod explain;
+mod few;
 mod glob;
 mod language;
 mod nearest;

@@ -1,14 +1,16 @@
 //! A dictionary's cells that rules look at: compiled once per dictionary, shared by equal hosts.
 //!
-//! An *entry* is one rule on one cell. Entries lie in cell order as a few flat arrays, some four bytes each, and a tick
-//! finds those of the cells that changed by their bits. What an entry is called is made from the dictionary when
-//! somebody wants to know, which is when an alert speaks.
-//!
-//! Entries that look at several cells, or at what cells were before, are *derived* and lie after the others.
+//! An *entry* is one rule on one cell. What an entry is called is made from the dictionary when somebody wants to know,
+//! which is when an alert speaks. Where entries lie is a [`Layout`], which knows no names: hosts whose series are named
+//! otherwise, and are looked at in the same cells, share it.
 
 mod derived;
+mod known;
+mod layout;
 
 pub(crate) use derived::DerivedSpot;
+pub(crate) use known::Plans;
+pub(crate) use layout::{Layout, NO_CELL, Spot};
 
 use crate::{
     glob::Patterns,
@@ -16,58 +18,16 @@ use crate::{
 };
 use std::{
     collections::{HashMap, HashSet},
-    ops::Range,
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 use tocsin_vocabulary::{Dictionary, Series, catalogue::Metric};
-
-/// Cells in one word of a bitmap.
-const WORD: usize = 64;
-
-/// The cell of an entry that is not found by a cell.
-pub(crate) const NO_CELL: usize = usize::MAX;
 
 /// All entries of one dictionary, in cell order. (rule, instance) is unique.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// `None` before a host has one.
     dictionary: Option<Dictionary>,
-    /// For every 64 cells.
-    words: Vec<Word>,
-    /// By watched cell: its first entry; and the number of entries.
-    firsts: Vec<u32>,
-    /// By watched cell: the decimals of its series.
-    decimals: Vec<u8>,
-    /// By entry: index of the rule in its set.
-    rules: Vec<u16>,
-    /// How many cells have an entry that compares a rate.
-    rated: usize,
-    /// The entries after those.
-    derived: Vec<DerivedSpot>,
-}
-
-/// 64 cells, by bits.
-#[derive(Debug, Clone, Copy, Default)]
-struct Word {
-    /// Cells that have an entry.
-    watched: u64,
-    /// Cells that have an entry which compares a rate: that changes while the counter does not.
-    rated: u64,
-    /// Watched cells before this word.
-    before: u32,
-    /// Of those, cells that have an entry which compares a rate.
-    rated_before: u32,
-}
-
-/// A cell that is looked at, and its entries.
-#[derive(Debug, Clone)]
-pub(crate) struct Spot {
-    /// Index of the cell in a tick.
-    pub(crate) cell: usize,
-    pub(crate) decimals: u8,
-    /// Its place among the cells that have an entry which compares a rate.
-    pub(crate) rated: Option<usize>,
-    pub(crate) entries: Range<usize>,
+    layout: Arc<Layout>,
 }
 
 /// An entry as it is listed.
@@ -87,109 +47,33 @@ impl Listed<'_> {
 }
 
 impl Plan {
+    /// That of a host of which no dictionary is known.
+    pub(crate) fn none() -> Arc<Self> {
+        static NONE: LazyLock<Arc<Plan>> = LazyLock::new(Arc::default);
+        NONE.clone()
+    }
+
+    /// Where its entries lie.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// What the cells mean.
     pub(crate) const fn dictionary(&self) -> Option<&Dictionary> {
         self.dictionary.as_ref()
     }
 
-    /// Number of entries.
-    pub(crate) const fn len(&self) -> usize {
-        self.rules.len() + self.derived.len()
-    }
-
-    /// Number of entries that are found by their cell: the first ones.
-    pub(crate) const fn plain(&self) -> usize {
-        self.rules.len()
-    }
-
-    /// The entries after those.
-    pub(crate) fn derived(&self) -> &[DerivedSpot] {
-        &self.derived
-    }
-
-    /// How many cells have an entry that compares a rate.
-    pub(crate) const fn rated(&self) -> usize {
-        self.rated
-    }
-
-    /// Number of words that [`Self::due`] knows.
-    pub(crate) const fn words(&self) -> usize {
-        self.words.len()
-    }
-
-    /// Index of an entry's rule.
-    pub(crate) fn rule(&self, entry: usize) -> usize {
-        match self.rules.get(entry) {
-            Some(rule) => usize::from(*rule),
-            None => self.derived[entry - self.rules.len()].rule(),
-        }
-    }
-
-    /// Indices of the rules of some plain entries.
-    pub(crate) fn plain_rules(&self, entries: Range<usize>) -> &[u16] {
-        &self.rules[entries]
-    }
-
-    /// Which of 64 cells are looked at, when these have changed or wait, and these counters stood still.
-    pub(crate) fn due(&self, word: usize, changed: u64, waiting: u64, still: u64) -> u64 {
-        let Word { watched, rated, .. } = self.words[word];
-        watched & (changed | waiting | (rated & !still))
-    }
-
-    /// The place of a cell among those that have an entry which compares a rate.
-    pub(crate) fn rated_place(&self, cell: usize) -> Option<usize> {
-        let word = self.words.get(cell / WORD)?;
-        let bit = cell % WORD;
-        let below = word.rated & !(u64::MAX << bit);
-        (word.rated >> bit & 1 == 1).then_some(word.rated_before as usize + below.count_ones() as usize)
-    }
-
-    /// The watched cell at a bit of a word.
-    pub(crate) fn spot(&self, word: usize, bit: u32) -> Spot {
-        let Word { watched, before, .. } = self.words[word];
-        let rank = before as usize + (watched & !(u64::MAX << bit)).count_ones() as usize;
-        let cell = word * WORD + bit as usize;
-        Spot {
-            cell,
-            rated: self.rated_place(cell),
-            decimals: self.decimals[rank],
-            entries: self.firsts[rank] as usize..self.firsts[rank + 1] as usize,
-        }
-    }
-
-    /// The cell that an entry is found by.
-    pub(crate) fn cell(&self, entry: usize) -> usize {
-        if entry >= self.plain() {
-            return NO_CELL;
-        }
-        let rank = self
-            .firsts
-            .partition_point(|first| *first as usize <= entry)
-            .saturating_sub(1);
-        let word = self
-            .words
-            .partition_point(|word| word.before as usize <= rank)
-            .saturating_sub(1);
-        let Word {
-            mut watched, before, ..
-        } = self.words[word];
-        for _ in before as usize..rank {
-            watched &= watched.wrapping_sub(1);
-        }
-        word * WORD + watched.trailing_zeros() as usize
-    }
-
     /// What an entry is called.
     pub(crate) fn listed(&self, entry: usize) -> Option<Listed<'_>> {
-        let cell = self.cell(entry);
-        let named = match entry.checked_sub(self.plain()) {
+        let cell = self.layout.cell(entry);
+        let named = match entry.checked_sub(self.layout.plain()) {
             None => cell,
-            Some(nth) => self.derived[nth].lead(),
+            Some(nth) => self.layout.derived().get(nth)?.lead(),
         };
         let series = self.series(named)?;
         Some(Listed {
             cell,
-            rule: self.rule(entry),
+            rule: self.layout.rule(entry),
             series,
         })
     }
@@ -209,57 +93,22 @@ impl Plan {
     /// What all entries are called, in their order.
     pub(crate) fn list(&self) -> impl Iterator<Item = Listed<'_>> {
         let series = self.dictionary.iter().flat_map(Dictionary::series).enumerate();
-        let watched = series.filter(|(cell, _)| self.words[cell / WORD].watched >> (cell % WORD) & 1 == 1);
-        let plain = watched.zip(self.firsts.windows(2)).flat_map(|((cell, series), ends)| {
-            self.rules[ends[0] as usize..ends[1] as usize]
-                .iter()
-                .map(move |rule| Listed {
+        let watched = series.filter(|(cell, _)| self.layout.is_watched(*cell));
+        let plain = watched
+            .zip(self.layout.plain_rules_by_cell())
+            .flat_map(|((cell, series), rules)| {
+                rules.iter().map(move |rule| Listed {
                     cell,
                     rule: usize::from(*rule),
                     series,
                 })
-        });
-        plain.chain((self.plain()..self.len()).filter_map(|entry| self.listed(entry)))
-    }
-
-    fn new(dictionary: &Dictionary) -> Self {
-        Self {
-            dictionary: Some(dictionary.clone()),
-            words: vec![Word::default(); dictionary.len().div_ceil(WORD)],
-            firsts: vec![0],
-            ..Self::default()
-        }
-    }
-
-    /// Adds the next cell that some rules look at.
-    fn push(&mut self, cell: usize, decimals: u8, rules: &[(u16, &MetricCondition)]) {
-        let word = &mut self.words[cell / WORD];
-        word.watched |= 1 << (cell % WORD);
-        if rules.iter().any(|(_, condition)| condition.per.is_some()) {
-            word.rated |= 1 << (cell % WORD);
-            self.rated += 1;
-        }
-        self.decimals.push(decimals);
-        self.rules.extend(rules.iter().map(|(rule, _)| rule));
-        self.firsts.push(index(self.rules.len()));
-    }
-
-    /// Counts what lies before each word, and lets go of spare memory.
-    fn finish(&mut self) {
-        let (mut before, mut rated_before) = (0, 0);
-        for word in &mut self.words {
-            (word.before, word.rated_before) = (before, rated_before);
-            before += word.watched.count_ones();
-            rated_before += word.rated.count_ones();
-        }
-        self.firsts.shrink_to_fit();
-        self.decimals.shrink_to_fit();
-        self.rules.shrink_to_fit();
+            });
+        plain.chain((self.layout.plain()..self.layout.len()).filter_map(|entry| self.listed(entry)))
     }
 }
 
 /// Finds the cells that each rule looks at.
-pub(crate) fn compile(dictionary: &Dictionary, rules: &RuleSet) -> Plan {
+fn compile(dictionary: &Dictionary, rules: &RuleSet) -> Layout {
     let mut by_metric: HashMap<&str, Vec<(u16, &MetricCondition)>> = HashMap::new();
     for (at, rule) in rules.rules().enumerate() {
         if let Condition::Metric(condition) = &rule.condition {
@@ -269,7 +118,7 @@ pub(crate) fn compile(dictionary: &Dictionary, rules: &RuleSet) -> Plan {
                 .push((rule_index(at), condition));
         }
     }
-    let mut plan = Plan::new(dictionary);
+    let mut layout = Layout::new(dictionary.len());
     // Two series of a host may not share an alert, whatever the host says.
     let mut seen: HashSet<(u16, Arc<str>)> = HashSet::new();
     for (cell, series) in dictionary.series().enumerate() {
@@ -288,12 +137,11 @@ pub(crate) fn compile(dictionary: &Dictionary, rules: &RuleSet) -> Plan {
             }
         }
         if !looking.is_empty() {
-            plan.push(cell, series.decimals, &looking);
+            layout.push(cell, series.decimals, &looking);
         }
     }
-    plan.derived = derived::compile(dictionary, rules);
-    plan.finish();
-    plan
+    layout.finish(derived::compile(dictionary, rules));
+    layout
 }
 
 /// Rules are at most [`RULES_MAX`](crate::rule::RULES_MAX).

@@ -34,10 +34,12 @@
 //! `attributes`, `body` and `late = true`. `raises = 1` says how often the alert is raised in all.
 
 mod document;
+mod never_met;
 mod notation;
 mod run;
 
 pub use document::{is_tests, read};
+pub use never_met::never_met;
 pub use run::{Miss, Outcome, Said};
 
 use crate::transition::TransitionKind;

@@ -3,8 +3,8 @@
 use super::Wired;
 use crate::channel_command;
 use async_trait::async_trait;
-use tocsin_console::backend::{ChannelView, Channels, Failure};
-use tocsin_desk::delivery::ChannelFigures;
+use tocsin_console::backend::{ChannelView, Channels, Failure, LineView};
+use tocsin_desk::delivery::{ChannelFigures, DrillReport};
 
 #[async_trait]
 impl Channels for Wired {
@@ -23,11 +23,22 @@ impl Channels for Wired {
                     channel: name.clone(),
                     ..ChannelFigures::default()
                 }),
-                condition: built.channel.condition().await,
+                condition: built.channel.condition().map(|line| LineView {
+                    well: line.well,
+                    detail: line.detail,
+                    signal_percent: line.signal_percent,
+                    oldest: line.oldest,
+                    balance: line.balance,
+                }),
+                trouble: self.channels.trouble(name),
                 previews,
             });
         }
         views.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(views)
+    }
+
+    async fn last_drill(&self) -> Result<Option<DrillReport>, Failure> {
+        self.ledger.last_drill().await.map_err(super::failed)
     }
 }

@@ -1,13 +1,14 @@
 //! Reading a collector's state or a backup through: what is damaged, and what that costs.
 
-use super::{LEDGER, Listener, METRICS, blocking, chain, of_ledger};
-use crate::config::Config;
+use super::{ATTACHMENTS, LEDGER, Listener, METRICS, blocking, chain, of_ledger};
+use crate::{attachments, config::Config};
 use serde::{Deserialize, Serialize};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 use tocsin_console::backend::Failure;
+use tocsin_desk::paper::attachment::Attachment;
 use tocsin_ledger::{Chain, Ledger};
 use tocsin_metrics::{
     RealDisk, Store,
@@ -33,6 +34,9 @@ pub struct Findings {
     pub unknown_files: u64,
     /// Lines of the audit trail; none when the ledger is not here.
     pub audit_lines: Option<u64>,
+    /// Attachments that are as they were written; none when the ledger that names them is not here.
+    #[serde(default)]
+    pub attachments: Option<u64>,
     /// What is no damage, but somebody may wonder about.
     pub remarks: Vec<String>,
     /// Each damaged place: file, offset, what, and what it costs.
@@ -61,6 +65,7 @@ impl Findings {
             columns: found.columns,
             unknown_files: found.unknown_files,
             audit_lines: None,
+            attachments: None,
             remarks: found
                 .unfinished
                 .iter()
@@ -90,13 +95,60 @@ impl Findings {
                 .push(format!("{LEDGER}: the audit trail can't be read: {}", chain(&error))),
         }
     }
+
+    /// Reads every attachment that the ledger names and compares it with its digest.
+    async fn add_attachments(&mut self, ledger: &Ledger, folder: PathBuf) {
+        let (mut after, mut whole) = (0, 0);
+        loop {
+            let slice = match ledger.attachments_after(after, SLICE).await {
+                Ok(slice) => slice,
+                Err(error) => {
+                    self.damages.push(format!("{ATTACHMENTS}: {}", chain(&error)));
+                    return;
+                }
+            };
+            let Some(last) = slice.last() else { break };
+            after = last.id;
+            let folder = folder.clone();
+            let read = tokio::task::spawn_blocking(move || {
+                let bad = |one: &Attachment| {
+                    let path = folder.join(attachments::place(&one.digest));
+                    attachments::read(&path, &one.digest).err().map(|error| chain(&error))
+                };
+                slice.iter().map(bad).collect::<Vec<_>>()
+            });
+            for outcome in read.await.unwrap_or_else(|error| vec![Some(error.to_string())]) {
+                match outcome {
+                    None => whole += 1,
+                    Some(reason) if self.damages.len() < DAMAGES_MAX => {
+                        self.damages.push(format!(
+                            "{ATTACHMENTS}: {reason}; what was signed or handed in there is lost"
+                        ));
+                    }
+                    Some(_) => self.further_damages += 1,
+                }
+            }
+        }
+        self.attachments = Some(whole);
+    }
 }
 
+/// Attachments whose files are read in one go.
+const SLICE: u32 = 100;
+/// Damaged places that are told one by one.
+const DAMAGES_MAX: usize = 100;
+
 /// Checks a running collector's own state.
-pub(super) async fn check_live(ledger: &Ledger, store: Arc<Store>, listener: Listener) -> Result<Findings, Failure> {
+pub(super) async fn check_live(
+    ledger: &Ledger,
+    store: Arc<Store>,
+    attachments: PathBuf,
+    listener: Listener,
+) -> Result<Findings, Failure> {
     let found = blocking(move || store.verify(&listener.steps("metric store"))).await?;
     let mut findings = Findings::of_store(found);
     findings.add_ledger(ledger).await;
+    findings.add_attachments(ledger, attachments).await;
     Ok(findings)
 }
 
@@ -119,6 +171,9 @@ pub async fn check_closed(config: &Config, listener: Listener) -> Result<Finding
     let found = blocking(move || verify_closed(&RealDisk::new(), &metrics, &listener.steps("metric store"))).await?;
     let mut findings = Findings::of_store(found);
     findings.add_ledger(&ledger).await;
+    findings
+        .add_attachments(&ledger, config.state_dir.join(ATTACHMENTS))
+        .await;
     ledger.close().await;
     Ok(findings)
 }
@@ -128,12 +183,13 @@ pub async fn check_closed(config: &Config, listener: Listener) -> Result<Finding
 /// # Errors
 /// When it is no finished backup, or its manifest is damaged.
 pub async fn check_backup(dir: PathBuf, listener: Listener) -> Result<(Manifest, Findings), Failure> {
-    let path = dir.join(LEDGER);
+    let (path, kept) = (dir.join(LEDGER), dir.join(ATTACHMENTS));
     let (manifest, mut findings) = blocking(move || files_of(&dir, &listener)).await?;
     if manifest.entries.iter().any(|entry| entry.path == LEDGER) {
         match Ledger::open_copy(&path).await {
             Ok(ledger) => {
                 findings.add_ledger(&ledger).await;
+                findings.add_attachments(&ledger, kept).await;
                 ledger.close().await;
             }
             Err(error) => findings.damages.push(format!("{LEDGER}: {}", chain(&error))),

@@ -193,9 +193,12 @@ fn report(findings: &Findings) -> ExitCode {
         Some(lines) => format!("{lines} lines of the audit trail"),
         None => "no audit trail".to_owned(),
     };
+    let attachments = findings
+        .attachments
+        .map_or_else(String::new, |count| format!(", {count} attachments"));
     let verdict = if findings.is_whole() { "whole" } else { "NOT whole" };
     text.push_str(&format!(
-        "{verdict}: {} files ({} MiB), {} records, {} blocks, {} columns, {audit}",
+        "{verdict}: {} files ({} MiB), {} records, {} blocks, {} columns, {audit}{attachments}",
         findings.files,
         findings.bytes >> 20,
         findings.records,

@@ -5,7 +5,7 @@
 //! stays what it is whatever the restored collector does.
 
 use super::{
-    CONFIG, Findings, LEDGER, Listener, METRICS, PKI, blocking,
+    ATTACHMENTS, CONFIG, Findings, LEDGER, Listener, METRICS, PKI, blocking,
     check::{self, check_backup},
     is_free, of_ledger,
 };
@@ -92,11 +92,15 @@ fn copy_all(manifest: &Manifest, from: &Path, state: &Path, listener: &Listener)
         &gathered.join(METRICS),
         &listener.steps("metric store"),
     )?;
-    let place = |path: &str| (path == LEDGER || path.starts_with("pki/")).then(|| path.to_owned());
+    let folders = [ATTACHMENTS, PKI].map(|folder| format!("{folder}/"));
+    let place = |path: &str| {
+        let wanted = path == LEDGER || folders.iter().any(|folder| path.starts_with(folder));
+        wanted.then(|| path.to_owned())
+    };
     let steps = listener.steps("ledger and keys");
     copy_files(&disk, &manifest.entries, (from, &gathered), place, &steps)?;
     // The authorities last: without them a collector that is started now makes none of this its own.
-    for name in [METRICS, LEDGER, PKI] {
+    for name in [METRICS, ATTACHMENTS, LEDGER, PKI] {
         let path = gathered.join(name);
         if path.exists() {
             disk.rename(&path, &state.join(name)).map_err(io_error("move", &path))?;

@@ -1,6 +1,6 @@
-//! Where the small files of a backup lie: authorities, configuration, rules.
+//! Where the small files of a backup lie: attachments, authorities, configuration, rules.
 
-use super::{CONFIG, PKI};
+use super::{ATTACHMENTS, CONFIG, PKI};
 use crate::config::Config;
 use std::{
     io,
@@ -42,6 +42,10 @@ impl Sources {
         for name in names(disk, &self.state_dir.join(PKI))? {
             files.push((self.state_dir.join(PKI).join(&name), format!("{PKI}/{name}")));
         }
+        let kept = self.state_dir.join(ATTACHMENTS);
+        for name in below(disk, &kept)? {
+            files.push((kept.join(&name), format!("{ATTACHMENTS}/{name}")));
+        }
         if let Some(file) = &self.config_file {
             files.push((file.clone(), format!("{CONFIG}/collector.toml")));
         }
@@ -61,13 +65,20 @@ impl Sources {
     }
 }
 
-/// The files of a folder without those below it and without unfinished ones; none when it is missing.
+/// The files of a folder without those below it.
 fn names(disk: &dyn Disk, folder: &Path) -> Result<Vec<String>, BackupError> {
+    let mut names = below(disk, folder)?;
+    names.retain(|name| !name.contains('/'));
+    Ok(names)
+}
+
+/// All files below a folder without unfinished ones; none when it is missing.
+fn below(disk: &dyn Disk, folder: &Path) -> Result<Vec<String>, BackupError> {
     match disk.files_below(folder) {
-        Ok(names) => Ok(names
-            .into_iter()
-            .filter(|name| !name.contains('/') && !name.ends_with(".new"))
-            .collect()),
+        Ok(mut names) => {
+            names.retain(|name| !name.ends_with(".new"));
+            Ok(names)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(source) => Err(BackupError::Io {
             operation: "list",

@@ -1,6 +1,6 @@
 //! Writing a backup: of a running collector, or of a state folder that nobody has open.
 
-use super::{CONFIG, LEDGER, Listener, METRICS, PKI, Sources, blocking, is_free, of_backup, of_ledger};
+use super::{ATTACHMENTS, CONFIG, LEDGER, Listener, METRICS, PKI, Sources, blocking, is_free, of_backup, of_ledger};
 use crate::config::Config;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -208,7 +208,7 @@ fn make_folder(dir: &Path, sources: &Sources) -> Result<(), Failure> {
 
 /// Removes what an unfinished backup left, so that the same folder will do the next time.
 fn remove_unfinished(dir: &Path) {
-    for folder in [METRICS, PKI, CONFIG] {
+    for folder in [METRICS, ATTACHMENTS, PKI, CONFIG] {
         let _ = fs::remove_dir_all(dir.join(folder));
     }
     for file in [LEDGER, "ledger.db.part", MANIFEST, "MANIFEST.new"] {

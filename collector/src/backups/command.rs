@@ -1,21 +1,15 @@
-//! `tocsin-collector job …`: what can be said, asked of the running collector, and how its answer is read.
+//! `tocsin-collector job …`: what can be said, asked of the running collector (`answers`), and how its answer is read. What
+//! tells of all jobs at once is in `reports`.
 
-use super::{Backups, ping::slug, register::Actor};
-use crate::control::Control;
+use super::reports;
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::sync::Arc;
-use tocsin_console::backend::Failure;
-use tocsin_desk::backup::{Job, JobRun, Note, Plan};
-use tocsin_ledger::{Ledger, LedgerError};
+use serde_json::Value;
+use tocsin_desk::backup::{Note, Period, Plan};
 use tocsin_vocabulary::{
-    Code, HostId, RunResult, Timestamp,
+    RunResult, Timestamp,
     time::{HumanDuration, format_duration, parse_duration},
 };
-
-/// On the command line.
-const CLI: Actor<'_> = Actor { who: "cli", via: "cli" };
 
 /// Backup jobs.
 #[derive(Debug, Subcommand)]
@@ -78,6 +72,33 @@ pub enum JobCommand {
     Remove(Which),
     /// Hosts that no job covers
     Uncovered,
+    /// How the hosts of each contract are covered, and whether copies are as new as promised
+    Coverage {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// What runs came to in a week or month: the last whole one, or the one that holds a day
+    #[command(
+        after_help = "Examples:\n  tocsin-collector job summary --period month\n  tocsin-collector job summary --period week --on 2026-11-18"
+    )]
+    Summary {
+        /// week or month
+        #[arg(long, default_value = "week")]
+        period: String,
+        /// A day of it, such as 2026-11-18
+        #[arg(long)]
+        on: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// What appliances sent, source by source
+    Intake {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// One job.
@@ -99,7 +120,7 @@ pub struct AddArgs {
     /// When it should run; empty: whenever it does
     #[arg(long)]
     pub schedule: Option<String>,
-    /// IANA name of the schedule's time zone; the site's without it
+    /// IANA name of the schedule's time zone; that of the collector's machine without it
     #[arg(long)]
     pub zone: Option<String>,
     /// How late it may begin, such as 30m; 10m without it
@@ -196,6 +217,25 @@ pub enum JobAsk {
     },
     /// Hosts without jobs.
     Uncovered,
+    /// Contracts.
+    Coverage {
+        /// For a program.
+        json: bool,
+    },
+    /// A week or month.
+    Summary {
+        /// Which.
+        period: Period,
+        /// A day of it; the last whole one without it.
+        on: Option<String>,
+        /// For a program.
+        json: bool,
+    },
+    /// What appliances sent.
+    Intake {
+        /// For a program.
+        json: bool,
+    },
 }
 
 impl JobCommand {
@@ -239,6 +279,14 @@ impl JobCommand {
                 name: which.name,
             },
             Self::Uncovered => JobAsk::Uncovered,
+            Self::Coverage { json } => JobAsk::Coverage { json },
+            Self::Summary { period, on, json } => JobAsk::Summary {
+                period: Period::parse(&period)
+                    .ok_or_else(|| format!("`{period}` is no period: expected week or month"))?,
+                on,
+                json,
+            },
+            Self::Intake { json } => JobAsk::Intake { json },
         })
     }
 }
@@ -288,147 +336,31 @@ fn instant(text: Option<String>) -> Result<Option<Timestamp>, String> {
         .transpose()
 }
 
-fn failed(error: &LedgerError) -> Failure {
-    Failure::new(error.code(), error.to_string())
-}
-
-impl Control {
-    /// Answers about backup jobs.
-    pub(crate) async fn jobs(&self, ask: JobAsk) -> Result<Value, Failure> {
-        let (ledger, backups): (&Arc<Ledger>, &Arc<Backups>) = (&self.ledger, &self.backups);
-        match ask {
-            JobAsk::Declare { host, plan, ping } => {
-                let host = self.host(&host).await?;
-                let job = backups.declare(host, &plan, ping, CLI).await?;
-                Ok(shown(
-                    &job,
-                    &self.host_name(host).await?,
-                    &self.console_url,
-                    (self.clock)(),
-                ))
-            }
-            JobAsk::List { .. } => {
-                let hosts = self.backend.hosts().await?;
-                let name = |id: HostId| {
-                    let host = hosts.iter().find(|host| host.record.id == id);
-                    host.map_or_else(|| id.to_string(), |host| host.record.name.clone())
-                };
-                let jobs = ledger.jobs().await.map_err(|error| failed(&error))?;
-                let now = (self.clock)();
-                let items: Vec<Value> = jobs
-                    .iter()
-                    .map(|job| shown(job, &name(job.host), &self.console_url, now))
-                    .collect();
-                Ok(json!({ "items": items, "next": null }))
-            }
-            JobAsk::Runs { host, name, limit, .. } => {
-                let job = self.job(&host, &name).await?;
-                let runs = ledger.runs(job.id, None, limit).await.map_err(|error| failed(&error))?;
-                let items: Vec<Value> = runs.iter().map(|run| shown_run(run, &job)).collect();
-                Ok(json!({ "items": items, "next": null }))
-            }
-            JobAsk::Note { host, name, note } => {
-                let job = self.job(&host, &name).await?;
-                Ok(shown_run(&backups.note(job.id, &note, CLI).await?, &job))
-            }
-            JobAsk::Drill { host, name, at } => {
-                let job = self.job(&host, &name).await?;
-                let job = backups.drilled(job.id, at, CLI).await?;
-                Ok(shown(
-                    &job,
-                    &self.host_name(job.host).await?,
-                    &self.console_url,
-                    (self.clock)(),
-                ))
-            }
-            JobAsk::Forget { host, name } => {
-                let job = self.job(&host, &name).await?;
-                backups.forget(job.id, CLI).await?;
-                Ok(json!({ "name": job.name }))
-            }
-            JobAsk::Uncovered => {
-                let uncovered = ledger.uncovered_hosts(None).await.map_err(|error| failed(&error))?;
-                let items: Vec<Value> = uncovered
-                    .iter()
-                    .map(|(id, name)| json!({ "host": id, "name": name }))
-                    .collect();
-                Ok(json!({ "items": items, "next": null }))
-            }
-        }
-    }
-
-    async fn host_name(&self, id: HostId) -> Result<String, Failure> {
-        let host = self.backend.host(id).await?;
-        Ok(host.map_or_else(|| id.to_string(), |host| host.record.name))
-    }
-
-    async fn job(&self, host: &str, name: &str) -> Result<Job, Failure> {
-        let id = self.host(host).await?;
-        let found = self
-            .ledger
-            .job_named(id, name.trim())
-            .await
-            .map_err(|error| failed(&error))?;
-        found.ok_or_else(|| {
-            Failure::new(
-                Code::NotFound,
-                format!("host `{host}` has no backup job `{name}`: see `tocsin-collector job list`"),
-            )
-        })
-    }
-}
-
-fn shown(job: &Job, host: &str, console_url: &str, now: Timestamp) -> Value {
-    let mut value = serde_json::to_value(job).unwrap_or_default();
-    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
-    value["host_name"] = host.into();
-    value["created_at"] = job.created_at.to_string().into();
-    value["drilled_at"] = time(job.drilled_at).into();
-    value["stand"] = json!({
-        "expected_at": time(job.stand.expected_at),
-        "last_at": time(job.stand.last_at),
-        "last_result": job.stand.last_result,
-        "good_at": time(job.stand.good_at),
-        "rpo_now_ms": job.rpo_now(now).map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-        "rpo_broken": job.breaks_rpo(now),
-    });
-    if let Some(fields) = value.as_object_mut() {
-        fields.remove("ping_key");
-        if !job.ping_key.is_empty() {
-            fields.insert(
-                "ping_url".to_owned(),
-                format!("{console_url}/ping/{}/{}", job.ping_key, slug(&job.name)).into(),
-            );
-        }
-    }
-    value
-}
-
-fn shown_run(run: &JobRun, job: &Job) -> Value {
-    let mut value = serde_json::to_value(run).unwrap_or_default();
-    value["job"] = job.name.clone().into();
-    value["job_id"] = job.id.to_string().into();
-    value["started_at"] = run.started_at.to_string().into();
-    value["received_at"] = run.received_at.to_string().into();
-    value["ended_at"] = run.ended_at.map(|at| at.to_string()).into();
-    value["result"] = run.result.map_or("running", RunResult::as_str).into();
-    value
-}
-
-/// What people read for an answer.
-#[must_use]
-pub fn render(ask: &JobAsk, value: &Value) -> String {
-    let text = |value: &Value, path: &str| match value.pointer(path) {
+/// A field of an answer, as a terminal may show it.
+pub(super) fn text(value: &Value, path: &str) -> String {
+    match value.pointer(path) {
         Some(Value::String(text)) => text
             .chars()
             .map(|c| if c.is_control() { '\u{FFFD}' } else { c })
             .collect(),
         Some(Value::Null) | None => "-".to_owned(),
         Some(other) => other.to_string(),
-    };
+    }
+}
+
+/// What people read for an answer.
+#[must_use]
+pub fn render(ask: &JobAsk, value: &Value) -> String {
     let items = || value.get("items").and_then(Value::as_array).into_iter().flatten();
     match ask {
-        JobAsk::List { json: true } | JobAsk::Runs { json: true, .. } => format!("{value:#}"),
+        JobAsk::List { json: true }
+        | JobAsk::Runs { json: true, .. }
+        | JobAsk::Coverage { json: true }
+        | JobAsk::Summary { json: true, .. }
+        | JobAsk::Intake { json: true } => format!("{value:#}"),
+        JobAsk::Coverage { .. } => reports::coverage_lines(value),
+        JobAsk::Summary { .. } => reports::summary_lines(value),
+        JobAsk::Intake { .. } => reports::intake_lines(value),
         JobAsk::List { .. } => {
             let mut lines = vec![format!(
                 "{:<20}{:<24}{:<24}{:<10}{:<26}{:<26}RPO",

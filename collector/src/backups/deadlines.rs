@@ -6,7 +6,7 @@
 
 use super::{Backups, events};
 use std::{collections::HashMap, sync::Arc, time::Duration};
-use tocsin_desk::backup::{Job, JobRun, expectation, verdict};
+use tocsin_desk::backup::{Job, JobRun, Schedule, expectation, verdict};
 use tocsin_ledger::LedgerError;
 use tocsin_vocabulary::{JobId, RunId, RunResult, Severity, Timestamp, time::format_duration};
 use tokio_util::sync::CancellationToken;
@@ -124,15 +124,38 @@ impl Backups {
         if overdue {
             self.deadlines().not_before = now.plus(BLIND);
         }
-        for job in &jobs {
+        // By host, as they are listed: what is told of one host is stored at once.
+        for jobs in jobs.chunk_by(|one, other| one.host == other.host) {
+            self.recall(jobs, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Arms the jobs of one host, and tells how each stands.
+    async fn recall(&self, jobs: &[Job], now: Timestamp) -> Result<(), LedgerError> {
+        let mut told = Vec::new();
+        let mut leaders = HashMap::new();
+        for job in jobs {
             let newest = self.ledger.runs(job.id, None, 1).await?.into_iter().next();
             self.arm(job, newest.as_ref());
-            if let Some(run) = newest
-                && run.result.is_some_and(|result| result != RunResult::Ok)
-                && let Some(event) = events::of_run(job, &run, now)
-            {
-                self.tell(job, event, run.late).await;
+            // What is broken or due again since is not ended by good news of before.
+            if let Some(at) = job.drilled_at.filter(|_| job.drill_due(now).is_none()) {
+                let done = events::of_job(job, events::DRILL_DONE, Severity::Info, at, String::new(), now);
+                told.push((done, false));
             }
+            let Some(run) = newest else { continue };
+            let is_good = run.result.is_some_and(RunResult::is_good);
+            if is_good {
+                leaders.insert(job.name.clone(), run.ended_at.unwrap_or(run.started_at));
+            }
+            let event = events::of_run(job, &run, now).filter(|_| !(is_good && job.breaks_rpo(now)));
+            told.extend(event.map(|event| (event, run.late)));
+        }
+        if let Some(first) = jobs.first() {
+            self.tell_all(first.host, told).await;
+        }
+        for (follower, ended) in jobs.iter().filter_map(|job| Some((job, not_awaited(job, &leaders)?))) {
+            self.await_after(follower.id, ended).await?;
         }
         Ok(())
     }
@@ -141,11 +164,14 @@ impl Backups {
     pub(super) async fn look(&self) -> Result<(), LedgerError> {
         let due = self.deadlines().due((self.clock)());
         for id in due {
-            let _one = self.deciding.lock().await;
+            let Some(job) = self.ledger.job(id).await? else {
+                self.disarm(id);
+                continue;
+            };
+            let _turn = self.turns.of(job.host, &job.name).await;
             // Anew: a run may have come meanwhile.
-            match self.ledger.job(id).await? {
-                Some(job) => self.judge_absence(job).await?,
-                None => self.disarm(id),
+            if let Some(job) = self.ledger.job(id).await? {
+                self.judge_absence(job).await?;
             }
         }
         Ok(())
@@ -231,4 +257,15 @@ impl Backups {
             clear(due);
         }
     }
+}
+
+/// Since when a job should be awaited that runs after another one, and is not: its leader's good run was kept, and then this
+/// collector was killed.
+fn not_awaited(job: &Job, leaders: &HashMap<String, Timestamp>) -> Option<Timestamp> {
+    let Some(Schedule::After(leader)) = &job.schedule else {
+        return None;
+    };
+    let ended = *leaders.get(leader)?;
+    let came = job.stand.last_at.unwrap_or(job.created_at);
+    (job.stand.expected_at.is_none() && !job.paused && came < ended).then_some(ended)
 }

@@ -7,7 +7,7 @@ use tocsin_desk::{
     backup::{Job, JobRun},
     record::EventRecord,
 };
-use tocsin_vocabulary::{Hash, RunResult, Severity, SpoolId, Timestamp};
+use tocsin_vocabulary::{Hash, HostId, RunResult, Severity, SpoolId, Timestamp};
 
 /// Events of ours about a host are kept beside its own under this spool, which no agent can have.
 const OUR_SPOOL: [u8; 16] = *b"tocsin-collector";
@@ -96,18 +96,25 @@ fn about(job: &Job) -> BTreeMap<String, String> {
 impl Backups {
     /// Tells the rules, and keeps the event beside those of the host.
     pub(super) async fn tell(&self, job: &Job, event: EventRecord, late: bool) {
-        let spool = SpoolId::from_bytes(OUR_SPOOL);
-        // The rules need it more than the host's page does.
-        if let Err(error) = self
-            .ledger
-            .store_events(job.host, spool, std::slice::from_ref(&event))
-            .await
-        {
-            tracing::warn!(job = job.name, %error, "an event about a backup job is not on its host's page");
+        self.tell_all(job.host, vec![(event, late)]).await;
+    }
+
+    /// The same for several events of a host, each with whether it came late.
+    pub(super) async fn tell_all(&self, host: HostId, told: Vec<(EventRecord, bool)>) {
+        if told.is_empty() {
+            return;
         }
-        let ago = late.then(|| event.received_at.since(event.at));
-        self.engine
-            .send(Command::Events(job.host, spool, vec![(event, ago)]))
-            .await;
+        let spool = SpoolId::from_bytes(OUR_SPOOL);
+        let events: Vec<EventRecord> = told.iter().map(|(event, _)| event.clone()).collect();
+        // The rules need it more than the host's page does.
+        if let Err(error) = self.ledger.store_events(host, spool, &events).await {
+            tracing::warn!(%host, %error, "events about backup jobs are not on their host's page");
+        }
+        let with_lateness = told.into_iter().map(|(event, late)| {
+            let ago = late.then(|| event.received_at.since(event.at));
+            (event, ago)
+        });
+        let command = Command::Events(host, spool, with_lateness.collect());
+        self.engine.send(command).await;
     }
 }

@@ -1,6 +1,6 @@
 //! Runs that come: from agents as events, from pings and people as they are.
 
-use super::{Backups, events};
+use super::{Backups, events, turns::Turn};
 use std::time::Duration;
 use tocsin_desk::{
     backup::{Job, JobRun, Origin, Plan, expectation, plan, verdict},
@@ -29,7 +29,7 @@ impl Backups {
             if name.is_empty() {
                 continue; // of no job; it is on the host's page as it came
             }
-            let _one = self.deciding.lock().await;
+            let turn = self.turns.of(host, &name).await;
             if event.name == JOB_DECLARED {
                 self.declared(host, &name, event).await?;
                 continue;
@@ -40,7 +40,7 @@ impl Backups {
             }
             let job = self.job_of(host, &name).await?;
             if let Some(run) = run_of(job.id, event, late.is_some()) {
-                self.take(job, run, &[]).await?;
+                self.take(job, run, &[], turn).await?;
             }
         }
         Ok(())
@@ -77,8 +77,8 @@ impl Backups {
         Ok(())
     }
 
-    /// The job of a host by its name; one that nobody has declared is written down as seen.
-    async fn job_of(&self, host: HostId, name: &str) -> Result<Job, LedgerError> {
+    /// The job of a host by its name, while it is its turn; one that nobody has declared is written down as seen.
+    pub(super) async fn job_of(&self, host: HostId, name: &str) -> Result<Job, LedgerError> {
         if let Some(job) = self.ledger.job_named(host, name).await? {
             return Ok(job);
         }
@@ -88,8 +88,14 @@ impl Backups {
         Ok(job)
     }
 
-    /// Judges a run, keeps it, and tells the rules. Only while `deciding` is held.
-    pub(super) async fn take(&self, job: Job, mut run: JobRun, lines: &[AuditLine]) -> Result<JobRun, LedgerError> {
+    /// Judges a run, keeps it, and tells the rules; ends the job's turn.
+    pub(super) async fn take(
+        &self,
+        job: Job,
+        mut run: JobRun,
+        lines: &[AuditLine],
+        turn: Turn,
+    ) -> Result<JobRun, LedgerError> {
         if run.ended_at.is_some() {
             let sizes = self.ledger.run_sizes(job.id, run.started_at).await?;
             let (result, error) = verdict::judge(&job, &run, &sizes);
@@ -103,11 +109,14 @@ impl Backups {
             return Ok(run);
         };
         self.arm(&job, Some(&run));
-        let now = (self.clock)();
-        if let Some(event) = events::of_run(&job, &run, now).filter(|_| news || run.late) {
+        // What comes late and is not the newest of its job any more is of the past: it is on record, and nobody is woken.
+        let newest = job.stand.last_at.is_none_or(|last| last <= run.started_at);
+        let to_tell = if run.late { newest } else { news };
+        if let Some(event) = events::of_run(&job, &run, (self.clock)()).filter(|_| to_tell) {
             self.tell(&job, event, run.late).await;
         }
-        if news && run.result.is_some_and(RunResult::is_good) {
+        drop(turn);
+        if news && newest && run.result.is_some_and(RunResult::is_good) {
             self.lead(&job, run.ended_at.unwrap_or(run.started_at)).await?;
         }
         Ok(run)
@@ -130,12 +139,22 @@ impl Backups {
 
     /// Jobs that follow this one are awaited from now on.
     async fn lead(&self, leader: &Job, ended: Timestamp) -> Result<(), LedgerError> {
-        for mut job in self.ledger.followers(leader.host, &leader.name).await? {
-            if !job.paused {
-                job.stand.expected_at = Some(ended);
-                self.ledger.declare_job(&job, &[]).await?;
-                self.arm(&job, None);
-            }
+        for follower in self.ledger.followers(leader.host, &leader.name).await? {
+            self.await_after(follower.id, ended).await?;
+        }
+        Ok(())
+    }
+
+    /// Awaits a follower from its leader's end on; waits for its turn.
+    pub(super) async fn await_after(&self, follower: JobId, ended: Timestamp) -> Result<(), LedgerError> {
+        let Some(job) = self.ledger.job(follower).await? else {
+            return Ok(());
+        };
+        let _turn = self.turns.of(job.host, &job.name).await;
+        if let Some(mut job) = self.ledger.job(follower).await?.filter(|job| !job.paused) {
+            job.stand.expected_at = Some(ended);
+            self.ledger.declare_job(&job, &[]).await?;
+            self.arm(&job, None);
         }
         Ok(())
     }

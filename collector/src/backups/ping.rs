@@ -1,10 +1,10 @@
 //! Runs told over HTTP, as clients of healthchecks.io do it: a start, a success, a failure, an exit code, a line of log.
 
-use super::Backups;
+use super::{Backups, run_of_words};
 use tocsin_console::backend::{Failure, Ping, PingKind};
 use tocsin_desk::backup::{Job, JobRun};
 use tocsin_ledger::LedgerError;
-use tocsin_vocabulary::{Code, Hash, RunId, RunResult};
+use tocsin_vocabulary::{Code, RunId, RunResult};
 
 /// Of what a ping brings, so many characters from its end are kept.
 const BODY_CHARS_MAX: usize = 4_096;
@@ -30,15 +30,10 @@ impl Backups {
     /// # Errors
     /// When no job has this key and name, or the ledger refuses.
     pub(crate) async fn pinged(&self, ping: &Ping) -> Result<(), Failure> {
-        let _one = self.deciding.lock().await;
-        let found = self
-            .ledger
-            .job_of_key(&ping.key)
-            .await
-            .map_err(|error| failed(&error))?;
-        let Some(job) = found.filter(|job| ping.slug.is_empty() || slug(&job.name) == slug(&ping.slug)) else {
-            return Err(Failure::new(Code::NotFound, "not found"));
-        };
+        let job = self.pinged_job(ping).await?;
+        let turn = self.turns.of(job.host, &job.name).await;
+        // Anew: somebody may have decided about it meanwhile.
+        let job = self.pinged_job(ping).await?;
         let now = (self.clock)();
         let open = self.open_run(&job, &ping.rid).await?;
         let tail: String = {
@@ -73,8 +68,18 @@ impl Backups {
                 ..begun
             },
         };
-        self.take(job, run, &[]).await.map_err(|error| failed(&error))?;
+        self.take(job, run, &[], turn).await.map_err(|error| failed(&error))?;
         Ok(())
+    }
+
+    async fn pinged_job(&self, ping: &Ping) -> Result<Job, Failure> {
+        let found = self
+            .ledger
+            .job_of_key(&ping.key)
+            .await
+            .map_err(|error| failed(&error))?;
+        let found = found.filter(|job| ping.slug.is_empty() || slug(&job.name) == slug(&ping.slug));
+        found.ok_or_else(|| Failure::new(Code::NotFound, "not found"))
     }
 
     /// The run that this ping is about: of its number, or the newest that goes on.
@@ -95,12 +100,7 @@ impl Backups {
         if rid.is_empty() {
             return self.next_id(RunId::next);
         }
-        let hash = Hash::of(format!("{} {rid}", job.id).as_bytes());
-        let mut first = [0; 16];
-        for (to, from) in first.iter_mut().zip(hash.as_bytes()) {
-            *to = *from;
-        }
-        RunId::from_bytes(first)
+        run_of_words(&format!("{} {rid}", job.id))
     }
 }
 

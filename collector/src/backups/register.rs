@@ -1,6 +1,6 @@
 //! Jobs that people declare, runs that they note by hand, restores that they tried.
 
-use super::{Backups, events};
+use super::{Backups, events, turns::Turn};
 use crate::clock;
 use tocsin_console::backend::Failure;
 use tocsin_desk::{
@@ -56,7 +56,7 @@ impl Backups {
         ping: bool,
         actor: Actor<'_>,
     ) -> Result<Job, Failure> {
-        let _one = self.deciding.lock().await;
+        let _turn = self.turns.of(host, plan.name.trim()).await;
         let before = self
             .ledger
             .job_named(host, plan.name.trim())
@@ -84,8 +84,7 @@ impl Backups {
     /// # Errors
     /// When there is none, or the ledger refuses.
     pub(crate) async fn forget(&self, id: JobId, actor: Actor<'_>) -> Result<Job, Failure> {
-        let _one = self.deciding.lock().await;
-        let job = self.find(id).await?;
+        let (job, _turn) = self.held(id).await?;
         let line = self.line(actor, "backup.job.forget", &job.name, &job.host.to_string());
         self.ledger
             .forget_job(id, &[line])
@@ -93,6 +92,14 @@ impl Backups {
             .map_err(|error| failed(&error))?;
         self.disarm(id);
         Ok(job)
+    }
+
+    /// A job, and its turn.
+    async fn held(&self, id: JobId) -> Result<(Job, Turn), Failure> {
+        let job = self.find(id).await?;
+        let turn = self.turns.of(job.host, &job.name).await;
+        // Anew: somebody may have decided about it meanwhile.
+        Ok((self.find(id).await?, turn))
     }
 
     async fn find(&self, id: JobId) -> Result<Job, Failure> {
@@ -105,8 +112,7 @@ impl Backups {
     /// # Errors
     /// When there is no such job, the reason is missing, the time is to come, or the ledger refuses.
     pub(crate) async fn note(&self, id: JobId, note: &Note, actor: Actor<'_>) -> Result<JobRun, Failure> {
-        let _one = self.deciding.lock().await;
-        let job = self.find(id).await?;
+        let (job, turn) = self.held(id).await?;
         let reason = note.reason.trim();
         if !(REASON_CHARS_MIN..=REASON_CHARS_MAX).contains(&reason.chars().count()) {
             let range = format!("a run by hand needs a reason of {REASON_CHARS_MIN} to {REASON_CHARS_MAX} characters");
@@ -129,7 +135,7 @@ impl Backups {
             ..JobRun::begun(self.next_id(RunId::next), id, started, now)
         };
         let line = self.line(actor, "backup.run.note", &job.name, reason);
-        self.take(job, run, &[line]).await.map_err(|error| failed(&error))
+        self.take(job, run, &[line], turn).await.map_err(|error| failed(&error))
     }
 
     /// Notes that a restore was tried.
@@ -137,8 +143,7 @@ impl Backups {
     /// # Errors
     /// When there is no such job, the time is to come, or the ledger refuses.
     pub(crate) async fn drilled(&self, id: JobId, at: Option<Timestamp>, actor: Actor<'_>) -> Result<Job, Failure> {
-        let _one = self.deciding.lock().await;
-        let mut job = self.find(id).await?;
+        let (mut job, _turn) = self.held(id).await?;
         let now = (self.clock)();
         let at = at.unwrap_or(now);
         if at > now {

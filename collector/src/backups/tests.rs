@@ -22,31 +22,29 @@ use tokio::sync::mpsc;
 
 const CLI: Actor<'_> = Actor { who: "cli", via: "cli" };
 
-struct World {
+pub(super) struct World {
     _folder: tempfile::TempDir,
-    ledger: Arc<Ledger>,
+    pub(super) ledger: Arc<Ledger>,
     now: Arc<AtomicI64>,
-    backups: Backups,
-    commands: mpsc::Receiver<Command>,
-    host: HostId,
+    pub(super) backups: Arc<Backups>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) host: HostId,
 }
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     format!("2026-11-{text}Z").parse().unwrap()
 }
 
-fn open(ledger: &Arc<Ledger>, now: &Arc<AtomicI64>, seed: u64) -> (Backups, mpsc::Receiver<Command>) {
+fn open(ledger: &Arc<Ledger>, now: &Arc<AtomicI64>, seed: u64) -> (Arc<Backups>, mpsc::Receiver<Command>) {
     let (engine, commands) = EngineHandle::queue();
     let now = now.clone();
     let clock: Clock = Arc::new(move || Timestamp::from_millis(now.load(Ordering::Relaxed)));
-    (
-        Backups::new(ledger.clone(), engine, clock, IdSource::new(seed)),
-        commands,
-    )
+    let backups = Backups::new(ledger.clone(), engine, clock, IdSource::new(seed));
+    (Arc::new(backups), commands)
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let start = at("22T00:00:00");
         let address = format!("sqlite:{}", folder.path().join("ledger.db").display());
@@ -73,16 +71,16 @@ impl World {
         }
     }
 
-    fn set(&self, text: &str) {
+    pub(super) fn set(&self, text: &str) {
         self.now.store(at(text).as_millis(), Ordering::Relaxed);
     }
 
-    async fn declare(&self, plan: Plan) -> Job {
+    pub(super) async fn declare(&self, plan: Plan) -> Job {
         self.backups.declare(self.host, &plan, true, CLI).await.unwrap()
     }
 
     /// A run as an agent tells it.
-    fn run(&self, number: u8, result: &str, started: &str, bytes: u64) -> EventRecord {
+    pub(super) fn run(&self, number: u8, result: &str, started: &str, bytes: u64) -> EventRecord {
         let text = |text: &str| text.to_owned();
         EventRecord {
             seq: number.into(),
@@ -110,28 +108,45 @@ impl World {
         }
     }
 
-    /// Names and bodies of what the rules heard since.
-    fn heard(&mut self) -> Vec<(String, String)> {
+    /// A collector that starts where another was killed: what that one told and nobody took is gone.
+    pub(super) async fn again(&mut self) {
+        (self.backups, self.commands) = open(&self.ledger, &self.now, 9);
+        self.backups.begin().await.unwrap();
+    }
+
+    /// What the rules heard since, each with how long ago it was when it came late.
+    pub(super) fn commands_of_events(&mut self) -> Vec<(EventRecord, Option<Duration>)> {
         let mut heard = Vec::new();
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Events(host, _, events) = command {
                 assert_eq!(host, self.host);
-                heard.extend(events.into_iter().map(|(event, _)| (event.name, event.body)));
+                heard.extend(events);
             }
         }
         heard
     }
 
-    fn names(&mut self) -> Vec<String> {
+    pub(super) fn events(&mut self) -> Vec<EventRecord> {
+        let heard = self.commands_of_events();
+        heard.into_iter().map(|(event, _)| event).collect()
+    }
+
+    /// Names and bodies of what the rules heard since.
+    pub(super) fn heard(&mut self) -> Vec<(String, String)> {
+        let events = self.events();
+        events.into_iter().map(|event| (event.name, event.body)).collect()
+    }
+
+    pub(super) fn names(&mut self) -> Vec<String> {
         self.heard().into_iter().map(|(name, _)| name).collect()
     }
 
-    async fn runs(&self, job: &Job) -> Vec<JobRun> {
+    pub(super) async fn runs(&self, job: &Job) -> Vec<JobRun> {
         self.ledger.runs(job.id, None, 100).await.unwrap()
     }
 }
 
-fn nightly() -> Plan {
+pub(super) fn nightly() -> Plan {
     Plan {
         name: "nightly".to_owned(),
         schedule: Some("30 2 * * *".to_owned()),

@@ -11,7 +11,7 @@ use tocsin_channels::Secrecy;
 use tocsin_console::backend::Failure;
 use tocsin_desk::{model::Person, record::AuditLine};
 use tocsin_ledger::{Ledger, LedgerError};
-use tocsin_vocabulary::{Code, PersonId};
+use tocsin_vocabulary::{Code, Language, PersonId};
 
 /// What a running collector answers with.
 pub(crate) struct Desk<'a> {
@@ -31,7 +31,13 @@ impl Desk<'_> {
     pub(crate) async fn answer(&self, ask: ChannelAsk) -> Result<Value, Failure> {
         match ask {
             ChannelAsk::List => self.list().await,
-            ChannelAsk::Test { name, to, phone, email } => self.test(&name, to, phone, email).await,
+            ChannelAsk::Test {
+                name,
+                to,
+                phone,
+                email,
+                language,
+            } => self.test(&name, to, phone, email, language).await,
             ChannelAsk::Drill => {
                 let on_duty = self.ledger.on_duty().await.map_err(|error| failed(&error))?;
                 let people: Vec<PersonId> = on_duty.iter().map(|person| person.id).collect();
@@ -42,10 +48,14 @@ impl Desk<'_> {
                 self.audit("channel.drill", "", "").await?;
                 let pages = self.watch.drill(&people).await.map_err(|error| failed(&error))?;
                 Ok(format!(
-                    "{pages} pages to {} people: see `tocsin-collector channel list`",
+                    "{pages} pages to {} people: see `tocsin-collector channel drill report`",
                     people.len()
                 )
                 .into())
+            }
+            ChannelAsk::DrillReport => {
+                let report = self.ledger.last_drill().await.map_err(|error| failed(&error))?;
+                serde_json::to_value(report).map_err(|error| Failure::new(Code::Internal, error.to_string()))
             }
             ChannelAsk::Address { name } => {
                 if !self.watch.channels().contains_key(&name) {
@@ -88,9 +98,13 @@ impl Desk<'_> {
         for (name, built) in self.watch.channels() {
             let of = figures.iter().find(|figures| figures.channel == *name);
             let mut value = of.map_or_else(|| json!({}), |of| serde_json::to_value(of).unwrap_or_default());
-            if let Some((_, detail)) = built.channel.condition().await {
-                value["condition"] = detail.into();
+            if let Some(condition) = built.channel.condition() {
+                value["condition"] = condition.detail.into();
+                value["signal_percent"] = condition.signal_percent.into();
+                value["spool_oldest_seconds"] = condition.oldest.map(|age| age.as_secs()).into();
+                value["balance"] = condition.balance.into();
             }
+            value["trouble"] = self.watch.trouble(name).into();
             all.insert(name.clone(), value);
         }
         Ok(all.into())
@@ -112,6 +126,7 @@ impl Desk<'_> {
         to: Option<String>,
         phone: Option<String>,
         email: Option<String>,
+        language: Language,
     ) -> Result<Value, Failure> {
         let built = self.watch.channels().get(name).ok_or_else(|| unknown(name))?;
         let mut person = match to {
@@ -131,7 +146,7 @@ impl Desk<'_> {
         let now = (self.clock)();
         let mut ids = clock::ids().map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
         let envelope = test_envelope(now, person, &mut ids);
-        try_out(built, &envelope, now).await.map(Value::from)
+        try_out(built, &envelope, language, now).await.map(Value::from)
     }
 
     async fn secrecy(&self, customer: Option<String>, level: Option<String>) -> Result<Value, Failure> {

@@ -1,6 +1,6 @@
 //! What can be asked over the control socket, and how it is answered.
 
-use super::{PlanAsk, room};
+use super::{AccountAsk, PlanAsk, papers, room};
 use crate::{backups::JobAsk, channel_command::ChannelAsk, replaying::ReplayAsk};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -127,10 +127,20 @@ pub enum Ask {
     Channel(ChannelAsk),
     /// About backup jobs.
     Job(JobAsk),
+    /// Something about papers.
+    Paper {
+        /// What.
+        ask: papers::PaperAsk,
+    },
     /// Something of the duty room.
     Room {
         /// What.
         ask: room::RoomAsk,
+    },
+    /// Something of the accounts.
+    Account {
+        /// What.
+        ask: AccountAsk,
     },
 }
 
@@ -158,7 +168,9 @@ impl std::fmt::Debug for Ask {
             Self::ReplayRules(_) => "ReplayRules",
             Self::Plan(_) => "Plan",
             Self::Job(_) => "Job",
+            Self::Paper { .. } => "Paper",
             Self::Room { .. } => "Room",
+            Self::Account { .. } => "Account",
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What the command line asks of the duty room.
 
-use super::Control;
+use super::{Control, accounts::cells};
 use crate::duty::failed;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use tocsin_console::backend::Failure;
 use tocsin_desk::{
     duty::{Doer, DutyAct},
     escalation::Chain,
-    register::{Book, sheet, spare},
+    register::{self, Book, spare},
     roster::{self, Roster, Span, ical},
 };
 use tocsin_ledger::Chain as AuditChain;
@@ -50,10 +50,17 @@ pub enum RoomAsk {
     },
     /// The chain of tickets to come.
     Chain,
-    /// A register as CSV.
+    /// A register as columns and rows.
     Export {
         /// Which.
         book: Book,
+    },
+    /// The coming shifts of a roster as columns and rows.
+    RosterSheet {
+        /// Which.
+        name: String,
+        /// So many days ahead.
+        days: u64,
     },
     /// The history of rows of this name.
     History {
@@ -118,12 +125,22 @@ impl Control {
                 told(chain.unwrap_or_else(Chain::shipped))
             }
             RoomAsk::Export { book } => self.export(book).await,
+            RoomAsk::RosterSheet { name, days } => {
+                let plan = self.room.roster(&name).await?;
+                let (columns, rows) = roster::import::cells(&plan, &self.spans(&plan, days).await?);
+                Ok(cells(&columns, &rows))
+            }
             RoomAsk::History { book, name } => self.history(book, &name).await,
             RoomAsk::Stock => {
                 let assets = self.ledger.register(Book::Assets).await.map_err(failed)?;
                 let spares = self.ledger.register(Book::Spares).await.map_err(failed)?;
                 let uses = self.ledger.spare_uses().await.map_err(failed)?;
-                Ok(json!({ "stock": spare::stock(&assets, &spares), "uses": uses }))
+                Ok(json!({
+                    "stock": spare::stock(&assets, &spares),
+                    "months": spare::monthly(&uses),
+                    "uncounted": spare::uncounted(&spares, (self.clock)()),
+                    "uses": uses,
+                }))
             }
             RoomAsk::AuditVerify => Ok(match self.ledger.verify_audit().await.map_err(failed)? {
                 AuditChain::Whole { lines } => json!({ "whole": true, "lines": lines }),
@@ -164,11 +181,8 @@ impl Control {
 
     async fn export(&self, book: Book) -> Result<Value, Failure> {
         let rows = self.ledger.register(book).await.map_err(failed)?;
-        let columns: Vec<&str> = book.columns().iter().map(|column| column.key).collect();
-        let cells = rows
-            .iter()
-            .map(|row| columns.iter().map(|key| row.get(key).to_owned()).collect());
-        Ok(json!(sheet::write(&columns, cells)))
+        let (columns, rows) = register::cells(book, &rows);
+        Ok(cells(&columns, &rows))
     }
 
     async fn history(&self, book: Book, name: &str) -> Result<Value, Failure> {

@@ -18,8 +18,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Longest request, in bytes: a replay brings the files of its rules.
-const ASK_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Longest request, in bytes: a replay brings the files of its rules, an attachment its content in hexadecimal.
+const ASK_BYTES_MAX: u64 = 20 * 1024 * 1024;
 /// Longest answer, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// A request that is not whole by then is dropped.

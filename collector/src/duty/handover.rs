@@ -8,7 +8,7 @@ use tocsin_desk::{
     backup::Job,
     duty::{Doer, Done, DutyAct},
     handover::{BadJob, Carried, Handover, HandoverError, Quiet, Register, Side},
-    model::{AlertState, TicketState},
+    model::{AlertState, Person, TicketState},
     planned::Names,
     record::{AlertFilter, PlannedFilter, Slice, TicketFilter},
     roster,
@@ -253,24 +253,9 @@ impl Room {
         login: &str,
         pin: String,
     ) -> Result<Done, Failure> {
-        let person = self.person(login).await?;
+        self.check_pin(by, "handover.wrong_pin", &id.to_string(), login, pin)
+            .await?;
         let now = self.now();
-        let kept = self.ledger.pin(person.id).await.map_err(failed)?;
-        let Some(kept) = kept else {
-            let reason = format!("`{login}` has no PIN yet: set one first");
-            return Err(Failure::new(Code::FailedPrecondition, reason));
-        };
-        if kept.locked_until.is_some_and(|until| until > now) {
-            let reason = "too many wrong PINs: try again in 15 minutes";
-            return Err(Failure::new(Code::ResourceExhausted, reason));
-        }
-        if !password::check(pin, Some(kept.hash)).await? {
-            self.ledger.pin_failed(person.id, now).await.map_err(failed)?;
-            let line = self.line(by, "handover.wrong_pin", &id.to_string(), login);
-            self.ledger.audit(line).await.map_err(failed)?;
-            return Err(Failure::new(Code::Forbidden, "the PIN is wrong"));
-        }
-        self.ledger.pin_good(person.id).await.map_err(failed)?;
         let worst = self.worst_open().await?;
         let signer = Doer {
             login: login.to_owned(),
@@ -285,6 +270,36 @@ impl Room {
         } else {
             format!("handover {id} is signed for the {} shift", side.as_str())
         }))
+    }
+
+    /// The person of this login, if the PIN is theirs. A wrong one is counted and audited as `action` on `subject`.
+    pub(super) async fn check_pin(
+        &self,
+        by: &Doer,
+        action: &str,
+        subject: &str,
+        login: &str,
+        pin: String,
+    ) -> Result<Person, Failure> {
+        let person = self.person(login).await?;
+        let now = self.now();
+        let kept = self.ledger.pin(person.id).await.map_err(failed)?;
+        let Some(kept) = kept else {
+            let reason = format!("`{login}` has no PIN yet: set one first");
+            return Err(Failure::new(Code::FailedPrecondition, reason));
+        };
+        if kept.locked_until.is_some_and(|until| until > now) {
+            let reason = "too many wrong PINs: try again in 15 minutes";
+            return Err(Failure::new(Code::ResourceExhausted, reason));
+        }
+        if !password::check(pin, Some(kept.hash)).await? {
+            self.ledger.pin_failed(person.id, now).await.map_err(failed)?;
+            let line = self.line(by, action, subject, login);
+            self.ledger.audit(line).await.map_err(failed)?;
+            return Err(Failure::new(Code::Forbidden, "the PIN is wrong"));
+        }
+        self.ledger.pin_good(person.id).await.map_err(failed)?;
+        Ok(person)
     }
 
     /// An open ticket of the worst level that is not restored.

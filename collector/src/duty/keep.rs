@@ -3,7 +3,7 @@
 //! One task looks at the rosters twice a minute and when a shift changes. Whatever it does can be done twice without harm:
 //! a handover opens once for one change of one roster, and a page has a key that is used once.
 
-use super::{Room, failed, handover::shift_of};
+use super::{Room, failed, handover::shift_of, terms};
 use crate::engine::Command;
 use std::{sync::Arc, time::Duration};
 use tocsin_console::backend::{Change, Failure};
@@ -40,6 +40,15 @@ pub(crate) async fn keep(room: Arc<Room>, cancel: CancellationToken) {
                 LOOK_EVERY
             }
         };
+        if let Err(failure) = terms::look(&room, now).await {
+            tracing::warn!(reason = failure.reason, "cannot look after terms; trying again");
+        }
+        if let Err(failure) = room.remind_approvers(now).await {
+            tracing::warn!(
+                reason = failure.reason,
+                "cannot remind of approvals that are not signed; trying again"
+            );
+        }
         if now.since(audited_at) >= AUDIT_EVERY {
             audited_at = now;
             room.engine.send(Command::Audit).await;

@@ -8,8 +8,7 @@ use tocsin_desk::{
     register::{
         Book, Row,
         check::{self, Known},
-        sheet,
-        spare::Use,
+        spare::{self, Use},
     },
 };
 use tocsin_vocabulary::Code;
@@ -18,8 +17,7 @@ impl Room {
     pub(super) async fn of_registers(&self, by: &Doer, act: DutyAct) -> Result<Done, Failure> {
         let action = act.as_str();
         match act {
-            DutyAct::ImportRegister { book, csv } => {
-                let sheet = sheet::read(&csv).map_err(|error| wrong(error.to_string()))?;
+            DutyAct::ImportRegister { book, sheet } => {
                 let rows = check::rows(book, &sheet, &self.known(book).await?);
                 self.put(by, action, book, rows.map_err(|mistakes| mistaken(&mistakes))?)
                     .await
@@ -39,6 +37,7 @@ impl Room {
                     .map_err(failed)?;
                 Ok(done(format!("the use of spare {id} is {word}")))
             }
+            DutyAct::CountSpare { spare, count } => self.count_spare(by, action, &spare, count).await,
             _ => Err(wrong("this is no matter of registers")),
         }
     }
@@ -78,16 +77,42 @@ impl Room {
                 }
             }
         }
+        if book == Book::Contracts {
+            // The desk counts by what the register says of contracts.
+            self.tell_desk().await;
+        }
         Ok(done(format!("{}: {entered} new, {changed} changed", book.as_str())))
+    }
+
+    async fn spare(&self, spare: &str) -> Result<Row, Failure> {
+        let spares = self.ledger.register(Book::Spares).await.map_err(failed)?;
+        let found = spares
+            .into_iter()
+            .find(|row| row.id == spare || row.get("name") == spare);
+        found.ok_or_else(|| Failure::new(Code::NotFound, format!("there is no spare `{spare}`")))
+    }
+
+    /// What is on the shelf is what the register says from now on; its history keeps what it said before.
+    async fn count_spare(&self, by: &Doer, action: &str, spare: &str, count: u32) -> Result<Done, Failure> {
+        let mut row = self.spare(spare).await?;
+        let (name, before) = (row.get("name").to_owned(), row.get("count").to_owned());
+        let today = spare::day(self.now());
+        row.values.insert("count".to_owned(), count.to_string());
+        row.values.insert("counted_on".to_owned(), today.clone());
+        self.put(by, action, Book::Spares, vec![row]).await?;
+        let word = if before == count.to_string() {
+            "as the register had it".to_owned()
+        } else {
+            format!("the register had {before}")
+        };
+        Ok(done(format!("{name}: {count} counted on {today}, {word}")))
     }
 
     async fn ask_spare(&self, by: &Doer, action: &str, spare: &str, count: u32, ticket: u64) -> Result<Done, Failure> {
         if count == 0 {
             return Err(wrong("field `count` is 0"));
         }
-        let spares = self.ledger.register(Book::Spares).await.map_err(failed)?;
-        let row = spares.iter().find(|row| row.id == spare || row.get("name") == spare);
-        let row = row.ok_or_else(|| Failure::new(Code::NotFound, format!("there is no spare `{spare}`")))?;
+        let row = self.spare(spare).await?;
         let known = self.ledger.ticket(ticket).await.map_err(failed)?;
         if known.is_none() {
             return Err(Failure::new(Code::NotFound, format!("there is no ticket #{ticket}")));

@@ -5,7 +5,7 @@ use tocsin_console::backend::Failure;
 use tocsin_desk::{
     duty::{Doer, Done, DutyAct},
     escalation::Chain,
-    register::sheet,
+    register::sheet::Sheet,
     roster::{self, Consent, Exchange, Move, Roster},
 };
 use tocsin_vocabulary::Code;
@@ -18,7 +18,7 @@ impl Room {
         let action = act.as_str();
         match act {
             DutyAct::PutRoster { roster } => self.put_roster(by, action, &roster).await,
-            DutyAct::ImportRoster { name, csv } => self.import_roster(by, action, &name, &csv).await,
+            DutyAct::ImportRoster { name, sheet } => self.import_roster(by, action, &name, &sheet).await,
             DutyAct::Override { roster, moves, reason } => self.exchange(by, action, roster, moves, reason, None).await,
             DutyAct::Swap {
                 roster,
@@ -74,15 +74,14 @@ impl Room {
         Ok(Done { id: None, said })
     }
 
-    async fn import_roster(&self, by: &Doer, action: &str, name: &str, csv: &str) -> Result<Done, Failure> {
+    async fn import_roster(&self, by: &Doer, action: &str, name: &str, sheet: &Sheet) -> Result<Done, Failure> {
         let mut roster = self.roster(name).await?;
-        let sheet = sheet::read(csv).map_err(|error| wrong(error.to_string()))?;
         let people = self.people().await?;
         let login = |word: &str| {
             let fits = |person: &&tocsin_desk::model::Person| person.login == word || person.name == word;
             people.iter().find(fits).map(|person| person.login.clone())
         };
-        let days = roster::import::read(&sheet, &roster, login).map_err(|mistakes| mistaken(&mistakes))?;
+        let days = roster::import::read(sheet, &roster, login).map_err(|mistakes| mistaken(&mistakes))?;
         let count = days.len();
         roster::import::put(&mut roster, days);
         let mut done = self.put_roster(by, action, &roster).await?;

@@ -40,6 +40,12 @@ impl Room {
                 publish.await.map_err(failed)?;
                 Ok(done("the customer can read it"))
             }
+            DutyAct::Unpublish { ticket, seq } => {
+                let ticket = self.ticket(ticket).await?;
+                let line = [self.line(by, action, &format!("#{}", ticket.number), &seq.to_string())];
+                self.ledger.unpublish(ticket.id, seq, &line).await.map_err(failed)?;
+                Ok(done("the customer can no longer read it"))
+            }
             DutyAct::Link {
                 ticket,
                 other,
@@ -66,7 +72,7 @@ impl Room {
         }
     }
 
-    async fn ticket(&self, number: u64) -> Result<Ticket, Failure> {
+    pub(super) async fn ticket(&self, number: u64) -> Result<Ticket, Failure> {
         let found = self.ledger.ticket(number).await.map_err(failed)?;
         found.ok_or_else(|| Failure::new(Code::NotFound, format!("there is no ticket #{number}")))
     }

@@ -1,5 +1,6 @@
 //! What can be asked of the duty room, as the command line takes it.
 
+use crate::sheet_file::Out;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -12,7 +13,8 @@ Examples:
   tocsin-collector roster set room.toml
   tocsin-collector roster now
   tocsin-collector roster show --days 14
-  tocsin-collector roster import room october.csv
+  tocsin-collector roster import room october.xlsx
+  tocsin-collector roster export room november.xlsx
   tocsin-collector roster override room --out li --in wang --from 2026-12-01T08:00:00+08:00 --to 2026-12-02T08:00:00+08:00 --reason ill")]
     #[command(subcommand)]
     Roster(RosterCommand),
@@ -35,15 +37,16 @@ Examples:
     #[command(after_help = "\
 Examples:
   tocsin-collector asset export > assets.csv
-  tocsin-collector asset import assets.csv          all rows or none; every mistake with its line
+  tocsin-collector asset export assets.xlsx
+  tocsin-collector asset import assets.xlsx         all rows or none; every mistake with sheet, row and column
   tocsin-collector asset history db1")]
     #[command(subcommand)]
     Asset(AssetCommand),
     /// Registers: customers, sites, contracts, assets, spares, knowledge
     #[command(after_help = "\
 Examples:
-  tocsin-collector register export contracts > contracts.csv
-  tocsin-collector register import contracts contracts.csv
+  tocsin-collector register export contracts contracts.xlsx
+  tocsin-collector register import contracts contracts.xlsx
   tocsin-collector register history customers 'First Bank'")]
     #[command(subcommand)]
     Register(RegisterCommand),
@@ -52,7 +55,8 @@ Examples:
 Examples:
   tocsin-collector spare stock
   tocsin-collector spare ask 'disk 4T' 1042         on ticket 1042
-  tocsin-collector spare answer 3 allow")]
+  tocsin-collector spare answer 3 allow
+  tocsin-collector spare count 'disk 4T' 5")]
     #[command(subcommand)]
     Spare(SpareCommand),
     /// The audit trail
@@ -107,7 +111,7 @@ Exit status: 0 saved, perhaps with warnings; 2 mistakes in the file.")]
         #[arg(long)]
         json: bool,
     },
-    /// Staff days from a CSV sheet: date, shift, main, deputy, standby, leader (or 日期, 班次, 主班, 副班, 备班, 带班领导)
+    /// Staff days from a CSV or XLSX sheet: date, shift, main, deputy, standby, leader (or 日期, 班次, 主班, 副班, 备班, 带班领导)
     #[command(after_help = "\
 Example of a sheet:
   date,shift,main,deputy
@@ -119,6 +123,17 @@ Example of a sheet:
         name: String,
         /// File, or - for standard input
         file: PathBuf,
+    },
+    /// Print the coming shifts as CSV, or write them into a CSV or XLSX file; `roster import` reads it again
+    Export {
+        /// Roster
+        name: String,
+        /// So many days ahead
+        #[arg(long, default_value_t = 30)]
+        days: u64,
+        /// Where to and how
+        #[command(flatten)]
+        out: Out,
     },
     /// Put somebody in another's place
     Override {
@@ -269,7 +284,7 @@ pub enum ChainCommand {
 /// Assets.
 #[derive(Debug, Subcommand)]
 pub enum AssetCommand {
-    /// Enter assets from a CSV file, all or none; tells all mistakes at once
+    /// Enter assets from a CSV or XLSX file, all or none; tells all mistakes at once
     #[command(after_help = "\
 The first line names the columns, as `asset export` prints them; those that are left out stay as they are. A row is known by \
 its name and customer.
@@ -281,8 +296,12 @@ Example:
         /// File, or - for standard input
         file: PathBuf,
     },
-    /// Print all assets as CSV
-    Export,
+    /// Print all assets as CSV, or write them into a CSV or XLSX file
+    Export {
+        /// Where to and how
+        #[command(flatten)]
+        out: Out,
+    },
     /// What was changed about an asset, when and by whom
     History {
         /// Its name
@@ -293,7 +312,7 @@ Example:
 /// Registers.
 #[derive(Debug, Subcommand)]
 pub enum RegisterCommand {
-    /// Enter rows from a CSV file, all or none; tells all mistakes at once
+    /// Enter rows from a CSV or XLSX file, all or none; tells all mistakes at once
     #[command(after_help = "\
 The first line names the columns, as `register export BOOK` prints them; those that are left out stay as they are.
 
@@ -305,10 +324,13 @@ Example:
         /// File, or - for standard input
         file: PathBuf,
     },
-    /// Print a register as CSV
+    /// Print a register as CSV, or write it into a CSV or XLSX file
     Export {
         /// customers, sites, contracts, assets, spares or knowledge
         book: String,
+        /// Where to and how
+        #[command(flatten)]
+        out: Out,
     },
     /// What was changed about a row, when and by whom
     History {
@@ -336,6 +358,13 @@ pub enum SpareCommand {
         ticket: u64,
         /// How many
         #[arg(long, default_value_t = 1)]
+        count: u32,
+    },
+    /// Say what is on the shelf today: each spare is counted once a month
+    Count {
+        /// Its name
+        name: String,
+        /// How many are there
         count: u32,
     },
     /// Allow or refuse the use

@@ -221,15 +221,16 @@ pub(super) fn history(value: &Value) -> String {
 /// What is held and what is missing.
 pub(super) fn stock(value: &Value) -> String {
     let mut lines = vec![format!(
-        "{:<32}{:>8}{:>8}{:>8}{:>9}",
-        "MODEL", "ASSETS", "HELD", "WANTED", "MISSING"
+        "{:<32}{:>8}{:>8}{:>9}{:>8}{:>9}",
+        "MODEL", "ASSETS", "HELD", "STANDBY", "WANTED", "MISSING"
     )];
     lines.extend(list::<Stock>(value.get("stock")).iter().map(|one| {
         format!(
-            "{:<32}{:>8}{:>8}{:>8}{:>9}",
+            "{:<32}{:>8}{:>8}{:>9}{:>8}{:>9}",
             printable(&one.model),
             one.assets,
             one.held,
+            one.standby,
             one.wanted,
             one.missing()
         )
@@ -248,6 +249,16 @@ pub(super) fn stock(value: &Value) -> String {
             used.ticket,
             printable(&used.asked_by)
         ));
+    }
+    for one in list::<tocsin_desk::register::spare::Used>(value.get("months")) {
+        let name = printable(&one.name);
+        lines.push(format!(
+            "used in {}: {} × {name} on {} tickets",
+            one.month, one.count, one.tickets
+        ));
+    }
+    for row in list::<tocsin_desk::register::Row>(value.get("uncounted")) {
+        lines.push(format!("not counted this month: {}", printable(row.get("name"))));
     }
     lines.join("\n")
 }

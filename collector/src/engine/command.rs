@@ -8,6 +8,7 @@ use super::{
 use std::{sync::Arc, time::Duration};
 use tocsin_console::backend::{Failure, HealthPart, Planner, RuleView};
 use tocsin_desk::{
+    calendar::Calendars,
     input::{Act, Amend, PlanChange, Report},
     model::{Silence, Ticket},
     planned::Planned,
@@ -71,6 +72,8 @@ pub enum Command {
     Rules(oneshot::Sender<Vec<RuleView>>),
     /// A person plans something or ends it.
     Plan(Box<PlanChange>, Planner, oneshot::Sender<Result<Planned, Failure>>),
+    /// Public holidays that were not known before, or are known otherwise.
+    Calendars(Arc<Calendars>),
     /// What assets hang on has changed.
     Places,
     /// Are you there?

@@ -90,6 +90,7 @@ impl Engine {
             failures: 0,
             refused: false,
             watched_at: now,
+            deaf_at: now,
             condition: handle.condition.clone(),
         };
         engine.furnish().await.map_err(|error| plans::unread(&error))?;

@@ -4,7 +4,10 @@ mod starts;
 
 mod plans;
 
-use super::*;
+use super::{
+    testing::{Place, clock_of},
+    *,
+};
 use futures_util::FutureExt as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tocsin_console::backend::Failure;
@@ -12,12 +15,10 @@ use tocsin_desk::{
     clocks::Moment,
     input::{Action, AlertChange, Amendment, Turn},
     model::{Actor, AlertState, Response, Via},
-    record::{AlertFilter, HostFacts},
+    record::AlertFilter,
 };
-use tocsin_ledger::{DEFAULT_CONTRACT, DEFAULT_CUSTOMER, DEFAULT_SITE, NewHost};
-use tocsin_vocabulary::{AssetId, Dictionary, IdSource, Importance, Severity, Text};
-
-const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+use tocsin_ledger::{DEFAULT_CONTRACT, DEFAULT_CUSTOMER, DEFAULT_SITE};
+use tocsin_vocabulary::{AssetId, Dictionary, Importance, Severity, Text};
 
 fn asset() -> AssetFacts {
     AssetFacts {
@@ -61,20 +62,12 @@ struct World {
 impl World {
     /// A collector with one host that ticks every 10 s.
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let address = format!("sqlite:{}", folder.path().join("ledger.db").display());
-        let ledger = Arc::new(Ledger::open(&address, START).await.unwrap());
-        let mut ids = IdSource::new(1);
-        let new = NewHost {
-            host: HostId::next(&mut ids, START),
-            asset: AssetId::next(&mut ids, START),
-            name: "db1".to_owned(),
-            customer: None,
-            facts: HostFacts::default(),
-            certificate_until: START.plus(Duration::from_secs(86_400)),
-        };
-        let host = ledger.enrol_host(&new, START, &[]).await.unwrap().id;
-        let now = Arc::new(AtomicI64::new(START.as_millis()));
+        let Place {
+            folder,
+            ledger,
+            host,
+            now,
+        } = Place::new().await;
         let engine = open(&ledger, &now).await;
         let mut world = Self {
             _folder: folder,
@@ -108,14 +101,13 @@ async fn open(ledger: &Arc<Ledger>, now: &Arc<AtomicI64>) -> Engine {
 }
 
 async fn open_with(rules: RuleSet, ledger: &Arc<Ledger>, now: &Arc<AtomicI64>) -> Engine {
-    let now = now.clone();
     let (handle, _) = EngineHandle::queue();
     let parts = Parts {
         ledger: ledger.clone(),
         rules,
         book: tocsin_desk::policy::Policy::basic().into(),
         destinations: vec!["inbox".to_owned()],
-        clock: Arc::new(move || Timestamp::from_millis(now.load(Ordering::Relaxed))),
+        clock: clock_of(now),
         live: Arc::new(Live::default()),
         outbox: Arc::new(Notify::new()),
         diagnoses: None,
@@ -152,6 +144,31 @@ async fn time_that_the_engine_did_not_see_is_no_silence_of_hosts() {
     assert_eq!(world.raised().await, 0);
     watch(&mut world, 400).await;
     assert_eq!(world.raised().await, 1, "from then on it counts");
+}
+
+#[tokio::test]
+async fn while_agents_cannot_be_heard_nobody_is_silent() {
+    let mut world = World::new().await;
+    let live = world.engine.parts.live.clone();
+    let beat = |world: &World| live.ears.beat((world.engine.parts.clock)());
+    beat(&world);
+    watch(&mut world, 400).await;
+    assert_eq!(world.raised().await, 0, "the thread that serves agents does not run");
+    for _ in 0..40 {
+        beat(&world);
+        watch(&mut world, 1).await;
+    }
+    assert_eq!(world.raised().await, 0, "agents had no time yet");
+    for _ in 0..400 {
+        beat(&world);
+        watch(&mut world, 1).await;
+    }
+    assert_eq!(world.raised().await, 1, "from then on it counts");
+    live.ears.refuses();
+    beat(&world);
+    assert!(live.ears.deaf((world.engine.parts.clock)()).is_some());
+    watch(&mut world, 1).await;
+    assert_eq!(world.raised().await, 1, "what is known stays known");
 }
 
 #[tokio::test]

@@ -14,7 +14,10 @@ use tocsin_desk::{
     record::AuditLine,
     step::{Desk, Refusal},
 };
-use tocsin_ledger::LedgerError;
+use tocsin_ledger::{
+    LedgerError,
+    steps::{Step, reached},
+};
 use tocsin_vocabulary::{Code, Timestamp};
 
 /// First and longest pause before a failed commit is tried again.
@@ -59,6 +62,7 @@ impl Engine {
     fn stepped(&mut self, now: Timestamp) -> Result<Effects, Refusal> {
         let mut effects = Effects::default();
         if !self.unwritten.is_empty() {
+            reached(Step::RuleSpoke);
             effects = self.desk.step(Input::Alerts(self.unwritten.all()), now)?;
         }
         if self.found.is_empty() {
@@ -165,6 +169,9 @@ impl Engine {
         if effects.is_empty() {
             return Ok(());
         }
+        if !effects.pages.is_empty() {
+            reached(Step::DeskStepped);
+        }
         if let Err(error) = self.parts.ledger.commit(&effects, audit).await {
             self.failed(&error);
             return Err(unwritable(&error));
@@ -177,6 +184,7 @@ impl Engine {
         if !effects.pages.is_empty() {
             self.parts.live.ring(Change::Pages);
             self.parts.outbox.notify_one();
+            reached(Step::OutboxRung);
         }
         Ok(())
     }

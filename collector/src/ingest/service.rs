@@ -23,12 +23,20 @@ use tocsin_proto::v1::{
 };
 use tocsin_vocabulary::{Code, Timestamp};
 use tokio::{runtime::Handle, sync::mpsc};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{StreamExt as _, adapters::Map, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 /// Messages to one agent that wait for its link; a full queue makes that agent's stream wait.
 const OUTGOING_QUEUE: usize = 64;
+
+/// What [`super::Outgoing`] brings.
+type Messages = Map<ReceiverStream<Boxed>, fn(Boxed) -> Result<CollectorMessage, Status>>;
+type Boxed = Result<Box<CollectorMessage>, Status>;
+
+fn messages(receiver: mpsc::Receiver<Boxed>) -> Response<Messages> {
+    Response::new(ReceiverStream::new(receiver).map(|message| message.map(|boxed| *boxed)))
+}
 
 /// Serves the agents' listener.
 #[derive(Clone)]
@@ -99,7 +107,7 @@ impl IngestService {
 
 #[tonic::async_trait]
 impl Ingest for IngestService {
-    type StreamStream = ReceiverStream<Result<CollectorMessage, Status>>;
+    type StreamStream = Messages;
 
     async fn stream(&self, request: Request<Streaming<AgentMessage>>) -> Result<Response<Self::StreamStream>, Status> {
         let (outgoing, receiver) = mpsc::channel(OUTGOING_QUEUE);
@@ -114,8 +122,8 @@ impl Ingest for IngestService {
             };
             let body = Some(Body::Retry(retry));
             // The queue is new and has room.
-            let _ = outgoing.try_send(Ok(CollectorMessage { body }));
-            return Ok(Response::new(ReceiverStream::new(receiver)));
+            let _ = outgoing.try_send(Ok(Box::new(CollectorMessage { body })));
+            return Ok(messages(receiver));
         }
         let service = self.clone();
         let (record, certificate_until) = at_home(&self.home, async move { service.caller(peer).await }).await?;
@@ -138,7 +146,7 @@ impl Ingest for IngestService {
             outgoing,
         };
         tokio::spawn(stream::run(parts, request.into_inner()));
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(messages(receiver))
     }
 
     async fn renew(&self, request: Request<RenewRequest>) -> Result<Response<RenewResponse>, Status> {

@@ -22,7 +22,7 @@ mod opening;
 
 pub use news::{Bell, News};
 
-use super::{Capacity, backlog::Member, status, wire};
+use super::{Capacity, Outgoing, backlog::Member, status, wire};
 use crate::{
     backups::Backups,
     clock::Clock,
@@ -38,12 +38,9 @@ use tocsin_ledger::Ledger;
 use tocsin_metrics::Store;
 use tocsin_proto::v1::{self, AgentMessage, CollectorMessage, agent_message, collector_message::Body};
 use tocsin_vocabulary::{Code, IdSource, SpoolId, Timestamp};
-use tokio::{
-    runtime::Handle,
-    sync::mpsc::{self, error::TrySendError},
-};
+use tokio::{runtime::Handle, sync::mpsc::error::TrySendError};
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
 /// A stream that has not said hello by then is closed.
 const HELLO_DEADLINE: Duration = Duration::from_secs(10);
@@ -85,7 +82,7 @@ pub struct StreamParts {
     /// The runtime that the ledger belongs to.
     pub home: Handle,
     /// To the agent.
-    pub outgoing: mpsc::Sender<Result<CollectorMessage, Status>>,
+    pub outgoing: Outgoing,
 }
 
 /// Runs one stream to its end.
@@ -132,7 +129,7 @@ pub async fn run(parts: StreamParts, mut incoming: Streaming<AgentMessage>) {
             })
         }
     };
-    let farewell = outgoing.send(Ok(CollectorMessage { body: Some(farewell) }));
+    let farewell = outgoing.send(Ok(Box::new(CollectorMessage { body: Some(farewell) })));
     let _ = tokio::time::timeout(FAREWELL_DEADLINE, farewell).await;
 }
 
@@ -147,7 +144,7 @@ async fn serve(parts: StreamParts, hello: &v1::Hello, incoming: &mut Streaming<A
     let capacity = parts.capacity.clone();
     let now = (parts.clock)();
     let offset = hello.sent_at_ms.saturating_sub(now.as_millis());
-    let opened = live.open(host, hello.interval_ms, offset, now);
+    let opened = live.open(host, hello.interval_ms, offset, &stop, now);
     live.reach(host, opened.number, parts.outgoing.clone());
     let served = async {
         match Box::pin(Stream::open(parts, spool, interval, hello)).await {
@@ -157,14 +154,16 @@ async fn serve(parts: StreamParts, hello: &v1::Hello, incoming: &mut Streaming<A
     };
     let end = tokio::select! {
         end = served => end,
-        () = opened.cancel.cancelled() => End::Refused(
-            Code::Forbidden,
-            "another stream of this host was opened, or it was shut out".to_owned(),
-        ),
-        () = stop.cancelled() => {
+        // Also when the collector stops.
+        () = opened.cancel.cancelled() => if stop.is_cancelled() {
             let after = capacity.gate.spread(live.connected());
             End::Retry(after, "the collector is stopping".to_owned())
-        }
+        } else {
+            End::Refused(
+                Code::Forbidden,
+                "another stream of this host was opened, or it was shut out".to_owned(),
+            )
+        },
     };
     live.close(host, opened.number);
     end
@@ -199,7 +198,7 @@ struct Stream {
 
 impl Stream {
     async fn say(&self, body: Body) -> Result<(), End> {
-        let message = Ok(CollectorMessage { body: Some(body) });
+        let message = Ok(Box::new(CollectorMessage { body: Some(body) }));
         let message = match self.parts.outgoing.try_send(message) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Closed(_)) => return Err(End::Gone),

@@ -1,7 +1,7 @@
 //! `rules check`.
 
 use super::{Done, Out, files, print_json};
-use crate::{cli, config::Config};
+use crate::{cli, config::Config, rules_files::lines};
 use serde_json::{Value, json};
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use tocsin_console::backend::Failure;
@@ -14,12 +14,12 @@ pub(super) fn run(config: &Config, paths: &[PathBuf], out: &Out) -> Done {
     let found = if paths.is_empty() {
         files::Found {
             rules: files::builtin(),
-            tests: Vec::new(),
+            ..files::Found::default()
         }
     } else {
         files::find(paths)?
     };
-    if found.rules.is_empty() && found.tests.is_empty() {
+    if found.rules.is_empty() && found.tests.is_empty() && found.mistakes.is_empty() {
         return Err(Failure::new(
             Code::NotFound,
             "there is no file of rules: name a folder with *.toml files, or a file",
@@ -29,6 +29,8 @@ pub(super) fn run(config: &Config, paths: &[PathBuf], out: &Out) -> Done {
         Ok(rules) => (rules.rules().count(), Vec::new()),
         Err(mistakes) => (0, mistakes),
     };
+    let files = found.rules.len() + found.tests.len() + found.mistakes.len();
+    mistakes.extend(found.mistakes);
     let mut tests = 0;
     for (name, text) in &found.tests {
         match testing::read(name, text) {
@@ -37,7 +39,6 @@ pub(super) fn run(config: &Config, paths: &[PathBuf], out: &Out) -> Done {
         }
     }
     mistakes.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
-    let files = found.rules.len() + found.tests.len();
     let status = if mistakes.is_empty() {
         ExitCode::SUCCESS
     } else {
@@ -56,7 +57,7 @@ pub(super) fn run(config: &Config, paths: &[PathBuf], out: &Out) -> Done {
     let _ = writeln!(
         std::io::stderr(),
         "{}\n{} mistakes in {files} files",
-        files::lines(&mistakes),
+        lines(&mistakes),
         mistakes.len()
     );
     Ok(status)

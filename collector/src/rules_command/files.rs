@@ -1,7 +1,10 @@
 //! Files of rules and of tests, found in folders.
 
 use super::Which;
-use crate::config::Config;
+use crate::{
+    config::Config,
+    rules_files::{lines, read_file, toml_files},
+};
 use std::path::{Path, PathBuf};
 use tocsin_console::backend::Failure;
 use tocsin_rules::{RuleError, RuleSet, testing};
@@ -20,56 +23,62 @@ pub(super) struct Found {
     pub(super) rules: Vec<File>,
     /// Files of tests.
     pub(super) tests: Vec<File>,
+    /// Files that are neither, for nobody can read them.
+    pub(super) mistakes: Vec<RuleError>,
+}
+
+impl Found {
+    /// The same, unless something could not be read: then that is told with whatever is wrong with the others.
+    pub(super) fn readable(mut self) -> Result<Self, Failure> {
+        if self.mistakes.is_empty() {
+            return Ok(self);
+        }
+        self.mistakes
+            .extend(RuleSet::parse(&self.rules).err().unwrap_or_default());
+        Err(Failure::new(Code::InvalidInput, lines(&self.mistakes)))
+    }
 }
 
 /// Files of rules and of tests at these paths, in the order of their names.
 pub(super) fn find(paths: &[PathBuf]) -> Result<Found, Failure> {
     let mut found = Found::default();
     for path in paths {
-        let mut files = toml_files(path)?;
+        let mut files = files_at(path)?;
         if path.is_dir() {
             let tests = path.join(TESTS);
             if tests.is_dir() {
-                files.extend(toml_files(&tests)?);
+                files.extend(files_at(&tests)?);
             }
         }
         for path in files {
-            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
             let name = path.display().to_string();
-            if testing::is_tests(&text) {
-                found.tests.push((name, text));
-            } else {
-                found.rules.push((name, text));
+            match read_file(&path, &name) {
+                Ok(text) if testing::is_tests(&text) => found.tests.push((name, text)),
+                Ok(text) => found.rules.push((name, text)),
+                Err(mistake) => found.mistakes.push(mistake),
             }
         }
     }
     Ok(found)
 }
 
-fn toml_files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    if !path.is_dir() {
-        return match path.exists() {
-            true => Ok(vec![path.to_owned()]),
-            false => Err(Failure::new(Code::NotFound, format!("there is no {}", path.display()))),
-        };
+fn files_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if path.is_dir() {
+        return toml_files(path).map_err(|error| {
+            let reason = format!("cannot read {}: {error}", path.display());
+            Failure::new(Code::Unavailable, reason)
+        });
     }
-    let entries = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?;
-    let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml") && path.is_file())
-        .collect();
-    paths.sort();
-    Ok(paths)
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Code::Unavailable, format!("cannot read {}: {error}", path.display()))
+    match path.symlink_metadata() {
+        Ok(_) => Ok(vec![path.to_owned()]),
+        Err(_) => Err(Failure::new(Code::NotFound, format!("there is no {}", path.display()))),
+    }
 }
 
 /// Files of the rules that are asked for: those of `--rules`, of the configuration, or the built-in ones.
 pub(super) fn of(config: &Config, which: &Which) -> Result<Vec<File>, Failure> {
     match which.rules.as_ref().or(config.rules_dir.as_ref()) {
-        Some(folder) => Ok(find(std::slice::from_ref(folder))?.rules),
+        Some(folder) => Ok(find(std::slice::from_ref(folder))?.readable()?.rules),
         None => Ok(builtin()),
     }
 }
@@ -83,9 +92,4 @@ pub(super) fn builtin() -> Vec<File> {
 /// Rules of files, or all mistakes, one a line.
 pub(super) fn parse(files: &[File]) -> Result<RuleSet, Failure> {
     RuleSet::parse(files).map_err(|errors| Failure::new(Code::InvalidInput, lines(&errors)))
-}
-
-/// Mistakes, one a line.
-pub(super) fn lines(errors: &[RuleError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

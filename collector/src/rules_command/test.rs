@@ -1,12 +1,12 @@
 //! `rules test`.
 
 use super::{Done, Out, Which, files, print_json};
-use crate::{cli, config::Config};
+use crate::{cli, config::Config, rules_files::lines};
 use serde_json::{Value, json};
 use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
 use tocsin_console::backend::Failure;
 use tocsin_rules::{
-    RuleSet,
+    RuleError, RuleSet,
     testing::{self, Outcome, RuleTest, offset},
 };
 use tocsin_vocabulary::Code;
@@ -64,12 +64,12 @@ fn batches(config: &Config, paths: &[PathBuf], which: &Which) -> Result<Vec<Batc
         let own = which.rules.as_ref().or(config.rules_dir.as_ref());
         if let Some(folder) = own {
             let found = files::find(std::slice::from_ref(folder))?;
-            batches.push(batch(&found.rules, &found.tests)?);
+            batches.push(batch(&found.rules, &found.tests, found.mistakes)?);
         }
         if which.rules.is_none() {
             let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
             let tests: Vec<_> = RuleSet::builtin_tests().iter().map(owned).collect();
-            batches.push(batch(&files::builtin(), &tests)?);
+            batches.push(batch(&files::builtin(), &tests, Vec::new())?);
         }
         return Ok(batches);
     }
@@ -79,12 +79,16 @@ fn batches(config: &Config, paths: &[PathBuf], which: &Which) -> Result<Vec<Batc
     } else {
         found.rules
     };
-    Ok(vec![batch(&rules, &found.tests)?])
+    Ok(vec![batch(&rules, &found.tests, found.mistakes)?])
 }
 
-fn batch(rules: &[files::File], tests: &[files::File]) -> Result<Batch, Failure> {
-    let rules = files::parse(rules)?;
-    let (mut read, mut mistakes) = (Vec::new(), Vec::new());
+/// What runs together; or every mistake of its rules, its tests and what could not be read.
+fn batch(rules: &[files::File], tests: &[files::File], mut mistakes: Vec<RuleError>) -> Result<Batch, Failure> {
+    let rules = RuleSet::parse(rules).unwrap_or_else(|more| {
+        mistakes.extend(more);
+        RuleSet::default()
+    });
+    let mut read = Vec::new();
     for (name, text) in tests {
         match testing::read(name, text) {
             Ok(tests) => read.extend(tests),
@@ -94,7 +98,7 @@ fn batch(rules: &[files::File], tests: &[files::File]) -> Result<Batch, Failure>
     if mistakes.is_empty() {
         Ok(Batch { rules, tests: read })
     } else {
-        Err(Failure::new(Code::InvalidInput, files::lines(&mistakes)))
+        Err(Failure::new(Code::InvalidInput, lines(&mistakes)))
     }
 }
 

@@ -3,19 +3,7 @@
 
 use super::model::PROBE;
 use std::path::Path;
-use tocsin_rules::RuleSet;
-
-/// Metrics for further rules, with a threshold that a simulated host does not come near.
-const FURTHER: [(&str, &str); 8] = [
-    ("system.network.io", "above = 1e15\nrate = true"),
-    ("system.disk.io", "above = 1e15\nrate = true"),
-    ("system.cpu.time", "above = 1e9\nrate = true"),
-    ("system.memory.linux.available", "below = 0"),
-    ("system.filesystem.usage", "above = 1e18"),
-    ("tocsin.agent.tick.duration", "above = 1e6"),
-    ("system.cpu.load_average.1m", "above = 1e9"),
-    ("system.network.packet.count", "above = 1e15\nrate = true"),
-];
+use tocsin_rules::{RuleSet, testing::never_met};
 
 /// Built-in files about what each tick of a simulated host brings.
 const OF_A_FLEET: [&str; 5] = ["agent.toml", "cpu.toml", "memory.toml", "network.toml", "process.toml"];
@@ -36,16 +24,7 @@ pub fn files(count: usize) -> Vec<(String, String)> {
         "[[rule]]\nname = \"failed\"\nmetric = \"{PROBE}\"\nabove = 2\nseverity = \"critical\"\naction = \"ticket\"\n\
          title.en = \"{{host}}\"\ntitle.zh = \"{{host}}\"\nremedy.en = \"None is needed.\"\nremedy.zh = \"无需处理。\"\n\n"
     );
-    let further: String = (builtin + 1..count)
-        .zip(FURTHER.iter().cycle())
-        .map(|(number, (metric, condition))| {
-            format!(
-                "[[rule]]\nname = \"fleet-{number}\"\nmetric = \"{metric}\"\n{condition}\nfor = \"30s\"\n\
-                 severity = \"warning\"\naction = \"record\"\ntitle.en = \"{{host}}: {{value}}\"\n\
-                 title.zh = \"{{host}}：{{value}}\"\nremedy.en = \"None is needed.\"\nremedy.zh = \"无需处理。\"\n\n"
-            )
-        })
-        .collect();
+    let further = never_met(builtin + 1..count);
     files.push(("fleet.toml".to_owned(), [failed, further].concat()));
     files
 }

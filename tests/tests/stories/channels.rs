@@ -16,7 +16,7 @@ struct Spool {
 impl Spool {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        for name in ["outgoing", "sent", "failed", "incoming"] {
+        for name in ["outgoing", "checked", "sent", "failed", "incoming"] {
             std::fs::create_dir(folder.path().join(name)).expect("a folder");
         }
         Self { folder }
@@ -27,8 +27,8 @@ impl Spool {
     }
 
     fn channel(&self) -> String {
-        let folders =
-            ["outgoing", "sent", "failed", "incoming"].map(|name| format!("{name} = {:?}\n", self.path(name)));
+        let folders = ["outgoing", "checked", "sent", "failed", "incoming"]
+            .map(|name| format!("{name} = {:?}\n", self.path(name)));
         format!(
             "[[channel]]\nname = \"modem\"\nkind = \"smstools\"\nsignature = \"某某运维\"\n{}",
             folders.concat()

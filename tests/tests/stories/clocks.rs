@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::process::{Command, Output};
-use tocsin_tests::{fault::Scene, program, site::Site};
+use tocsin_tests::{fault::Scene, patience::until, program, site::Site};
 
 /// The command as somebody runs it who has neither configuration nor state.
 fn bare(arguments: &[&str]) -> Output {
@@ -171,8 +171,18 @@ async fn a_year_without_notice_is_warned_of_until_its_notice_is_imported() {
     std::fs::write(&notice, "{}").expect("a file");
     let refused = site.try_cli(&["calendar", "import", notice.to_str().expect("a path")], "");
     assert!(refused.expect_err("it is no notice").contains("not a file of holidays"));
-    let status = site.cli(&["status"]);
-    assert!(status.contains("holidays are known of 2025, 2026"), "{status}");
+    until("the running collector to count by the notice", async || {
+        let status = site.try_cli(&["status"], "").ok()?;
+        status.contains("holidays are known of 2025, 2026, 2027").then_some(())
+    })
+    .await;
+    let listed = |at: &str| site.cli(&["calendar", "list", "--at", at]);
+    assert!(!listed("2027-11-30T12:00:00+08:00").contains("warning"));
+    let december = listed("2027-12-01T12:00:00+08:00");
+    assert!(
+        december.contains("warning: the public holidays of 2028 are not known"),
+        "{december}"
+    );
 }
 
 #[tokio::test]

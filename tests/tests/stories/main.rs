@@ -1,12 +1,15 @@
 //! Stories across real processes: what a duty team would see, told from outside.
 #![allow(clippy::expect_used, clippy::panic, reason = "a broken assumption is a failed story")]
 
+mod account;
 mod backup;
+mod backup_intake;
 mod backup_jobs;
 mod browser;
 mod channels;
 mod clocks;
 mod crash;
+mod cut_off;
 mod daemon;
 mod disk_full;
 mod documents;
@@ -21,14 +24,20 @@ mod first_look;
 mod gateways;
 mod hostile;
 mod identity;
+mod killed_between;
+mod killed_steps;
 mod logs;
 mod measuring;
+mod modems;
 mod newer;
 mod nobody;
+mod odd_values;
 mod overload;
 mod paging_crash;
+mod paper;
 mod planned;
 mod postgres;
+mod probes;
 mod reload;
 mod retention;
 mod rules_workbench;

@@ -144,3 +144,64 @@ fn without_any_collector_rules_are_listed_checked_explained_and_tested() {
         assert!(told.contains(part), "{part}: {told}");
     }
 }
+
+#[test]
+fn whatever_lies_in_a_folder_of_rules_is_told_at_once_and_changes_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(program::path("tocsin-collector"));
+        command.args(arguments).args(["--state-dir", words(folder.path())]);
+        let output = command.output().expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let rules = folder.path().join("rules");
+    std::fs::create_dir_all(rules.join("tests")).expect("folders");
+    let path = words(&rules);
+    let (status, _, told) = run(&["rules", "check", path]);
+    assert_eq!(status, Some(3), "an empty folder: {told}");
+
+    let write = |name: &str, bytes: &[u8]| std::fs::write(rules.join(name), bytes).expect("a file");
+    write("binary.toml", b"\x7fELF\xff\xfe");
+    write("long.toml", &[b'x'; 10_000_000]);
+    write(
+        "typo.toml",
+        b"[[rule]]\nname = \"a\"\nmetric = \"system.uptme\"\nabowe = 1\n",
+    );
+    write("tests/typo.toml", b"[[test]]\nrul = \"a\"\n");
+    std::os::unix::fs::symlink("circle.toml", rules.join("circle.toml")).expect("a link");
+    let (status, out, _) = run(&["rules", "check", path, "--json"]);
+    assert_eq!(status, Some(2), "{out}");
+    let checked: Value = serde_json::from_str(&out).expect("JSON");
+    let mistakes = checked["mistakes"].as_array().expect("mistakes");
+    for name in [
+        "binary.toml",
+        "long.toml",
+        "circle.toml",
+        "typo.toml",
+        "tests/typo.toml",
+    ] {
+        let file = rules.join(name);
+        let told = mistakes.iter().find(|mistake| mistake["file"] == words(&file));
+        let told = told.unwrap_or_else(|| panic!("{name} is not told: {out}"));
+        assert!(
+            told["line"].is_u64() && !told["hint"].as_str().unwrap_or_default().is_empty(),
+            "{told}"
+        );
+    }
+    let of = |line: u64| mistakes.iter().any(|mistake| mistake["line"] == line);
+    assert!(of(3) && of(4), "both mistakes of one rule: {out}");
+    for command in [
+        &["rules", "list", "--rules", path][..],
+        &["rules", "explain", "a", "--rules", path],
+        &["rules", "test", path],
+        &["rules", "replay", "--rules", path],
+    ] {
+        let (status, out, told) = run(command);
+        assert_eq!((status, out.as_str()), (Some(2), ""), "{command:?}: {told}");
+        assert!(
+            told.contains("binary.toml:1: ") && told.contains("long.toml:1: "),
+            "{command:?}: {told}"
+        );
+    }
+}

@@ -15,15 +15,16 @@
 //! * What the command leaves running with our pipe in its hands goes on writing: another process relays it.
 //! * Nothing that fails here fails the command: a run that can't be kept is a line on standard error.
 //!
-//! What differs from running alone: standard error is a pipe, no terminal; descriptors 0–2 that were closed are
-//! `/dev/null`; `SIGSTOP` to us alone stops only us, for nobody is told of it.
+//! * A standard descriptor that was closed is closed for the command, too (see `tocsin_early`).
+//!
+//! What differs from running alone: standard error is a pipe, no terminal; `SIGSTOP` to us alone stops only us, for nobody
+//! is told of it.
 
 mod copy;
 mod signals;
 mod start;
 
 use super::{
-    adapters::{Judge, Output, Reading},
     keep::Runs,
     run::{self, Run},
 };
@@ -32,6 +33,7 @@ pub(super) use copy::relay_on;
 use copy::{Copied, Copier};
 use jiff::tz::TimeZone;
 use signals::{End, Notes, Watch};
+pub(super) use start::leave_closed;
 use start::{Started, Way};
 use std::{
     ffi::OsString,
@@ -40,6 +42,7 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
+use tocsin_adapters::{Judge, Output, Reading};
 use tocsin_vocabulary::{IdSource, RunId, RunResult, Timestamp, backup::job_name};
 
 /// Once in so many runs the folder is looked at for what is too much.
@@ -138,6 +141,7 @@ struct Said {
 /// Starts the command, and comes back when it has ended.
 fn wrap(order: &Order) -> (End, Said) {
     let notes = Notes::begin();
+    start::leave_closed();
     let way = Way::choose(order.judge.is_some());
     let Started { pid, stdout, stderr } = match start::start(&order.command, order.pipefail, way) {
         Ok(started) => started,

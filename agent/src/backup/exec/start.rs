@@ -2,11 +2,14 @@
 
 use super::copy::{Copier, Target};
 use nix::unistd::Pid;
-use rustix::fs::{FileType, fstat};
+use rustix::{
+    fs::{FileType, fstat},
+    io::{FdFlags, fcntl_setfd},
+};
 use std::{
     ffi::{OsStr, OsString},
     io,
-    os::unix::ffi::OsStrExt as _,
+    os::{fd::AsRawFd, unix::ffi::OsStrExt as _},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -55,7 +58,7 @@ impl Way {
     pub(super) fn choose(stdout_is_read: bool) -> Self {
         if same_place() {
             Self::AsOne
-        } else if stdout_is_read {
+        } else if stdout_is_read && !was_closed(&io::stdout()) {
             Self::BothCopied
         } else {
             Self::Apart
@@ -116,8 +119,24 @@ fn attempt(words: &[OsString], pipefail: bool, way: Way) -> io::Result<Started> 
     })
 }
 
+/// Has a program that is started now find closed what was closed when we were started.
+pub(in crate::backup) fn leave_closed() {
+    for descriptor in tocsin_early::closed() {
+        // Ours is `/dev/null` since; where this fails the other program gets that.
+        let _ = fcntl_setfd(descriptor, FdFlags::CLOEXEC);
+    }
+}
+
+/// Whether one of ours was closed when we were started: there is nowhere to copy it to, and the command is to see that.
+fn was_closed(output: &impl AsRawFd) -> bool {
+    tocsin_early::closed().any(|descriptor| descriptor.as_raw_fd() == output.as_raw_fd())
+}
+
 /// Gives the command its outputs.
 fn connect(command: &mut Command, way: Way) -> io::Result<(Option<Copier>, Option<Copier>)> {
+    if was_closed(&io::stderr()) {
+        return Ok((None, None));
+    }
     // Without a pipe the command runs all the same, and its words are not kept.
     let Ok((stderr, copier)) = Copier::start(Target::Stderr) else {
         return Ok((None, None));

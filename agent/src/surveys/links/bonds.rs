@@ -6,7 +6,7 @@ use crate::surveys::{Findings, Host, Part, PartStatus, growth::Growth};
 use std::collections::BTreeMap;
 
 /// Most slaves of one bond.
-const SLAVES_MAX: usize = 64;
+pub(super) const SLAVES_MAX: usize = 64;
 
 /// A partner that never answered.
 const NO_PARTNER: &str = "00:00:00:00:00:00";

@@ -359,6 +359,37 @@ fn any_text_is_a_bond() {
 }
 
 #[test]
+fn a_team_is_judged_by_the_links_of_its_ports() {
+    let stand = Stand::new(&[("run/teamd/team0.pid", "812")]);
+    for name in ["eth0", "eth1", "team0", "ovs-system", "eth2"] {
+        port(&stand, name);
+        set(&stand, name, &[("carrier_down_count", "3")]);
+    }
+    for (name, master) in [("eth0", "team0"), ("eth1", "team0"), ("eth2", "ovs-system")] {
+        stand.link(&format!("{FOLDER}/{name}/master"), &format!("../{master}"));
+    }
+    let mut links = links();
+    let found = stand.look_at(&mut links, 0);
+    assert_eq!(status(&found, "bond", "team0"), Some(PartStatus::Ok));
+    assert_eq!(status(&found, "bond", "ovs-system"), None, "another master");
+    assert_values(
+        &found,
+        &[
+            ("tocsin.network.bond.slaves{network.interface.name=team0}", 2.0),
+            ("tocsin.network.bond.slaves.up{network.interface.name=team0}", 2.0),
+            ("tocsin.network.bond.link_failures{network.interface.name=eth1}", 3.0),
+        ],
+    );
+    set(&stand, "eth1", &[("operstate", "down"), ("carrier", "0")]);
+    let found = stand.look_at(&mut links, 30);
+    let down = Some((PartStatus::Degraded, "down: eth1".to_owned()));
+    assert_eq!(verdict(&found, "bond", "team0"), down);
+    set(&stand, "eth0", &[("operstate", "down"), ("carrier", "0")]);
+    let found = stand.look_at(&mut links, 60);
+    assert_eq!(status(&found, "bond", "team0"), Some(PartStatus::Failed));
+}
+
+#[test]
 fn recorded_bonds_have_their_verdicts() {
     let Some(stand) = Stand::recorded() else { return };
     let found = stand.look_at(&mut links(), 0);

@@ -1,6 +1,6 @@
 //! Going on an errand: by oneself, or by the helper.
 
-use super::{ERRANDS_MAX, Errand, SOCKET, errands};
+use super::{ERRANDS_MAX, Errand, SOCKET, errands::errands_about};
 use crate::surveys::{
     Host,
     tool::{OUTPUT_BYTES_MAX, Output},
@@ -45,11 +45,10 @@ impl Way {
         }
     }
 
-    /// The errands whose label begins with the word `about`, each with its place in the list of all; and why they can't
+    /// The errands whose label begins with the word `about`, each with its place in the helper's list; and why they can't
     /// be gone on, when the agent is not root and the helper does not answer.
     pub(crate) fn list(&self, host: &Host, about: &str) -> (Vec<(usize, Errand)>, Result<(), String>) {
-        let mut own: Vec<_> = errands(host).into_iter().enumerate().collect();
-        own.retain(|(_, errand)| errand.label.split(' ').next() == Some(about));
+        let mut own: Vec<_> = errands_about(host, about).into_iter().enumerate().collect();
         let Self::Helper(socket) = self else {
             return (own, Ok(()));
         };

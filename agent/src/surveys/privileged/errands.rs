@@ -25,8 +25,14 @@ impl Errand {
     }
 }
 
+/// The tool that is asked of disks.
+const SMARTCTL: &str = "smartctl";
 /// What `smartctl` is asked of a disk; one that sleeps is let sleep. JSON needs smartmontools 7.0.
 const SMART: &str = "--json=c --info --health --attributes --log=error --log=selftest --log=ssd --tolerance=verypermissive --nocheck=standby";
+
+/// The tool that is asked of NVMe disks where there is no `smartctl`.
+pub(crate) const NVME: &str = "nvme";
+const NVME_LOG: &str = "smart-log --output-format=json";
 
 /// What RAID controllers' tools are asked: label, names of the tool of which the first that is installed is used,
 /// arguments. Tools of one vendor come in a row and bear the vendor's word first in the label.
@@ -98,50 +104,79 @@ const IPMI: [(&str, &str, u64); 3] = [
     ("ipmi log", "sel elist last 64", 30),
 ];
 
+/// First words of all labels, in the order of the list.
+const SUBJECTS: [&str; 6] = ["smart", "raid", "multipath", "lvs", "zpool", "ipmi"];
+
 /// Every errand of this host, in a stable order.
 pub(crate) fn errands(host: &Host) -> Vec<Errand> {
-    let mut errands = Vec::new();
-    if host.has_tool("smartctl") {
-        for disk in physical_disks(host) {
-            let arguments = format!("{SMART} /dev/{disk}");
-            errands.push(Errand::new(format!("smart {disk}"), "smartctl", &arguments, 30));
-        }
+    let errands = SUBJECTS.iter().flat_map(|about| errands_about(host, about));
+    errands.take(ERRANDS_MAX).collect()
+}
+
+/// The errands of this host whose label begins with the word `about`. Nothing is looked for that only others need.
+pub(crate) fn errands_about(host: &Host, about: &str) -> Vec<Errand> {
+    let one = |wanted: bool, errand: fn() -> Errand| if wanted { vec![errand()] } else { Vec::new() };
+    match about {
+        "smart" => smart(host),
+        "raid" => raid(host),
+        "multipath" => one(has_mapped(host, "mpath-") && host.has_tool("multipath"), || {
+            Errand::new("multipath", "multipath", "-ll", 20)
+        }),
+        "lvs" => one(has_mapped(host, "LVM-") && host.has_tool("lvs"), || {
+            Errand::new("lvs", "lvs", LVS, 20)
+        }),
+        "zpool" if host.path("proc/spl/kstat/zfs").is_dir() && host.has_tool("zpool") => vec![
+            Errand::new("zpool list", "zpool", "list -p -v", 20),
+            Errand::new("zpool status", "zpool", "status", 20),
+        ],
+        "ipmi" if IPMI_DEVICES.iter().any(|device| host.path(device).exists()) && host.has_tool("ipmitool") => IPMI
+            .into_iter()
+            .map(|(label, arguments, deadline)| Errand::new(label, "ipmitool", arguments, deadline))
+            .collect(),
+        _ => Vec::new(),
     }
-    for (label, names, arguments) in RAID {
-        if let Some(tool) = names.iter().find(|name| host.has_tool(name)) {
-            errands.push(Errand::new(*label, tool, arguments, 60));
-        }
+}
+
+fn smart(host: &Host) -> Vec<Errand> {
+    let (tool, arguments) = match host.has_tool(SMARTCTL) {
+        true => (SMARTCTL, SMART),
+        false => (NVME, NVME_LOG),
+    };
+    let ask = |disk: String| Errand::new(format!("smart {disk}"), tool, &format!("{arguments} /dev/{disk}"), 30);
+    smart_disks(host).into_iter().map(ask).collect()
+}
+
+fn raid(host: &Host) -> Vec<Errand> {
+    let installed = RAID.iter().filter_map(|(label, names, arguments)| {
+        let tool = names.iter().find(|name| host.has_tool(name))?;
+        Some(Errand::new(*label, tool, arguments, 60))
+    });
+    installed.collect()
+}
+
+/// Whether the kernel maps a device whose id begins so.
+fn has_mapped(host: &Host, kind: &str) -> bool {
+    let names = host.entries("sys/block");
+    let mut mapped = names.iter().filter(|name| name.starts_with("dm-"));
+    mapped.any(|name| {
+        let id = host.text(format!("sys/block/{name}/dm/uuid"));
+        id.is_some_and(|id| id.starts_with(kind))
+    })
+}
+
+/// Disks whose health a tool of this host can read, as named below `/dev`.
+pub(crate) fn smart_disks(host: &Host) -> Vec<String> {
+    let mut disks = physical_disks(host);
+    if !host.has_tool(SMARTCTL) {
+        let nvme = host.has_tool(NVME);
+        disks.retain(|disk| nvme && disk.starts_with(NVME));
     }
-    let mapped = host.entries("sys/block");
-    let mut kinds = mapped
-        .iter()
-        .filter_map(|name| host.text(format!("sys/block/{name}/dm/uuid")));
-    let (mut paths, mut volumes) = (false, false);
-    for uuid in kinds.by_ref() {
-        paths |= uuid.starts_with("mpath-");
-        volumes |= uuid.starts_with("LVM-");
-    }
-    if paths && host.has_tool("multipath") {
-        errands.push(Errand::new("multipath", "multipath", "-ll", 20));
-    }
-    if volumes && host.has_tool("lvs") {
-        errands.push(Errand::new("lvs", "lvs", LVS, 20));
-    }
-    if host.has_tool("zpool") && host.path("proc/spl/kstat/zfs").is_dir() {
-        errands.push(Errand::new("zpool list", "zpool", "list -p -v", 20));
-        errands.push(Errand::new("zpool status", "zpool", "status", 20));
-    }
-    if host.has_tool("ipmitool") && IPMI_DEVICES.iter().any(|device| host.path(device).exists()) {
-        let ipmi = IPMI.into_iter();
-        errands.extend(ipmi.map(|(label, arguments, deadline)| Errand::new(label, "ipmitool", arguments, deadline)));
-    }
-    errands.truncate(ERRANDS_MAX);
-    errands
+    disks
 }
 
 /// Disks that may have SMART, as named below `/dev`: SCSI and SATA disks, and NVMe controllers on the bus. Disks of
 /// hypervisors and remote ones have none.
-pub(crate) fn physical_disks(host: &Host) -> Vec<String> {
+fn physical_disks(host: &Host) -> Vec<String> {
     let letters = |name: &str, prefix: &str| {
         name.strip_prefix(prefix)
             .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase()))
@@ -175,6 +210,26 @@ fn is_virtual(host: &Host, disk: &str) -> bool {
 mod tests {
     use super::*;
     use crate::surveys::stand::Stand;
+
+    #[test]
+    fn without_smartctl_nvme_is_asked_of_its_own_disks_alone() {
+        let stand = Stand::new(&[("sys/block/sda/size", "1"), ("sys/class/nvme/nvme0/transport", "pcie")]);
+        assert!(errands(&stand.host()).is_empty());
+        stand.says("nvme", "");
+        let lines = |stand: &Stand| -> Vec<String> {
+            let errands = errands(&stand.host()).into_iter();
+            errands
+                .map(|errand| format!("{}: {} {}", errand.label, errand.tool, errand.arguments.join(" ")))
+                .collect()
+        };
+        assert_eq!(
+            lines(&stand),
+            ["smart nvme0: nvme smart-log --output-format=json /dev/nvme0"]
+        );
+        stand.says("smartctl", "");
+        assert_eq!(lines(&stand).len(), 2);
+        assert!(lines(&stand)[1].starts_with("smart nvme0: smartctl "));
+    }
 
     #[test]
     fn only_what_is_there_is_asked() {

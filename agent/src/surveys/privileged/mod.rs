@@ -18,7 +18,7 @@ mod errands;
 mod helper;
 
 pub(crate) use client::{Answer, Way};
-pub(crate) use errands::{Errand, errands, physical_disks};
+pub(crate) use errands::{Errand, NVME, errands, smart_disks};
 pub(crate) use helper::serve;
 
 /// Where the helper listens; `tocsin-errand.socket` says the same.

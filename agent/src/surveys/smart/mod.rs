@@ -1,4 +1,5 @@
-//! Disks by their own word: SMART of SATA and SAS disks, the health log of NVMe disks, as `smartctl` reads them.
+//! Disks by their own word: SMART of SATA and SAS disks, the health log of NVMe disks, as `smartctl` reads them; without
+//! it `nvme` reads the latter.
 //!
 //! A disk is asked every half hour, some disks per look, and never woken up for it: of one that sleeps the last word
 //! stays. One that could not be read is not well, it is unread; one that has no SMART, as volumes of controllers, is
@@ -11,7 +12,7 @@ mod verdict;
 
 use super::{
     Findings, Host, Part, PartStatus, Survey,
-    privileged::{Answer, Errand, Way},
+    privileged::{Answer, Errand, NVME, Way},
 };
 use report::Report;
 use std::{collections::BTreeMap, time::Duration};
@@ -74,6 +75,9 @@ impl Smart {
     fn ask(&mut self, host: &Host, device: &str, errand: &(usize, Errand)) -> Answer {
         let answer = self.way.ask(host, errand);
         let report = match &answer {
+            Answer::Said(output) if errand.1.tool == NVME => {
+                nvme_log(host, device, &output.out).ok_or("`nvme` printed no log of its health")
+            }
             Answer::Said(output) => Report::parse(&output.out, output.status.into())
                 .ok_or("`smartctl` printed no JSON: it needs version 7.0 or later"),
             Answer::Nothing(why) => Err(why.as_str()),
@@ -156,7 +160,7 @@ impl Survey for Smart {
             self.histories = host.recall(NAME);
         }
         let due = self.disks.values().any(|disk| disk.due <= host.mono);
-        let present = super::privileged::physical_disks(host);
+        let present = super::privileged::smart_disks(host);
         let fresh = present.iter().any(|device| !self.disks.contains_key(device));
         self.disks.retain(|device, _| present.contains(device));
         if due || fresh {
@@ -183,6 +187,17 @@ impl Survey for Smart {
             tell(disk, findings);
         }
     }
+}
+
+/// What `nvme` printed of a controller, and who that is by the kernel.
+fn nvme_log(host: &Host, device: &str, bytes: &[u8]) -> Option<Report> {
+    let says = |file: &str| host.text(format!("sys/class/nvme/{device}/{file}")).unwrap_or_default();
+    Some(Report {
+        model: says("model"),
+        serial: says("serial"),
+        firmware: says("firmware_rev"),
+        ..Report::parse_nvme_log(bytes)?
+    })
 }
 
 /// A disk that could not be read; it keeps the name by which it was known.

@@ -1,4 +1,5 @@
-//! What `smartctl --json` says of one disk (smartmontools 7.0 and later). Everything may be missing.
+//! What `smartctl --json` says of one disk (smartmontools 7.0 and later), or `nvme smart-log` where that is all there is.
+//! Everything may be missing.
 
 use serde_json::Value;
 
@@ -149,6 +150,28 @@ impl Report {
         self.endurance_used = share("percentage_used");
         self.spare = share("available_spare");
         self.spare_threshold = share("available_spare_threshold");
+    }
+
+    /// Reads what `nvme smart-log` printed (nvme-cli 1 and 2). Who the disk is it does not say.
+    pub(super) fn parse_nvme_log(bytes: &[u8]) -> Option<Self> {
+        /// Degrees are in Kelvin, without the fraction.
+        const KELVIN: f64 = 273.0;
+        let log: Value = serde_json::from_slice(bytes).ok()?;
+        // Counts of 128 bits are texts in some versions; the warning is taken apart in others.
+        let count = |value: &Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
+        let warning = count(&log["critical_warning"]).or_else(|| count(&log["critical_warning"]["value"]))?;
+        let share = |key: &str| log[key].as_f64().map(|percent| percent / 100.0);
+        Some(Self {
+            protocol: "NVMe".to_owned(),
+            warning: Some(warning),
+            temperature: log["temperature"].as_f64().map(|kelvin| kelvin - KELVIN),
+            power_on_hours: count(&log["power_on_hours"]),
+            media_errors: count(&log["media_errors"]),
+            endurance_used: share("percent_used"),
+            spare: share("avail_spare"),
+            spare_threshold: share("spare_thresh"),
+            ..Self::default()
+        })
     }
 
     /// Whether it is a stick or a card reader, which USB bridges of no known kind are.

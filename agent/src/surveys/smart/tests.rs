@@ -318,6 +318,61 @@ fn any_table_of_attributes_is_survived() {
         });
 }
 
+/// The controller that only `nvme` is asked of.
+fn nvme_alone(log: &str) -> Seen {
+    let stand = Stand::new(&[
+        ("sys/class/nvme/nvme0/model", "FireCuda 530"),
+        ("sys/class/nvme/nvme0/serial", "N7"),
+        ("sys/class/nvme/nvme0/transport", "pcie"),
+    ]);
+    stand.says("nvme", log);
+    stand.look(&mut Smart::new(Way::Direct))
+}
+
+#[test]
+fn without_smartctl_the_log_of_nvme_is_read() {
+    let seen = nvme_alone(
+        r#"{"critical_warning":4,"temperature":324,"avail_spare":100,"spare_thresh":5,"percent_used":30,"media_errors":"2"}"#,
+    );
+    assert_eq!(seen.verdict("disk", "N7"), (Failed, "its reliability is degraded"));
+    assert_eq!(seen.parts[&("disk", "N7".to_owned())].details["model"], "FireCuda 530");
+    assert_eq!(seen.values["hw.temperature{hw.id=N7,hw.type=disk}"], 51.0);
+    assert_eq!(seen.values["tocsin.disk.media_errors{hw.id=N7}"], 2.0);
+    let worn = nvme_alone(r#"{"critical_warning":{"value":1},"avail_spare":3,"spare_thresh":5,"percent_used":91}"#);
+    assert_eq!(
+        worn.verdict("disk", "N7"),
+        (Degraded, "its spare is below the threshold; it is nearly worn out")
+    );
+    for silent in ["", "{}", "smart-log: Permission denied"] {
+        let seen = nvme_alone(silent);
+        assert_eq!(
+            seen.verdict("disk", "nvme0"),
+            (Unread, "`nvme` printed no log of its health")
+        );
+    }
+}
+
+#[test]
+fn any_log_of_nvme_is_survived() {
+    bolero::check!().for_each(|bytes: &[u8]| {
+        if let Some(report) = Report::parse_nvme_log(bytes) {
+            let mut part = describe("nvme0", &report);
+            verdict::judge(&report, &mut History::default(), Timestamp::from_millis(0), &mut part);
+        }
+    });
+}
+
+#[test]
+fn a_recorded_log_of_nvme_is_well() {
+    let Some(log) = field_data::text("hardware/netdata-nvme-v2.11-nvme-smart-log.json") else {
+        return;
+    };
+    let seen = nvme_alone(&log);
+    assert_eq!(seen.verdict("disk", "N7"), (Ok, ""));
+    assert_eq!(seen.values["hw.temperature{hw.id=N7,hw.type=disk}"], 51.0);
+    assert_eq!(seen.values["tocsin.disk.endurance.used{hw.id=N7}"], 0.3);
+}
+
 #[test]
 fn recorded_disks_have_the_verdicts_that_they_deserve() {
     for (file, verdict) in [

@@ -107,15 +107,16 @@ fn connections_of_both_protocols_are_counted_by_state() {
 
 #[test]
 fn the_more_connections_the_less_often_they_are_counted() {
-    let stand = Stand::new(&[("proc/net/tcp", &table(&["01"; 10_000]))]);
+    let stand = Stand::new(&[("proc/net/tcp", &table(&["01"; 40_000]))]);
     let mut sockets = Sockets::default();
     let mut established = |second: u64| values(&stand.look_at(&mut sockets, second))[&state("established")];
-    assert_eq!(established(0), 10_000.0);
+    assert_eq!(established(0), 40_000.0);
     stand.write("proc/net/tcp", &table(&["01"]));
-    assert_eq!(established(30), 10_000.0, "what was counted last stands");
-    assert_eq!(established(60), 1.0);
+    assert_eq!(established(180), 40_000.0, "what was counted last stands");
+    assert_eq!(established(210), 1.0);
     stand.write("proc/net/tcp", &table(&["01", "01"]));
-    assert_eq!(established(90), 2.0);
+    assert_eq!(established(300), 1.0);
+    assert_eq!(established(330), 2.0);
 }
 
 #[test]

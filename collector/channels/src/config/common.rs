@@ -9,7 +9,7 @@ use tocsin_vocabulary::{Level, Timestamp, time::HumanDuration};
 const SIGNATURE_CHARS_MAX: usize = 20;
 
 /// The keys that every `[[channel]]` may have.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Common {
     /// What destinations call it: lower-case letters, digits, `-`.
@@ -50,6 +50,52 @@ pub struct Common {
     /// How soon a receipt of delivery is expected; without it none is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt_within: Option<HumanDuration>,
+    /// Least signal of its modem in percent, where that is told.
+    #[serde(default = "signal_min")]
+    pub signal_min: u8,
+    /// How long a page may wait for it at most.
+    #[serde(default = "queue_max")]
+    pub queue_max: HumanDuration,
+    /// How many percent of what was taken within a day must be known to have arrived; without it that is not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery_min: Option<u8>,
+    /// Least balance, where the provider tells one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance_min: Option<f64>,
+}
+
+/// A modem under a fifth of its scale loses messages.
+const fn signal_min() -> u8 {
+    20
+}
+
+/// Longer than a channel rests after a ban.
+const fn queue_max() -> HumanDuration {
+    HumanDuration(Duration::from_secs(1_200))
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            per_minute: None,
+            reserve: None,
+            link: None,
+            signature: None,
+            template_zh: None,
+            template_en: None,
+            quiet: None,
+            utc_offset_minutes: None,
+            allow: Vec::new(),
+            heartbeat_every: None,
+            heartbeat_to: None,
+            receipt_within: None,
+            signal_min: signal_min(),
+            queue_max: queue_max(),
+            delivery_min: None,
+            balance_min: None,
+        }
+    }
 }
 
 impl Common {
@@ -68,6 +114,10 @@ impl Common {
         "heartbeat_every",
         "heartbeat_to",
         "receipt_within",
+        "signal_min",
+        "queue_max",
+        "delivery_min",
+        "balance_min",
     ];
 
     /// Local time's distance from UTC.
@@ -128,6 +178,12 @@ impl Common {
         if self.heartbeat_every.is_some_and(|every| every.0 < HEARTBEAT_MIN) {
             mistakes.push("`heartbeat_every` is under 1m: a heartbeat must not use the channel up".to_owned());
         }
+        if self.signal_min > 100 || self.delivery_min.is_some_and(|percent| percent > 100) {
+            mistakes.push("`signal_min` and `delivery_min` are percent: 0 to 100".to_owned());
+        }
+        if self.queue_max.0 < QUEUE_MIN {
+            mistakes.push("`queue_max` is under 1m: a page may wait so long for the channel's own pace".to_owned());
+        }
         if self.utc_offset_minutes().abs() > 14 * 60 {
             mistakes.push("`utc_offset_minutes` is -840 to 840; Beijing's is 480".to_owned());
         }
@@ -142,6 +198,8 @@ impl Common {
     }
 }
 
+/// Shortest time that a page may wait before that is told.
+const QUEUE_MIN: Duration = Duration::from_secs(60);
 /// Shortest time between two heartbeats.
 const HEARTBEAT_MIN: Duration = Duration::from_secs(60);
 

@@ -67,14 +67,17 @@ fn all_mistakes_of_all_tables_are_told_together() {
         kind = "webhook"
         url = "http://127.0.0.1:1/"
         secret_file = "/nonexistent/secret"
+        ca_file = "/nonexistent/ca.pem"
         "#,
     );
-    let BuildError(mistakes) = build(&configs).err().unwrap();
-    assert_eq!(mistakes.len(), 7, "{mistakes:#?}");
+    let none = |_: &str| -> Result<Arc<dyn crate::spool::SmsTables>, String> { Err("no database".to_owned()) };
+    let BuildError(mistakes) = build(&configs, none).err().unwrap();
+    let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    assert_eq!(mistakes.len(), 8, "{mistakes:#?}");
     assert!(
-        mistakes[6].starts_with("channel `signed`: cannot read /nonexistent/secret"),
-        "{}",
-        mistakes[6]
+        mistakes[6].starts_with("channel `signed`: `ca_file`: cannot read /nonexistent/ca.pem")
+            && mistakes[7].starts_with("channel `signed`: `secret_file`: cannot read /nonexistent/secret"),
+        "{mistakes:#?}"
     );
 }
 

@@ -206,5 +206,43 @@ async fn a_centre_that_refuses_us_is_told_with_the_remedy() {
     let error = session.send(&envelope, Timestamp::from_millis(0)).await.unwrap_err();
     assert_eq!(error.kind, SendErrorKind::Permanent);
     assert!(error.reason.contains("password"), "{error}");
-    assert!(!session.condition().await.unwrap().0);
+    assert!(!session.condition().unwrap().well);
+}
+
+#[tokio::test]
+async fn a_reply_is_answered_only_after_it_was_dealt_with() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (config, _) = smpp(listener.local_addr().unwrap().port());
+    let (tell, mut told) = tokio::sync::mpsc::channel(16);
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        while let Some((command, seq, _)) = read(&mut stream).await {
+            let reply = sms::utf16_be(&"1042 07".encode_utf16().collect::<Vec<_>>());
+            let answers = match command {
+                BIND_TRANSCEIVER => vec![unit(command | RESPONSE, 0, seq, b"fake\0"), deliver(1, 0, UCS2, &reply)],
+                SUBMIT_SM => vec![unit(command | RESPONSE, 0, seq, b"ab\0")],
+                _ => Vec::new(),
+            };
+            for answer in answers {
+                stream.write_all(&answer).await.unwrap();
+            }
+            tell.send(command).await.unwrap();
+        }
+    });
+    let session = open(&config, &Common::default()).unwrap();
+    let mut envelope = envelope(1042, "sms");
+    envelope.person.phone = "13800000001".to_owned();
+    let now = Timestamp::from_millis(0);
+    assert!(matches!(session.incoming(now).await, Incoming::Reply { .. }));
+    session.send(&envelope, now).await.unwrap();
+    let mut heard = Vec::new();
+    tokio::select! {
+        _ = session.incoming(now) => panic!("nothing more comes in"),
+        () = async {
+            while heard.last() != Some(&(DELIVER_SM | RESPONSE)) {
+                heard.push(told.recv().await.unwrap());
+            }
+        } => {}
+    }
+    assert_eq!(heard, [BIND_TRANSCEIVER, SUBMIT_SM, DELIVER_SM | RESPONSE]);
 }

@@ -1,18 +1,10 @@
 //! smstools3's spool.
 
-use super::{Found, LOOK_EVERY, fresh, is_there, moves, names, note, put, take};
-use crate::{
-    channel::{Channel, Envelope, Incoming, Outcome, Receipt, SendError},
-    config::Common,
-    sms,
-    wording::{self, Style},
-};
-use async_trait::async_trait;
+use super::{Daemon, Folders, Spool, folder_mistakes, note};
+use crate::{channel::Envelope, config::Common, sms, wording};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use tocsin_desk::model::Person;
 use tocsin_vocabulary::{Level, Timestamp};
-use tokio::sync::Mutex;
 
 /// `kind = "smstools"`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +13,9 @@ pub struct SmstoolsConfig {
     /// `outgoing` of smsd.
     #[serde(default = "outgoing")]
     pub outgoing: PathBuf,
+    /// `checked`: what it has taken and not sent yet.
+    #[serde(default = "checked")]
+    pub checked: PathBuf,
     /// `sent`.
     #[serde(default = "sent")]
     pub sent: PathBuf,
@@ -30,10 +25,16 @@ pub struct SmstoolsConfig {
     /// `incoming`: replies and reports of delivery come from there.
     #[serde(default = "incoming")]
     pub incoming: PathBuf,
+    /// The file `status` in its folder `stats`: the modem's signal is read from there. Without it none is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<PathBuf>,
 }
 
 fn outgoing() -> PathBuf {
     "/var/spool/sms/outgoing".into()
+}
+fn checked() -> PathBuf {
+    "/var/spool/sms/checked".into()
 }
 fn sent() -> PathBuf {
     "/var/spool/sms/sent".into()
@@ -47,24 +48,25 @@ fn incoming() -> PathBuf {
 
 impl SmstoolsConfig {
     pub(crate) fn mistakes(&self, mistakes: &mut Vec<String>) {
-        for (key, path) in [
-            ("outgoing", &self.outgoing),
+        let mut folders = vec![
+            ("outgoing", self.outgoing.as_path()),
+            ("checked", &self.checked),
             ("sent", &self.sent),
             ("failed", &self.failed),
             ("incoming", &self.incoming),
-        ] {
-            if !path.is_absolute() {
-                mistakes.push(format!("`{key}` is a full path, as in smsd's own configuration"));
-            }
-        }
+        ];
+        folders.extend(self.status.as_deref().map(|path| ("status", path)));
+        folder_mistakes(Smsd::NAME, &folders, mistakes);
     }
 }
 
 /// Sends through smstools3's spool.
-pub struct Smstools {
-    config: SmstoolsConfig,
-    style: Style,
-    found: Mutex<Found>,
+pub type Smstools = Spool<Smsd>;
+
+/// smsd's way of writing files.
+#[derive(Debug, Clone)]
+pub struct Smsd {
+    status: Option<PathBuf>,
 }
 
 /// A message file: headers, an empty line, the body.
@@ -134,87 +136,52 @@ impl Smstools {
     /// From a configuration without mistakes.
     #[must_use]
     pub fn new(config: &SmstoolsConfig, common: &Common) -> Self {
-        Self {
-            config: config.clone(),
-            style: Style::sms(common, true),
-            found: Mutex::default(),
-        }
-    }
-
-    fn look(&self, found: &mut Found) {
-        for (folder, outcome) in [
-            (&self.config.sent, Outcome::Delivered),
-            (&self.config.failed, Outcome::Failed),
-        ] {
-            for (note, name) in fresh(folder, &mut found.told) {
-                found.queue.push_back(Incoming::Report {
-                    references: vec![note],
-                    outcome,
-                    detail: format!("smsd moved {name}"),
-                });
-            }
-        }
-        for name in names(&self.config.incoming) {
-            if name.starts_with('.') {
-                continue;
-            }
-            let Some(message) = take(&self.config.incoming, &name).and_then(|bytes| Message::read(&bytes)) else {
-                continue;
-            };
-            // A report of delivery names smsd's own number of the message, which its file in `sent` told already.
-            let is_report = message.text().starts_with("SMS STATUS REPORT");
-            if let (Some(from), false) = (message.get("From"), is_report) {
-                found.queue.push_back(Incoming::Reply {
-                    from: wording::one_line(from),
-                    text: message.text(),
-                });
-            }
-        }
+        let folders = Folders {
+            out: config.outgoing.clone(),
+            taken: Some(config.checked.clone()),
+            sent: config.sent.clone(),
+            failed: config.failed.clone(),
+            inbox: config.incoming.clone(),
+        };
+        let smsd = Smsd {
+            status: config.status.clone(),
+        };
+        Self::open(smsd, folders, common)
     }
 }
 
-#[async_trait]
-impl Channel for Smstools {
-    async fn send(&self, envelope: &Envelope, now: Timestamp) -> Result<Receipt, SendError> {
-        let number = sms::number(&envelope.person).map_err(SendError::permanent)?;
-        let config = &self.config;
-        let reference = note(envelope.page.id);
-        if envelope.is_resent() && is_there(&[&config.outgoing, &config.sent], &reference) {
-            return Ok(Receipt {
-                reference,
-                ..Receipt::taken("was in the spool already")
-            });
+impl Daemon for Smsd {
+    const NAME: &'static str = "smsd";
+
+    fn file(&self, envelope: &Envelope, number: &str, text: &str, _now: Timestamp) -> (String, Vec<u8>) {
+        (note(envelope.page.id), file(envelope, number, text))
+    }
+
+    fn is_text(&self, name: &str) -> bool {
+        !name.starts_with('.')
+    }
+
+    fn reply(&self, _name: &str, bytes: &[u8]) -> Option<(String, String)> {
+        let message = Message::read(bytes)?;
+        let text = message.text();
+        // A report of delivery names smsd's own number of the message, which its file in `sent` told already.
+        if text.starts_with("SMS STATUS REPORT") {
+            return None;
         }
-        let text = self.style.message(envelope, now);
-        put(&config.outgoing, &reference, &file(envelope, &number, &text))?;
-        Ok(Receipt {
-            reference,
-            ..Receipt::taken("in smsd's spool")
-        })
+        Some((wording::one_line(message.get("From")?), text))
     }
 
-    fn address(&self, person: &Person) -> Option<String> {
-        sms::number(person).ok()
+    fn signal(&self) -> Option<u8> {
+        signal(&std::fs::read_to_string(self.status.as_ref()?).ok()?)
     }
+}
 
-    async fn incoming(&self, _now: Timestamp) -> Incoming {
-        let mut found = self.found.lock().await;
-        loop {
-            if let Some(incoming) = found.queue.pop_front() {
-                return incoming;
-            }
-            self.look(&mut found);
-            if found.queue.is_empty() {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        }
-    }
-
-    fn render(&self, envelope: &Envelope) -> Vec<String> {
-        vec![self.style.message(envelope, envelope.page.created_at)]
-    }
-
-    async fn condition(&self) -> Option<(bool, String)> {
-        Some(moves(&self.config.outgoing))
-    }
+/// The best signal among the modems of smsd's status file, in percent of what GSM modems tell: -113 dBm to -51 dBm
+/// (3GPP TS 27.007, 8.5).
+pub(super) fn signal(status: &str) -> Option<u8> {
+    let levels = status.lines().filter_map(|line| {
+        let dbm: i32 = line.split_once("ssi:")?.1.split_whitespace().next()?.parse().ok()?;
+        u8::try_from((dbm.clamp(-113, -51) + 113) * 100 / 62).ok()
+    });
+    levels.max()
 }

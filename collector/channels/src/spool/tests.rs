@@ -1,6 +1,10 @@
 //! The spools' formats, and what their daemons do played by hand.
 
-use super::{gammu::file_name, smstools::Message, smstools::file, *};
+use super::{
+    gammu::file_name,
+    smstools::{Message, file, signal},
+    *,
+};
 use crate::{
     channel::{Channel, Outcome},
     config::Common,
@@ -66,7 +70,14 @@ async fn gammu_finds_a_file_in_its_own_manner_and_what_it_moves_is_told() {
         text: "接1042 07".to_owned(),
     };
     assert_eq!(gammu.incoming(now()).await, reply);
-    assert!(names(&inbox).is_empty() && inbox.join(TAKEN).is_dir());
+    assert_eq!(
+        names(&inbox).len(),
+        1,
+        "a crash before it was dealt with brings it again"
+    );
+    std::fs::write(inbox.join("IN20261122_031100_00_+8613800000002_00.txt"), "2").unwrap();
+    assert!(matches!(gammu.incoming(now()).await, Incoming::Reply { text, .. } if text == "2"));
+    assert_eq!((names(&inbox).len(), names(&inbox.join(TAKEN)).len()), (1, 1));
 }
 
 fn sms_text(content: &[u8]) -> String {
@@ -78,6 +89,8 @@ async fn smstools_gets_headers_and_ucs_2_and_tells_what_failed() {
     let (_root, [outgoing, sent, failed, incoming]) = folders();
     let config = SmstoolsConfig {
         outgoing: outgoing.clone(),
+        checked: outgoing.clone(),
+        status: None,
         sent,
         failed: failed.clone(),
         incoming: incoming.clone(),
@@ -107,6 +120,8 @@ async fn smstools_gets_headers_and_ucs_2_and_tells_what_failed() {
 async fn a_spool_that_is_not_there_is_told_with_the_remedy() {
     let config = SmstoolsConfig {
         outgoing: "/nonexistent/outgoing".into(),
+        checked: "/nonexistent/checked".into(),
+        status: None,
         sent: "/nonexistent".into(),
         failed: "/nonexistent".into(),
         incoming: "/nonexistent".into(),
@@ -114,7 +129,7 @@ async fn a_spool_that_is_not_there_is_told_with_the_remedy() {
     let smstools = Smstools::new(&config, &Common::default());
     let error = smstools.send(&to_phone(), now()).await.unwrap_err();
     assert!(error.reason.contains("/nonexistent/outgoing"), "{error}");
-    assert!(!smstools.condition().await.unwrap().0);
+    assert!(!smstools.condition().unwrap().well);
 }
 
 #[test]
@@ -125,6 +140,14 @@ fn any_file_is_a_message_or_none() {
         }
         let _ = gammu::text_of(bytes);
     });
+}
+
+#[test]
+fn the_best_modem_s_signal_is_told_in_percent() {
+    let line = |ssi: &str| format!("GSM1: 26-11-22 11:04:00, Idle, 1, 0, 0, ssi: {ssi}, ber: < 0.2 %\n");
+    assert_eq!(signal(&line("-71 dBm (Good)")), Some(67));
+    assert_eq!(signal(&format!("{}{}", line("-113 dBm"), line("-51 dBm"))), Some(100));
+    assert_eq!(signal("Status: 26-11-22 11:04:00, i----\n"), None);
 }
 
 #[test]

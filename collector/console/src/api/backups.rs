@@ -1,4 +1,4 @@
-//! `/backups/jobs`, `…/{job}`, `…/{job}/runs`, `/backups/uncovered`, `/backups/summary`: the plan against the fact.
+//! `/backups/jobs`, `…/{job}`, `…/{job}/runs`, `/backups/uncovered`: the plan and its runs.
 
 use super::{ListOf, Parameters, body, fleet::find, list, wrong};
 use crate::{
@@ -9,17 +9,12 @@ use crate::{
 use axum::{Json, body::Bytes, extract::Path, response::IntoResponse as _};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
-use tocsin_desk::backup::{HostedJob, Job, JobDay, JobFilter, JobRun, Note, Plan};
-use tocsin_vocabulary::{JobId, RunResult, Timestamp};
+use tocsin_desk::backup::{Job, JobFilter, JobRun, Note, Plan};
+use tocsin_vocabulary::{RunResult, Timestamp};
 use utoipa::ToSchema;
 
 /// Runs of one answer, where nothing is said.
 const RUNS: u32 = 100;
-/// The longest span of a summary.
-const SUMMARY_DAYS_MAX: u64 = 400;
-/// Milliseconds of a day.
-const DAY_MS: u64 = 86_400_000;
 
 /// A backup job and how it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -314,74 +309,4 @@ pub(crate) async fn uncovered(visit: Visit) -> Answer {
         name,
     });
     Ok(list(items.collect(), None))
-}
-
-/// What a job did in a span of days.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub(crate) struct JobSummary {
-    /// The job's id.
-    job: String,
-    /// Its name.
-    name: String,
-    /// The host's name.
-    host_name: String,
-    /// Runs, missed ones included.
-    runs: u64,
-    /// Days on which the worst run was good.
-    days_good: u64,
-    /// Days on which the worst run was a warning, too long or too small.
-    days_with_warning: u64,
-    /// Days on which a run failed or was missed.
-    days_bad: u64,
-}
-
-/// What backup jobs did in the last `days` days, for weekly and monthly reports; oldest job first.
-#[utoipa::path(get, path = "/backups/summary", params(
-    ("days" = Option<u64>, Query, description = "7 without it; at most 400"),
-    ("limit" = Option<u32>, Query, description = "rows, 1 to 500"),
-    ("after" = Option<String>, Query, description = "`next` of the list before"),
-), responses((status = 200, description = "one row per job", body = ListOf<JobSummary>)))]
-pub(crate) async fn summary(visit: Visit) -> Answer {
-    let parameters = Parameters::of(&visit, &["days", "limit", "after"])?;
-    let days: u64 = parameters.parse("days")?.unwrap_or(7);
-    if !(1..=SUMMARY_DAYS_MAX).contains(&days) {
-        return Err(wrong(format!("parameter `days` must be 1 to {SUMMARY_DAYS_MAX}")).into());
-    }
-    let filter = JobFilter {
-        customer: visit.scope()?,
-        host: None,
-        slice: parameters.slice()?,
-    };
-    let backend = &visit.console.backend;
-    let jobs = backend.backup_jobs(&filter).await?;
-    let from = visit.now.minus(std::time::Duration::from_millis(days * DAY_MS));
-    let ids: Vec<JobId> = jobs.items.iter().map(|hosted| hosted.job.id).collect();
-    let mut found: HashMap<JobId, Vec<JobDay>> = HashMap::new();
-    for day in backend.backup_days(&ids, from, visit.now, 0).await? {
-        found.entry(day.job).or_default().push(day);
-    }
-    let rows = jobs.items.iter().map(|hosted| {
-        let days = found.get(&hosted.job.id).map(Vec::as_slice).unwrap_or_default();
-        summed(hosted, days)
-    });
-    Ok(list(rows.collect(), jobs.next))
-}
-
-fn summed(hosted: &HostedJob, days: &[JobDay]) -> JobSummary {
-    let mut row = JobSummary {
-        job: hosted.job.id.to_string(),
-        name: hosted.job.name.clone(),
-        host_name: hosted.host_name.clone(),
-        ..JobSummary::default()
-    };
-    for day in days {
-        row.runs += day.runs;
-        match day.worst {
-            Some(RunResult::Failed | RunResult::Missed) => row.days_bad += 1,
-            Some(RunResult::Ok) => row.days_good += 1,
-            Some(_) => row.days_with_warning += 1,
-            None => {}
-        }
-    }
-    row
 }

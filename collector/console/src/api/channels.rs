@@ -2,11 +2,13 @@
 
 use super::{ListOf, Parameters, list};
 use crate::{
-    backend::ChannelView,
+    backend::{ChannelView, Failure},
     guard::{Answer, Visit},
 };
+use axum::response::IntoResponse as _;
 use serde::Serialize;
-use tocsin_vocabulary::Timestamp;
+use tocsin_desk::delivery::DrillReport;
+use tocsin_vocabulary::{Code, Timestamp};
 use utoipa::ToSchema;
 
 /// A channel and how it did within a day.
@@ -31,6 +33,78 @@ pub(crate) struct ChannelItem {
     last_accepted_at: Option<String>,
     /// Whether its line is well; null where that can't be told.
     well: Option<bool>,
+    /// The modem's signal in percent; null where that can't be told.
+    signal_percent: Option<u8>,
+    /// What the provider says is left; null where it does not tell.
+    balance: Option<f64>,
+    /// What is wrong with it; null when nothing is.
+    trouble: Option<String>,
+}
+
+/// A page of a drill of the channels.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DrillItem {
+    /// Whom it went to.
+    login: String,
+    name: String,
+    channel: String,
+    /// `pending`, `sending`, `accepted`, `delivered`, `read`, `failed` or `unknown`.
+    state: &'static str,
+    /// Since when; null before its first try.
+    at: Option<String>,
+    /// What was said last.
+    detail: String,
+}
+
+/// A drill of the channels: every channel to each of some people.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Drill {
+    /// When it began.
+    at: String,
+    /// Pages of which the other side took so many, and so many are known to have arrived.
+    pages: usize,
+    taken: usize,
+    arrived: usize,
+    /// Logins of those whom no channel reached.
+    unreached: Vec<String>,
+    items: Vec<DrillItem>,
+}
+
+impl From<DrillReport> for Drill {
+    fn from(report: DrillReport) -> Self {
+        let [arrived, taken, pages] = report.counts();
+        Self {
+            at: report.at.to_string(),
+            pages,
+            taken,
+            arrived,
+            unreached: report.unreached().into_iter().map(str::to_owned).collect(),
+            items: report
+                .rows
+                .into_iter()
+                .map(|row| DrillItem {
+                    login: row.login,
+                    name: row.name,
+                    channel: row.channel,
+                    state: row.state.as_str(),
+                    at: row.at.map(|at| at.to_string()),
+                    detail: row.detail,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// How the last drill of the channels went.
+#[utoipa::path(get, path = "/channels/drill", responses(
+    (status = 200, description = "the last drill", body = Drill),
+    (status = 404, description = "there was none", body = super::problem::Problem),
+))]
+pub(crate) async fn drill(visit: Visit) -> Answer {
+    Parameters::of(&visit, &[])?;
+    let report = visit.console.backend.last_drill().await?;
+    let none = || Failure::new(Code::NotFound, "there was no drill of the channels yet");
+    Ok(axum::Json(Drill::from(report.ok_or_else(none)?)).into_response())
 }
 
 impl From<ChannelView> for ChannelItem {
@@ -49,7 +123,10 @@ impl From<ChannelView> for ChannelItem {
             waiting: figures.waiting,
             oldest_at: text(figures.oldest_at),
             last_accepted_at: text(figures.last_accepted_at),
-            well: channel.condition.map(|(well, _)| well),
+            well: channel.condition.as_ref().map(|line| line.well),
+            signal_percent: channel.condition.as_ref().and_then(|line| line.signal_percent),
+            balance: channel.condition.as_ref().and_then(|line| line.balance),
+            trouble: channel.trouble,
         }
     }
 }

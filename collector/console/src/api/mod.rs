@@ -1,15 +1,19 @@
 //! The HTTP API, `/api/v1`. Additive only. Errors are problem documents (RFC 9457), lists have `items` and `next`.
 
+mod accounts;
+mod backup_coverage;
 mod backups;
 mod channels;
 mod documents;
 mod duty;
 mod evidence;
 pub(crate) mod fleet;
+mod papers;
 mod planned;
 mod query;
 pub use query::QueryAnswer;
 pub(crate) mod problem;
+mod rulebook;
 mod system;
 mod views;
 mod work;
@@ -67,6 +71,7 @@ fn documented() -> Vec<(Need, UtoipaMethodRouter<Console>)> {
         (Need::To(ReadWork), routes!(work::faults)),
         (Need::To(ReadWork), routes!(work::tickets, work::report)),
         (Need::To(ReadWork), routes!(work::ticket)),
+        (Need::To(ReadWork), routes!(papers::papers)),
         (Need::To(ReadWork), routes!(work::act)),
         (Need::To(ReadPlanned), routes!(planned::silences, planned::silence)),
         (Need::To(ReadPlanned), routes!(planned::end_silence)),
@@ -79,13 +84,20 @@ fn documented() -> Vec<(Need, UtoipaMethodRouter<Console>)> {
         (Need::To(ReadDuty), routes!(duty::duty)),
         (Need::To(ReadDuty), routes!(duty::handovers)),
         (Need::To(ReadRegisters), routes!(duty::register)),
+        (Need::To(ReadWork), routes!(accounts::downtimes)),
+        (Need::To(ReadWork), routes!(accounts::availability)),
+        (Need::To(ReadRegisters), routes!(accounts::reports)),
         (Need::To(ReadRules), routes!(system::rules)),
+        (Need::To(ReadRules), routes!(rulebook::rule)),
+        (Need::To(ReadRules), routes!(rulebook::replay)),
         (Need::To(ReadHosts), routes!(backups::jobs, backups::declare)),
         (Need::To(ReadHosts), routes!(backups::job)),
         (Need::To(ReadHosts), routes!(backups::runs, backups::note)),
         (Need::To(ReadHosts), routes!(backups::uncovered)),
-        (Need::To(ReadHosts), routes!(backups::summary)),
+        (Need::To(ReadHosts), routes!(backup_coverage::summary)),
+        (Need::To(ReadHosts), routes!(backup_coverage::coverage)),
         (Need::To(ReadSystem), routes!(channels::channels)),
+        (Need::To(ReadSystem), routes!(channels::drill)),
         (Need::Nobody, routes!(system::health)),
     ]
 }

@@ -9,7 +9,9 @@ use crate::{
     authority::Action,
     backend::Failure,
     guard::{Answer, Visit, nothing},
-    reporting, steps,
+    published, reporting,
+    shell::Shell,
+    steps,
 };
 use axum::{Json, body::Bytes, extract::Path, response::IntoResponse as _};
 use http::StatusCode;
@@ -106,7 +108,13 @@ pub(crate) async fn tickets(visit: Visit) -> Answer {
         assignee: None,
         slice: parameters.slice()?,
     };
-    let tickets = visit.console.backend.tickets(&filter).await?;
+    let mut tickets = visit.console.backend.tickets(&filter).await?;
+    if published::is_bound(&visit) {
+        let house = Shell::new(&visit, "").t("service-desk");
+        for ticket in &mut tickets.items {
+            published::hide_people(ticket, &house);
+        }
+    }
     Ok(list(tickets.items.iter().map(TicketView::from).collect(), tickets.next))
 }
 
@@ -115,13 +123,10 @@ pub(crate) async fn tickets(visit: Visit) -> Answer {
     responses((status = 200, description = "the ticket", body = TicketDetail), (status = 404, description = "no such ticket")))]
 pub(crate) async fn ticket(visit: Visit, Path(number): Path<String>) -> Answer {
     Parameters::of(&visit, &[])?;
-    let ticket = find(&visit, &number).await?;
+    let mut ticket = find(&visit, &number).await?;
     let mut entries = visit.console.backend.entries(ticket.id).await?;
-    if visit.scope()?.is_some() {
-        // A note is internal unless it was published.
-        let sheet = visit.console.backend.ticket_sheet(ticket.id).await?;
-        entries.retain(|entry| entry.action != "note" || sheet.published.contains(&entry.seq));
-    }
+    let sheet = visit.console.backend.ticket_sheet(ticket.id).await?;
+    published::cut(&visit, &mut ticket, &mut entries, &sheet).await?;
     let alerts = visit.console.backend.alerts_of_ticket(ticket.id).await?;
     Ok(Json(TicketDetail::new(&ticket, &entries, &alerts)).into_response())
 }
@@ -256,7 +261,7 @@ fn actor(visit: &Visit) -> Result<Actor, Failure> {
         .map(|person| Actor::Person(person.id, person.name.clone()))
 }
 
-async fn find(visit: &Visit, number: &str) -> Result<Ticket, Failure> {
+pub(super) async fn find(visit: &Visit, number: &str) -> Result<Ticket, Failure> {
     let number = number.parse().map_err(|_| nothing())?;
     let ticket = visit.console.backend.ticket(number).await?.ok_or_else(nothing)?;
     visit.must_see(ticket.customer)?;

@@ -12,7 +12,7 @@ mod tests;
 
 pub(crate) use hardware::sensors;
 pub(crate) use network::{adapters, gateways, interfaces, traffic};
-pub(crate) use services::{agent, clock, groups, units};
+pub(crate) use services::{agent, clock, groups, probes, units};
 pub(crate) use storage::{disks, file_systems, volumes};
 
 use crate::{

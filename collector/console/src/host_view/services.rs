@@ -24,6 +24,42 @@ pub(crate) fn units<'a>(known: &Known<'a>) -> Vec<Unit<'a>> {
     units
 }
 
+/// A probe that the host asks of others.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Probe<'a> {
+    pub(crate) part: &'a Part,
+    /// `ping`, `tcp`, `http`, `certificate`.
+    pub(crate) kind: &'a str,
+    pub(crate) target: &'a str,
+    /// Seconds that the last answer took.
+    pub(crate) took: Option<f64>,
+    /// Share of a ping's requests that were lost.
+    pub(crate) loss: Option<f64>,
+    /// Seconds until the certificate that was shown expires.
+    pub(crate) time_left: Option<f64>,
+}
+
+/// Probes, those that fail first.
+pub(crate) fn probes<'a>(known: &Known<'a>) -> Vec<Probe<'a>> {
+    let mut probes: Vec<Probe<'_>> = known
+        .parts("probe")
+        .map(|part| {
+            let on = [("tocsin.probe", part.id.as_str())];
+            let detail = |key: &str| part.details.get(key).map_or("", String::as_str);
+            Probe {
+                part,
+                kind: detail("kind"),
+                target: detail("target"),
+                took: known.value("tocsin.probe.duration", &on),
+                loss: known.value("tocsin.probe.loss", &on),
+                time_left: known.value("tocsin.probe.certificate.time_left", &on),
+            }
+        })
+        .collect();
+    worst_first(&mut probes, |probe| probe.part.health());
+    probes
+}
+
 /// A watched group of processes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Group {

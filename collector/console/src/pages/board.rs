@@ -138,7 +138,12 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     by_urgency(&mut tickets);
     let mut rows = rows(&shell, &tickets, &hosts);
     let ids: Vec<_> = tickets.iter().map(|ticket| ticket.id).collect();
-    let acts = backend.last_acts(&ids).await?;
+    // Who did what is a matter of the house.
+    let acts = if scope.is_none() {
+        backend.last_acts(&ids).await?
+    } else {
+        Vec::new()
+    };
     for (row, ticket) in rows.iter_mut().zip(&tickets) {
         let act = acts.iter().find(|act| act.ticket == ticket.id);
         row.last = act.and_then(|act| last_human(&shell, ticket, act));

@@ -8,6 +8,7 @@ use crate::{
     shell::{Shell, page},
 };
 use askama::Template;
+use tocsin_desk::delivery::ChannelFigures;
 
 struct Preview {
     label: String,
@@ -29,6 +30,12 @@ struct Row {
     oldest: Option<Html>,
     last: Option<Html>,
     well: bool,
+    /// The modem's signal, the provider's balance, the age of the modem's queue: empty where not told.
+    signal: String,
+    balance: String,
+    queue: String,
+    rate: String,
+    trouble: String,
     condition: String,
     previews: Vec<Preview>,
 }
@@ -49,7 +56,7 @@ pub(crate) async fn list(visit: Visit) -> Answer {
 }
 
 fn row(shell: &Shell, channel: ChannelView) -> Row {
-    let figures = channel.figures;
+    let (figures, line) = (channel.figures, channel.condition);
     let previews = channel.previews.into_iter().map(|preview| Preview {
         label: format!(
             "{} · {}",
@@ -76,10 +83,33 @@ fn row(shell: &Shell, channel: ChannelView) -> Row {
         waiting: figures.waiting,
         oldest: figures.oldest_at.map(|at| shell.ago(at)),
         last: figures.last_accepted_at.map(|at| shell.ago(at)),
-        well: channel.condition.as_ref().is_none_or(|(well, _)| *well),
-        condition: channel
-            .condition
-            .map(|(_, detail)| phrases::in_language(shell.language, &detail))
+        well: channel.trouble.is_none() && line.as_ref().is_none_or(|line| line.well),
+        signal: line
+            .as_ref()
+            .and_then(|line| line.signal_percent)
+            .map_or_else(String::new, |percent| format!("{percent} %")),
+        balance: line
+            .as_ref()
+            .and_then(|line| line.balance)
+            .map_or_else(String::new, |left| left.to_string()),
+        queue: line
+            .as_ref()
+            .and_then(|line| line.oldest)
+            .map_or_else(String::new, |age| shell.span(age)),
+        rate: rate(&figures),
+        trouble: channel
+            .trouble
+            .map(|detail| phrases::in_language(shell.language, &detail))
+            .unwrap_or_default(),
+        condition: line
+            .map(|line| phrases::in_language(shell.language, &line.detail))
             .unwrap_or_default(),
     }
+}
+
+/// How many percent of what was taken within a day are known to have arrived; empty when nothing was taken.
+fn rate(figures: &ChannelFigures) -> String {
+    (figures.delivered * 100)
+        .checked_div(figures.accepted)
+        .map_or_else(String::new, |percent| format!("{percent} %"))
 }

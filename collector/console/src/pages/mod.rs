@@ -1,15 +1,19 @@
 //! The pages: each module one page, its template beside it in `templates/`.
 
+pub(crate) mod accounts;
 pub(crate) mod alert;
 pub(crate) mod alerts;
+pub(crate) mod backup_coverage;
 pub(crate) mod backup_job;
 pub(crate) mod backups;
 pub(crate) mod batch;
 pub(crate) mod board;
+pub(crate) mod channel_drill;
 pub(crate) mod channels;
 pub(crate) mod diagnose;
 pub(crate) mod document;
 pub(crate) mod documents;
+pub(crate) mod downtime;
 pub(crate) mod handover;
 pub(crate) mod help;
 pub(crate) mod host;
@@ -17,6 +21,7 @@ pub(crate) mod hosts;
 pub(crate) mod inbox;
 pub(crate) mod intake;
 pub(crate) mod page_link;
+pub(crate) mod papers;
 pub(crate) mod pin;
 pub(crate) mod ping;
 pub(crate) mod planned;
@@ -26,11 +31,15 @@ pub(crate) mod report;
 pub(crate) mod roster;
 pub(crate) mod rule;
 pub(crate) mod rules;
+pub(crate) mod sign;
 pub(crate) mod sign_in;
 pub(crate) mod system;
 pub(crate) mod ticket;
+mod ticket_choices;
+pub(crate) mod ticket_report;
 pub(crate) mod ticket_sheet;
 pub(crate) mod tickets;
+pub(crate) mod times;
 mod verdict;
 
 use crate::{

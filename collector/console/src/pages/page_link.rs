@@ -15,7 +15,7 @@ use axum::{extract::Path, response::IntoResponse as _};
 use http::StatusCode;
 use tocsin_desk::{
     input::{Act, Action},
-    model::{Actor, Page, Person, Ticket, TicketKind, TicketState, Via},
+    model::{Actor, Page, PageReason, Person, Role, Ticket, TicketKind, TicketState, Via},
 };
 use tocsin_vocabulary::Code;
 
@@ -128,14 +128,14 @@ fn view(visit: &Visit, token: &str, behind: &Behind, error: String) -> PageLink 
         drill: page.drill || ticket.as_ref().is_some_and(|ticket| ticket.kind == TicketKind::Drill),
         person: person.name.clone(),
         sent: shell.ago(page.created_at),
-        ticket: ticket.as_ref().map(|ticket| summary(&shell, ticket, person)),
+        ticket: ticket.as_ref().map(|ticket| summary(&shell, page, ticket, person)),
         action: format!("/p/{token}"),
         error,
         shell,
     }
 }
 
-fn summary(shell: &Shell, ticket: &Ticket, person: &Person) -> Summary {
+fn summary(shell: &Shell, page: &Page, ticket: &Ticket, person: &Person) -> Summary {
     let mine = ticket.assignee == Some(person.id);
     let name = ticket.assignee_name.clone().unwrap_or_default();
     let sentence = match ticket.state {
@@ -150,11 +150,20 @@ fn summary(shell: &Shell, ticket: &Ticket, person: &Person) -> Summary {
     };
     Summary {
         number: ticket.number,
-        url: format!("/t/{}", ticket.number),
+        url: if page.reason == PageReason::Approval {
+            format!("/t/{}/paper", ticket.number)
+        } else {
+            format!("/t/{}", ticket.number)
+        },
         state: shell.word("state", ticket.state.as_str()),
         asset: ticket.asset_name.clone(),
         opened: shell.ago(ticket.opened_at),
-        remedy: shell.text(&ticket.remedy).to_owned(),
+        // What to do about it is for those who do it.
+        remedy: if person.role == Role::Customer {
+            String::new()
+        } else {
+            shell.text(&ticket.remedy).to_owned()
+        },
         clocks: ticket
             .clocks
             .iter()

@@ -1,6 +1,7 @@
-//! One's own PIN, with which handovers are signed.
+//! One's own PIN, with which handovers and approvals are signed.
 
 use crate::{
+    authority::Action,
     backend::Failure,
     duty::{self, field},
     guard::{Answer, Visit, see_other},
@@ -37,7 +38,12 @@ pub(crate) async fn set(visit: Visit, Form(fields): Form<HashMap<String, String>
         Err(Failure::new(Code::InvalidInput, "the two PINs are not the same"))
     };
     match done {
-        Ok(_) => Ok(see_other("/handover")),
+        // A customer signs approvals and no handovers.
+        Ok(_) => Ok(see_other(if visit.may(Action::ReadDuty) {
+            "/handover"
+        } else {
+            "/tickets"
+        })),
         Err(failure) if matches!(failure.code, Code::Internal | Code::Forbidden) => Err(failure.into()),
         Err(failure) => {
             let mut response = page(&view(&visit, failure.reason).await?)?;

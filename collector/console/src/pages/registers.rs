@@ -7,22 +7,24 @@ use crate::{
     guard::{Answer, Refusal, Visit, nothing, see_other},
     markup::Html,
     shell::{Shell, page},
+    upload::{self, Sent},
 };
 use askama::Template;
 use axum::{
     Form,
-    extract::Path,
-    response::{IntoResponse as _, Response},
+    extract::{Path, Request},
+    response::Response,
 };
-use http::{StatusCode, header};
+use http::StatusCode;
 use std::collections::{BTreeMap, HashMap};
 use tocsin_desk::{
     duty::DutyAct,
     register::{
-        Book, Column, Kind, Row, sheet,
-        spare::{self, Stock},
+        self, Book, Column, Kind, Row,
+        spare::{self, Stock, Used},
     },
 };
+use tocsin_sheets::Form as FileForm;
 use tocsin_vocabulary::Code;
 
 /// Rows of one page; the rest is found by searching.
@@ -46,6 +48,14 @@ struct UseRow {
     waits: bool,
 }
 
+/// A spare that nobody has counted this month.
+struct CountRow {
+    id: String,
+    name: String,
+    count: String,
+    counted_on: String,
+}
+
 #[derive(Template)]
 #[template(path = "registers.html")]
 struct RegisterPage {
@@ -61,6 +71,8 @@ struct RegisterPage {
     uses: Vec<UseRow>,
     may_write: bool,
     may_manage: bool,
+    months: Vec<Used>,
+    uncounted: Vec<CountRow>,
     csv: String,
     error: Vec<String>,
 }
@@ -103,41 +115,40 @@ pub(crate) async fn list(visit: Visit, Path(word): Path<String>) -> Answer {
     page(&view(&visit, book, String::new(), Vec::new()).await?)
 }
 
-/// `POST /registers/{book}`: a sheet.
-pub(crate) async fn import(
-    visit: Visit,
-    Path(word): Path<String>,
-    Form(fields): Form<HashMap<String, String>>,
-) -> Answer {
+/// `POST /registers/{book}`: a sheet, as a file or as words.
+pub(crate) async fn import(visit: Visit, Path(word): Path<String>, request: Request) -> Answer {
     let book = Book::parse(&word).ok_or_else(nothing)?;
-    let csv = fields.get("csv").cloned().unwrap_or_default();
-    let act = DutyAct::ImportRegister { book, csv: csv.clone() };
-    match duty::act(&visit, act).await {
+    let sent = Sent::of(request).await?;
+    let done = match sent.sheet() {
+        Ok(sheet) => duty::act(&visit, DutyAct::ImportRegister { book, sheet }).await,
+        Err(failure) => visit.require(Action::WriteRegisters).and(Err(failure)),
+    };
+    match done {
         Ok(_) => Ok(see_other(&format!("/registers/{}", book.as_str()))),
-        Err(failure) if matches!(failure.code, Code::Internal | Code::Forbidden) => Err(failure.into()),
         Err(failure) => {
-            let mut response = page(&view(&visit, book, csv, lines(&failure)).await?)?;
-            *response.status_mut() = StatusCode::BAD_REQUEST;
-            Ok(response)
+            upload::refused(failure, async |lines| {
+                page(&view(&visit, book, sent.pasted(), lines).await?)
+            })
+            .await
         }
     }
 }
 
 /// `GET /registers/{book}/export.csv`.
-pub(crate) async fn export(visit: Visit, Path(word): Path<String>) -> Result<Response, Refusal> {
-    let book = Book::parse(&word).ok_or_else(nothing)?;
+pub(crate) async fn export_csv(visit: Visit, Path(word): Path<String>) -> Result<Response, Refusal> {
+    export(&visit, &word, FileForm::Csv).await
+}
+
+/// `GET /registers/{book}/export.xlsx`.
+pub(crate) async fn export_xlsx(visit: Visit, Path(word): Path<String>) -> Result<Response, Refusal> {
+    export(&visit, &word, FileForm::Xlsx).await
+}
+
+async fn export(visit: &Visit, word: &str, form: FileForm) -> Result<Response, Refusal> {
+    let book = Book::parse(word).ok_or_else(nothing)?;
     let rows = visit.console.backend.register(book).await?;
-    let columns: Vec<&str> = book.columns().iter().map(|column| column.key).collect();
-    let cells = rows
-        .iter()
-        .map(|row| columns.iter().map(|key| row.get(key).to_owned()).collect());
-    let text = sheet::write(&columns, cells);
-    let name = format!("attachment; filename=\"{}.csv\"", book.as_str());
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-    ];
-    Ok((headers, text).into_response())
+    let (columns, cells) = register::cells(book, &rows);
+    upload::download(visit, form, book.as_str(), &columns, cells)
 }
 
 /// `GET /registers/{book}/{id}`; id `new` for a new row.
@@ -189,13 +200,47 @@ pub(crate) async fn answer(visit: Visit, Form(fields): Form<HashMap<String, Stri
     }
 }
 
+/// `POST /spares/count`: what is on the shelf today.
+pub(crate) async fn count(visit: Visit, Form(fields): Form<HashMap<String, String>>) -> Answer {
+    let act = DutyAct::CountSpare {
+        spare: field(&fields, "spare").to_owned(),
+        count: duty::number(&fields, "count")?,
+    };
+    match duty::act(&visit, act).await {
+        Ok(_) => Ok(see_other("/registers/spares")),
+        Err(failure) => {
+            upload::refused(failure, async |lines| {
+                page(&view(&visit, Book::Spares, String::new(), lines).await?)
+            })
+            .await
+        }
+    }
+}
+
+fn count_row(row: &Row) -> CountRow {
+    CountRow {
+        id: row.id.clone(),
+        name: row.get("name").to_owned(),
+        count: row.get("count").to_owned(),
+        counted_on: row.get("counted_on").to_owned(),
+    }
+}
+
 fn lines(failure: &Failure) -> Vec<String> {
     failure.reason.lines().map(str::to_owned).collect()
 }
 
 async fn find(visit: &Visit, book: Book, id: &str) -> Result<Row, Failure> {
     if id == "new" {
-        return Ok(Row::default());
+        // What the page that led here knows already.
+        let known = book.columns().iter().filter_map(|column| {
+            let value = visit.parameter(column.key)?;
+            Some((column.key.to_owned(), value))
+        });
+        return Ok(Row {
+            values: known.collect(),
+            ..Row::default()
+        });
     }
     let rows = visit.console.backend.register(book).await?;
     rows.into_iter().find(|row| row.id == id).ok_or_else(nothing)
@@ -226,12 +271,14 @@ async fn view(visit: &Visit, book: Book, csv: String, error: Vec<String>) -> Res
     let needle = wanted.trim().to_lowercase();
     let fits =
         |row: &&Row| needle.is_empty() || row.values.values().any(|value| value.to_lowercase().contains(&needle));
-    let (stock, uses) = if book == Book::Spares {
-        let stock = spare::stock(&backend.register(Book::Assets).await?, &rows);
-        (stock, uses(visit, &shell).await?)
-    } else {
-        (Vec::new(), Vec::new())
-    };
+    let (mut stock, mut use_rows, mut months, mut uncounted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    if book == Book::Spares {
+        stock = spare::stock(&backend.register(Book::Assets).await?, &rows);
+        let all = backend.spare_uses().await?;
+        months = spare::monthly(&all);
+        use_rows = uses(visit, &shell, all).await?;
+        uncounted = spare::uncounted(&rows, visit.now).into_iter().map(count_row).collect();
+    }
     let columns = shown(book);
     let lines = rows.iter().filter(fits).take(ROWS_MAX).map(|row| Line {
         url: format!("/registers/{}/{}", book.as_str(), row.id),
@@ -255,9 +302,11 @@ async fn view(visit: &Visit, book: Book, csv: String, error: Vec<String>) -> Res
         total: rows.len(),
         wanted,
         stock,
-        uses,
+        uses: use_rows,
         may_write: visit.may(Action::WriteRegisters),
         may_manage: visit.may(Action::ManageDuty),
+        months,
+        uncounted,
         csv,
         error,
         shell,
@@ -265,9 +314,8 @@ async fn view(visit: &Visit, book: Book, csv: String, error: Vec<String>) -> Res
 }
 
 /// Uses of spares, those that wait first.
-async fn uses(visit: &Visit, shell: &Shell) -> Result<Vec<UseRow>, Failure> {
+async fn uses(visit: &Visit, shell: &Shell, mut uses: Vec<spare::Use>) -> Result<Vec<UseRow>, Failure> {
     let people = visit.console.backend.people().await?;
-    let mut uses = visit.console.backend.spare_uses().await?;
     uses.sort_by_key(|one| (one.allowed.is_some(), u64::MAX - one.id));
     let row = |one: spare::Use| {
         let asker = duty::name_of(&people, &one.asked_by);

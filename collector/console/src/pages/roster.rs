@@ -9,11 +9,12 @@ use crate::{
     markup::percent,
     phrases,
     shell::{Shell, page},
+    upload::{self, Sent},
 };
 use askama::Template;
 use axum::{
     Form,
-    extract::Path,
+    extract::{Path, Request},
     response::{IntoResponse as _, Response},
 };
 use http::{StatusCode, header};
@@ -24,6 +25,7 @@ use tocsin_desk::{
     model::Person,
     roster::{self, Consent, Move, Post, Roster, Span, ical},
 };
+use tocsin_sheets::Form as FileForm;
 use tocsin_vocabulary::{Code, Language};
 
 /// So many days ahead are shown.
@@ -58,6 +60,7 @@ struct Plan {
     name: String,
     fallback: String,
     calendar: String,
+    sheet: String,
     now: Vec<ShiftRow>,
     next: Option<ShiftRow>,
     rows: Vec<ShiftRow>,
@@ -82,7 +85,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     page(&view(&visit, Vec::new()).await?)
 }
 
-/// `POST /roster/{what}`: swap, override, answer, import.
+/// `POST /roster/{what}`: swap, override, answer.
 pub(crate) async fn act(visit: Visit, Path(what): Path<String>, Form(fields): Form<HashMap<String, String>>) -> Answer {
     let done = match understand(&visit, &what, &fields) {
         Ok(wanted) => duty::act(&visit, wanted).await,
@@ -99,6 +102,38 @@ pub(crate) async fn act(visit: Visit, Path(what): Path<String>, Form(fields): Fo
             Ok(response)
         }
     }
+}
+
+/// `POST /roster/sheet`: days staffed from a file or from words.
+pub(crate) async fn import(visit: Visit, request: Request) -> Answer {
+    let sent = Sent::of(request).await?;
+    let done = match sent.sheet() {
+        Ok(sheet) => {
+            let name = field(&sent.fields, "roster").to_owned();
+            duty::act(&visit, DutyAct::ImportRoster { name, sheet }).await
+        }
+        Err(failure) => Err(failure),
+    };
+    match done {
+        Ok(_) => Ok(see_other("/roster")),
+        Err(failure) => upload::refused(failure, async |lines| page(&view(&visit, lines).await?)).await,
+    }
+}
+
+/// `GET /roster/{name}/export.xlsx` and `.csv`: the coming days as a sheet that can be imported again.
+pub(crate) async fn export(visit: Visit, Path((name, file)): Path<(String, String)>) -> Result<Response, Refusal> {
+    let form = file
+        .strip_prefix("export.")
+        .and_then(FileForm::parse)
+        .ok_or_else(nothing)?;
+    let backend = &visit.console.backend;
+    let plan = backend.rosters().await?.into_iter().find(|plan| plan.name == name);
+    let plan = plan.ok_or_else(nothing)?;
+    let exchanges = backend.exchanges(visit.now).await?;
+    let to = visit.now.plus(Duration::from_secs(DAYS * 86_400));
+    let spans = roster::duties(&plan, &exchanges, visit.now, to);
+    let (columns, rows) = roster::import::cells(&plan, &spans);
+    upload::download(&visit, form, "roster", &columns, rows)
 }
 
 fn understand(visit: &Visit, what: &str, fields: &HashMap<String, String>) -> Result<DutyAct, Failure> {
@@ -134,10 +169,6 @@ fn understand(visit: &Visit, what: &str, fields: &HashMap<String, String>) -> Re
             id: duty::number(fields, "id")?,
             agree: field(fields, "agree") == "yes",
             login: me,
-        },
-        "import" => DutyAct::ImportRoster {
-            name: text("roster"),
-            csv: fields.get("csv").cloned().unwrap_or_default(),
         },
         _ => return Err(nothing()),
     })
@@ -189,6 +220,7 @@ async fn plan(visit: &Visit, shell: &Shell, people: &[Person], plan: &Roster, me
             percent(&plan.name),
             link::calendar_tag(&backend.link_key(), &plan.name)
         ),
+        sheet: format!("/roster/{}/export.xlsx", percent(&plan.name)),
         now: current.iter().map(row).collect(),
         next: next.map(row),
         rows: spans.iter().map(row).collect(),

@@ -5,6 +5,7 @@ use crate::{
     backend::HealthPart,
     guard::{Answer, Visit},
     markup::Html,
+    phrases,
     shell::{Shell, page},
 };
 use askama::Template;
@@ -86,7 +87,14 @@ pub(crate) async fn show(visit: Visit) -> Answer {
             detail: line.detail,
         }));
     }
-    let parts = backend.health().await;
+    let mut parts = backend.health().await;
+    for part in &mut parts {
+        part.name = match part.name.strip_prefix("channel ") {
+            Some(channel) => format!("{} {channel}", shell.t("health-part-channel")),
+            None => shell.word("health-part", &part.name),
+        };
+        part.detail = phrases::in_language(shell.language, &part.detail);
+    }
     page(&SystemPage {
         version: backend.version(),
         shell,

@@ -1,7 +1,10 @@
 //! One ticket: what is wrong, how long have I got, what next?
 
 use super::{
+    accounts::{self, Account},
     diagnose::{self, DiagnosisRow},
+    papers::{self, Brief},
+    ticket_choices::{Choices, choices},
     ticket_sheet::{self, Beside},
     tickets::Row,
 };
@@ -12,6 +15,8 @@ use crate::{
     graph::{self, Around},
     guard::{Answer, Visit, nothing, see_other},
     markup::Html,
+    phrases::in_language,
+    published,
     shell::{Shell, page},
     steps,
 };
@@ -43,7 +48,8 @@ struct Field {
     name: &'static str,
     label: String,
     value: String,
-    people: Vec<(String, String)>,
+    /// What can be chosen: value and name; empty: whatever is typed.
+    choices: Vec<(String, String)>,
     long: bool,
     needed: bool,
     hint: String,
@@ -70,6 +76,8 @@ struct Line {
     publish: Option<u64>,
     /// The customer can read it.
     published: bool,
+    /// The note's number, where it can be taken back from the customer.
+    unpublish: Option<u64>,
 }
 
 struct Times {
@@ -109,6 +117,8 @@ struct TicketPage {
     knowledge: Option<String>,
     knowledge_url: Option<String>,
     beside: Beside,
+    papers: Brief,
+    account: Account,
     error: String,
 }
 
@@ -191,7 +201,7 @@ pub(super) async fn find(visit: &Visit, number: &str) -> Result<Ticket, Failure>
 }
 
 /// Those to whom work can be given; nobody when the action gives none.
-async fn assignable(visit: &Visit, kind: ActionKind) -> Result<Vec<Person>, Failure> {
+pub(super) async fn assignable(visit: &Visit, kind: ActionKind) -> Result<Vec<Person>, Failure> {
     if kind != ActionKind::Assign {
         return Ok(Vec::new());
     }
@@ -211,9 +221,11 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
     let alerts = backend.alerts_of_ticket(ticket.id).await?;
     let mut entries = backend.entries(ticket.id).await?;
     let sheet = backend.ticket_sheet(ticket.id).await?;
-    if visit.scope()?.is_some() {
-        entries.retain(|entry| entry.action != "note" || sheet.published.contains(&entry.seq));
-    }
+    let bound = published::is_bound(visit);
+    let mut ticket = ticket.clone();
+    published::cut(visit, &mut ticket, &mut entries, &sheet).await?;
+    let ticket = &ticket;
+    let account = accounts::of_ticket(visit, &shell, ticket).await?;
     let beside = ticket_sheet::beside(visit, &shell, ticket, &alerts, &sheet).await?;
     let slice = Slice {
         after: None,
@@ -224,18 +236,28 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
         slice,
         ..PageFilter::default()
     };
-    let pages = if visit.scope()?.is_none() {
-        backend.pages(&filter).await?.items
-    } else {
+    let pages = if bound {
         Vec::new()
+    } else {
+        backend.pages(&filter).await?.items
     };
-    let people = assignable(visit, ActionKind::Assign).await?;
-    let (next, more) = forms(visit, &shell, ticket, &people, tried.as_ref());
+    let choices = choices(visit, &shell, ticket).await?;
+    let (next, more) = forms(visit, &shell, ticket, &choices, tried.as_ref());
     let error = match &tried {
-        Some(tried) if !more.iter().chain(&next).any(|form| form.open) => tried.failure.reason.clone(),
+        Some(tried) if !more.iter().chain(&next).any(|form| form.open) => {
+            in_language(visit.language, &tried.failure.reason)
+        }
         _ => String::new(),
     };
-    let knowledge = alerts.iter().find_map(|alert| alert.ruling.knowledge.clone());
+    let knowledge = alerts
+        .iter()
+        .find_map(|alert| alert.ruling.knowledge.clone())
+        .filter(|_| !bound);
+    let diagnoses = if bound {
+        Vec::new()
+    } else {
+        backend.diagnoses_of_ticket(ticket.id).await?
+    };
     let hosts: Vec<Host> = host.into_iter().collect();
     let mut rows = super::tickets::rows(&shell, std::slice::from_ref(ticket), &hosts);
     let row = rows.pop().ok_or_else(nothing)?;
@@ -250,17 +272,20 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
         more,
         lines: timeline(&shell, &entries, &pages, &sheet.published, beside.may_write),
         beside,
+        account,
         chart: chart(visit, &shell, &alerts).await?,
         remedy: shell.text(&ticket.remedy).to_owned(),
         severity: shell.severity(ticket.severity),
         seen: seen(&alerts),
         diagnose_url: ticket
             .host
+            .filter(|_| !bound)
             .map(|id| format!("/hosts/{id}/diagnose?ticket={}", ticket.number)),
         knowledge_url: knowledge.clone().filter(|link| super::alert::is_web(link)),
         knowledge,
         evidence: evidence(&shell, &alerts),
-        diagnoses: diagnose::rows(&shell, &backend.diagnoses_of_ticket(ticket.id).await?),
+        diagnoses: diagnose::rows(&shell, &diagnoses),
+        papers: papers::brief(visit, &shell, ticket).await?,
         error,
         shell,
     })
@@ -306,11 +331,11 @@ fn forms(
     visit: &Visit,
     shell: &Shell,
     ticket: &Ticket,
-    people: &[Person],
+    choices: &Choices,
     tried: Option<&Tried>,
 ) -> (Option<StepForm>, Vec<StepForm>) {
     let allowed = |kind: &ActionKind| visit.may(steps::needs(*kind));
-    let form = |kind: ActionKind| form(shell, ticket, kind, people, tried.filter(|tried| tried.kind == kind));
+    let form = |kind: ActionKind| form(shell, ticket, kind, choices, tried.filter(|tried| tried.kind == kind));
     let wanted = life::next_step(ticket.state).filter(allowed);
     let others = life::actions(ticket.state)
         .iter()
@@ -320,7 +345,7 @@ fn forms(
     (wanted.map(form), others.map(form).collect())
 }
 
-fn form(shell: &Shell, ticket: &Ticket, kind: ActionKind, people: &[Person], tried: Option<&Tried>) -> StepForm {
+fn form(shell: &Shell, ticket: &Ticket, kind: ActionKind, choices: &Choices, tried: Option<&Tried>) -> StepForm {
     let value = |name: &str| {
         tried
             .and_then(|tried| tried.fields.get(name))
@@ -333,13 +358,10 @@ fn form(shell: &Shell, ticket: &Ticket, kind: ActionKind, people: &[Person], tri
             name,
             label: shell.word("field", name),
             value: value(name),
-            people: if *name == "person" {
-                people
-                    .iter()
-                    .map(|person| (person.id.to_string(), person.name.clone()))
-                    .collect()
-            } else {
-                Vec::new()
+            choices: match *name {
+                "person" => choices.people.clone(),
+                "into" => choices.tickets.clone(),
+                _ => Vec::new(),
             },
             long: matches!(*name, "cause" | "solution" | "text"),
             needed: *name != "until",
@@ -356,7 +378,9 @@ fn form(shell: &Shell, ticket: &Ticket, kind: ActionKind, people: &[Person], tri
         url: format!("/t/{}/{}", ticket.number, kind.as_str()),
         fields,
         open: tried.is_some(),
-        error: tried.map(|tried| tried.failure.reason.clone()).unwrap_or_default(),
+        error: tried
+            .map(|tried| in_language(shell.language, &tried.failure.reason))
+            .unwrap_or_default(),
     }
 }
 
@@ -369,6 +393,7 @@ fn timeline(shell: &Shell, entries: &[Entry], pages: &[PageRecord], published: &
             let line = Line {
                 publish: Some(entry.seq).filter(|_| may && !shown && entry.action == "note"),
                 published: shown,
+                unpublish: Some(entry.seq).filter(|_| may && shown),
                 ..entry_line(shell, entry)
             };
             (entry.at, line)
@@ -406,6 +431,7 @@ fn entry_line(shell: &Shell, entry: &Entry) -> Line {
         tone,
         publish: None,
         published: false,
+        unpublish: None,
     }
 }
 
@@ -431,6 +457,7 @@ fn page_line(shell: &Shell, record: &PageRecord) -> Line {
         tone: "page",
         publish: None,
         published: false,
+        unpublish: None,
     }
 }
 

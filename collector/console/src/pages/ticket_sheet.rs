@@ -6,6 +6,8 @@ use crate::{
     backend::Failure,
     duty::{self, field, number},
     guard::{Answer, Visit, nothing, see_other},
+    markup::percent,
+    phrases::in_language,
     shell::{Shell, page},
 };
 use askama::Template;
@@ -52,6 +54,7 @@ pub(crate) struct LinkRow {
 
 /// An article that may help.
 pub(crate) struct ArticleRow {
+    pub(crate) url: String,
     pub(crate) title: String,
     pub(crate) text: String,
 }
@@ -64,6 +67,8 @@ pub(crate) struct Beside {
     pub(crate) steps: Vec<StepRow>,
     pub(crate) links: Vec<LinkRow>,
     pub(crate) articles: Vec<ArticleRow>,
+    /// Where an article is written about it.
+    pub(crate) write_url: String,
     pub(crate) similar: Vec<LinkRow>,
     pub(crate) rating: String,
     pub(crate) may_rate: bool,
@@ -83,8 +88,8 @@ pub(crate) async fn beside(
     let (mut articles, mut similar, mut spares) = (Vec::new(), Vec::new(), Vec::new());
     if of_house {
         let rules: Vec<&str> = alerts.iter().map(|alert| alert.rule.as_str()).collect();
-        articles = suggested(visit, ticket, &rules).await?;
         similar = resembling(visit, shell, ticket).await?;
+        articles = suggested(visit, ticket, &rules, &similar).await?;
         let rows = visit.console.backend.register(Book::Spares).await?;
         let held = rows.iter().filter(|row| row.get("count") != "0");
         spares = held
@@ -112,6 +117,7 @@ pub(crate) async fn beside(
             })
             .collect(),
         articles,
+        write_url: write_url(visit, shell, ticket, alerts),
         similar,
         rating: sheet.rating.as_ref().map_or_else(String::new, |rating| {
             let stars: String = (1..=5)
@@ -163,8 +169,31 @@ fn steps(shell: &Shell, ticket: &Ticket, sheet: &TicketSheet) -> Vec<StepRow> {
         .collect()
 }
 
-async fn suggested(visit: &Visit, ticket: &Ticket, rules: &[&str]) -> Result<Vec<ArticleRow>, Failure> {
+/// The form of a new article with what the ticket says of itself; empty for whoever may write none.
+fn write_url(visit: &Visit, shell: &Shell, ticket: &Ticket, alerts: &[Alert]) -> String {
+    if !visit.may(Action::WriteRegisters) {
+        return String::new();
+    }
+    let mut rules: Vec<&str> = alerts.iter().map(|alert| alert.rule.as_str()).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    format!(
+        "/registers/knowledge/new?name={}&rules={}&tickets={}",
+        percent(shell.text(&ticket.title)),
+        percent(&rules.join(" ")),
+        ticket.number
+    )
+}
+
+/// Articles about this ticket's rules, those that name it or a ticket like it, and those whose title resembles its own.
+async fn suggested(
+    visit: &Visit,
+    ticket: &Ticket,
+    rules: &[&str],
+    similar: &[LinkRow],
+) -> Result<Vec<ArticleRow>, Failure> {
     let articles = visit.console.backend.register(Book::Knowledge).await?;
+    let near: Vec<u64> = similar.iter().map(|row| row.number).chain([ticket.number]).collect();
     let titles: Vec<String> = articles
         .iter()
         .map(|row| format!("{} {}", row.get("name"), row.get("tags")))
@@ -176,11 +205,13 @@ async fn suggested(visit: &Visit, ticket: &Ticket, rules: &[&str]) -> Result<Vec
             title,
             rules: knowledge::rules(row),
             same_asset: false,
+            named: knowledge::tickets(row).iter().any(|number| near.contains(number)),
         })
         .collect();
     let title = format!("{} {}", ticket.title.en, ticket.title.zh);
     let found = knowledge::alike(&title, rules, &candidates, SUGGESTED);
     let row = |at: usize| ArticleRow {
+        url: format!("/registers/knowledge/{}", articles[at].id),
         title: articles[at].get("name").to_owned(),
         text: articles[at].get("text").to_owned(),
     };
@@ -212,6 +243,7 @@ async fn resembling(visit: &Visit, shell: &Shell, ticket: &Ticket) -> Result<Vec
             title,
             rules: Vec::new(),
             same_asset: other.asset == ticket.asset,
+            named: false,
         })
         .collect();
     let found = knowledge::alike(&title(ticket), &[], &candidates, SUGGESTED);
@@ -231,7 +263,7 @@ struct RefusedPage {
     reason: String,
 }
 
-/// `POST /t/{number}/sheet/{what}`: step, publish, link, split, rate, spare.
+/// `POST /t/{number}/sheet/{what}`: step, publish, unpublish, link, split, rate, spare.
 pub(crate) async fn act(
     visit: Visit,
     Path((id, what)): Path<(String, String)>,
@@ -247,7 +279,7 @@ pub(crate) async fn act(
         Err(failure) => {
             let shell = Shell::new(&visit, "tickets").with_here(&back);
             let status = StatusCode::from_u16(failure.code.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
-            let reason = failure.reason;
+            let reason = in_language(visit.language, &failure.reason);
             let mut response = page(&RefusedPage { shell, back, reason })?;
             *response.status_mut() = status;
             Ok(response)
@@ -264,6 +296,10 @@ async fn change(visit: &Visit, ticket: &Ticket, what: &str, fields: &HashMap<Str
             words: text("words"),
         },
         "publish" => DutyAct::Publish {
+            ticket: ticket.number,
+            seq: number(fields, "seq")?,
+        },
+        "unpublish" => DutyAct::Unpublish {
             ticket: ticket.number,
             seq: number(fields, "seq")?,
         },

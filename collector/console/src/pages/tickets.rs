@@ -4,15 +4,20 @@ use super::board::{LIVE, by_urgency, visible_hosts};
 use crate::{
     backend::Host,
     clocks::ClockView,
-    guard::{Answer, Visit},
+    guard::{Answer, Refusal, Visit, nothing},
     markup::Html,
     shell::{Shell, page},
+    upload,
 };
 use askama::Template;
+use axum::{extract::Path, response::Response};
 use tocsin_desk::{
+    account::ticket_sheet,
     model::{Ticket, TicketKind, TicketState},
     record::{Slice, TicketFilter},
+    register::Book,
 };
+use tocsin_sheets::Form;
 
 /// Rows of one slice.
 const ROWS: u32 = 100;
@@ -50,7 +55,7 @@ pub(crate) fn rows(shell: &Shell, tickets: &[Ticket], hosts: &[Host]) -> Vec<Row
                 customer: customer
                     .map(|host| host.record.customer_name.clone())
                     .unwrap_or_default(),
-                assignee: ticket.assignee_name.clone(),
+                assignee: shell.assignee(ticket),
                 clock: ticket
                     .next_due()
                     .filter(|_| ticket.state.is_live())
@@ -76,6 +81,35 @@ struct Tickets {
     choices: Vec<Choice>,
     tickets: Vec<Row>,
     next: Option<String>,
+}
+
+/// Tickets of one sheet, at most.
+const SHEET_ROWS_MAX: usize = 20_000;
+
+/// `GET /tickets/export.csv` and `.xlsx`: every ticket that this visit may see, newest first.
+pub(crate) async fn export(visit: Visit, Path(file): Path<String>) -> Result<Response, Refusal> {
+    let form = file.strip_prefix("export.").and_then(Form::parse).ok_or_else(nothing)?;
+    let mut filter = TicketFilter {
+        customer: visit.scope()?,
+        slice: Slice {
+            after: None,
+            limit: 500,
+        },
+        ..TicketFilter::default()
+    };
+    let mut tickets = Vec::new();
+    loop {
+        let list = visit.console.backend.tickets(&filter).await?;
+        tickets.extend(list.items);
+        filter.slice.after = list.next;
+        if filter.slice.after.is_none() || tickets.len() >= SHEET_ROWS_MAX {
+            break;
+        }
+    }
+    tickets.sort_by_key(|ticket| std::cmp::Reverse(ticket.number));
+    let customers = visit.console.backend.register(Book::Customers).await?;
+    let (columns, rows) = ticket_sheet::cells(&tickets, &customers);
+    upload::download(&visit, form, "tickets", &columns, rows)
 }
 
 /// `GET /tickets?state=&after=`. State: `live` (default), `all`, or one state.

@@ -4,6 +4,7 @@
 #[allow(dead_code, unreachable_pub, missing_docs)] // the preview uses the rest
 mod fake;
 
+mod accounts;
 mod api;
 mod documents;
 mod doors;
@@ -13,9 +14,11 @@ mod live;
 mod matrix;
 mod news;
 mod pages;
+mod papers;
 mod planned;
 mod reach;
 mod rules;
+mod writes;
 
 use crate::{ConsoleOptions, router};
 use axum::{Router, body::Body};
@@ -72,7 +75,8 @@ impl Room {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        let body = String::from_utf8(bytes.to_vec()).unwrap();
+        // A workbook is no text.
+        let body = String::from_utf8_lossy(&bytes).into_owned();
         Reply {
             status: parts.status,
             headers: parts.headers,

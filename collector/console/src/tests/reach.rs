@@ -35,6 +35,7 @@ async fn every_field_has_a_name_and_every_page_its_landmarks() {
         "/report",
         "/t/1042",
         "/t/1041",
+        "/t/1042/paper",
         "/hosts",
         &host,
         &documents,

@@ -66,3 +66,75 @@ async fn a_replay_tells_mistakes_or_what_would_have_fired() {
     assert_eq!(timeless.status, StatusCode::BAD_REQUEST);
     assert_eq!(room.post("sun", "/replay", period).await.status, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn a_rule_is_read_aloud_to_programs_too() {
+    let room = Room::new();
+    let rule = room
+        .api("wang", "GET", "/api/v1/rules/filesystem-full", "")
+        .await
+        .json();
+    assert_eq!(
+        (rule["name"].as_str(), rule["line"].as_u64()),
+        (Some("filesystem-full"), Some(3))
+    );
+    let first = &rule["sentences"][0];
+    assert!(
+        first["title"]["en"].is_string() && first["words"]["zh-CN"].is_string(),
+        "{rule}"
+    );
+    assert!(
+        rule["states"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["state"] == "raised"),
+        "{rule}"
+    );
+    let none = room.api("wang", "GET", "/api/v1/rules/no-such-rule", "").await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+    let customer = room.api("sun", "GET", "/api/v1/rules/filesystem-full", "").await;
+    assert_eq!(customer.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn programs_replay_rules_in_force_or_changed() {
+    let room = Room::new();
+    let ask = |rest: &str| format!(r#"{{"from":"2026-11-21T00:00:00Z","to":"2026-11-22T00:00:00Z",{rest}}}"#);
+    for rest in [
+        r#""rules":["filesystem-full"]"#,
+        r#""text":"[[rule]]","hosts":["db-*"]"#,
+    ] {
+        let done = room.api("wang", "POST", "/api/v1/replay", &ask(rest)).await.json();
+        assert_eq!(done["ticks"], 8640, "{done}");
+        assert!(
+            done["tallies"][0]["would"].is_u64() && done["alerts"][0]["title"]["en"].is_string(),
+            "{done}"
+        );
+    }
+    for (rest, status, part) in [
+        (
+            r#""text":"nonsense""#,
+            StatusCode::BAD_REQUEST,
+            "no rule; begin it with",
+        ),
+        (r#""rules":["no-such-rule"]"#, StatusCode::NOT_FOUND, "no-such-rule"),
+        (r#""hosts":[]"#, StatusCode::BAD_REQUEST, "either `text`"),
+        (
+            r#""text":"","rules":["filesystem-full"]"#,
+            StatusCode::BAD_REQUEST,
+            "either `text`",
+        ),
+        (r#""txt":"""#, StatusCode::BAD_REQUEST, "txt"),
+    ] {
+        let refused = room.api("wang", "POST", "/api/v1/replay", &ask(rest)).await;
+        assert_eq!(refused.status, status, "{rest}");
+        assert!(refused.body.contains(part), "{rest}: {}", refused.body);
+    }
+    let soon = room
+        .api("wang", "POST", "/api/v1/replay", r#"{"from":"soon","text":""}"#)
+        .await;
+    assert!(soon.body.contains("field `from`"), "{}", soon.body);
+    let customer = room.api("sun", "POST", "/api/v1/replay", &ask(r#""text":"""#)).await;
+    assert_eq!(customer.status, StatusCode::FORBIDDEN);
+}

@@ -18,8 +18,8 @@ pub struct Count<'a> {
     pub pauses: &'a [Pause],
 }
 
-/// When a target ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// When a target ends. Of two, the lesser is the sooner, and at the same instant the one that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Due {
     /// The instant; of a clock that stands still, the instant at which it would end if it ran again now.
     pub at: Timestamp,

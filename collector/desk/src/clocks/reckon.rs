@@ -1,10 +1,12 @@
 //! The clocks of a ticket: a pure function of its moments, pauses and rungs, and of the contract's terms.
 
-use super::{Count, Moments, Pause, Reckoning, Rung, Terms, Timing, WARNINGS};
+use super::{Count, Due, Moments, Pause, Reckoning, Rung, Terms, Timing, WARNINGS};
 use crate::{
+    calendar::{Calendar, TimeBase},
     model::{Clock, ClockKind},
     policy::{ClockStart, Situation},
 };
+use std::{sync::Arc, time::Duration};
 use tocsin_vocabulary::Timestamp;
 
 /// One clock and how it counts.
@@ -18,11 +20,14 @@ pub struct Reckoned {
 
 /// The clocks of a ticket as of `now`, by rung and then in the order of [`ClockKind::ALL`].
 ///
+/// `before` are the ticket's clocks as its timings count them: of these a breach stays, and what it was counted by, whatever
+/// calendar and policy say by now. None of them are given when a time was entered late.
+///
 /// Of a raise: a clock that was met before it stays met and is not promised again; one that runs is stopped there, its
 /// breach stays, and the new level's begins. A new clock ends no later than the old one would have, unless that one was
 /// already past its target.
 #[must_use]
-pub fn reckon(terms: &Terms, reckoning: &Reckoning, now: Timestamp) -> Vec<Reckoned> {
+pub fn reckon(terms: &Terms, reckoning: &Reckoning, before: &[Clock], now: Timestamp) -> Vec<Reckoned> {
     let mut all: Vec<Promised> = Vec::new();
     let moments = &reckoning.moments;
     for (rung, step) in (0_u32..).zip(&reckoning.rungs) {
@@ -39,13 +44,15 @@ pub fn reckon(terms: &Terms, reckoning: &Reckoning, now: Timestamp) -> Vec<Recko
             let place = Place {
                 terms,
                 reckoning,
+                before,
                 rung,
                 step: *step,
                 until,
                 arrival,
                 now,
             };
-            if let Some(clock) = place.reckon(kind, old, stop(kind, moments)) {
+            let stop = stop(kind, moments);
+            if let Some(clock) = place.missed(kind, stop).or_else(|| place.reckon(kind, old, stop)) {
                 all.push(clock);
             }
         }
@@ -53,10 +60,34 @@ pub fn reckon(terms: &Terms, reckoning: &Reckoning, now: Timestamp) -> Vec<Recko
     all.into_iter().map(|promised| promised.reckoned).collect()
 }
 
-/// A clock, and when it would be due had no raise stopped it: the next level's is due no later.
+/// A clock, and what it is due by: its own target, and those of the levels before that were not missed before the raise.
 struct Promised {
     reckoned: Reckoned,
-    due: Timestamp,
+    targets: Vec<Target>,
+}
+
+/// One target, whatever stands still.
+#[derive(Clone)]
+struct Target {
+    calendar: Arc<Calendar>,
+    base: TimeBase,
+    start: Timestamp,
+    within: Duration,
+}
+
+impl Target {
+    fn count<'a>(&'a self, pauses: &'a [Pause]) -> Count<'a> {
+        Count {
+            calendar: &self.calendar,
+            base: self.base,
+            start: self.start,
+            pauses,
+        }
+    }
+
+    fn due(&self, pauses: &[Pause], now: Timestamp) -> Due {
+        self.count(pauses).due(self.within, now)
+    }
 }
 
 impl Promised {
@@ -83,6 +114,7 @@ fn known(pauses: &[Pause], stop: Option<Timestamp>) -> Vec<Pause> {
 struct Place<'a> {
     terms: &'a Terms,
     reckoning: &'a Reckoning,
+    before: &'a [Clock],
     rung: u32,
     step: Rung,
     until: Option<Timestamp>,
@@ -92,6 +124,29 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The earlier of what stops the clock and the next raise.
+    fn stopped_at(&self, stop: Option<Timestamp>) -> Option<Timestamp> {
+        stop.into_iter().chain(self.until).min()
+    }
+
+    /// The clock as it was before, if it was missed: only its end may change.
+    fn missed(&self, kind: ClockKind, stop: Option<Timestamp>) -> Option<Promised> {
+        let mut before = self.before.iter().zip(&self.reckoning.timings);
+        let (clock, timing) = before
+            .find(|(clock, timing)| (timing.clock, timing.rung) == (kind, self.rung) && clock.breached_at.is_some())?;
+        let reckoned = Reckoned {
+            clock: Clock {
+                stopped_at: self.stopped_at(stop),
+                ..*clock
+            },
+            timing: timing.clone(),
+        };
+        Some(Promised {
+            reckoned,
+            targets: Vec::new(),
+        })
+    }
+
     fn reckon(&self, kind: ClockKind, old: Option<&Promised>, stop: Option<Timestamp>) -> Option<Promised> {
         let Reckoning {
             moments,
@@ -118,31 +173,29 @@ impl Place<'_> {
         }
         let calendar = self.terms.calendar_of(cell.calendar.as_deref());
         let (base, target) = cell.within.resolve(cell.time_base, &calendar, started_at);
-        let stopped_at = match (stop, self.until) {
-            (Some(stop), Some(until)) => Some(stop.min(until)),
-            (stop, until) => stop.or(until),
-        };
-        let (own, whole) = (known(pauses, stopped_at), known(pauses, stop));
-        let counting = |pauses| Count {
-            calendar: &calendar,
+        let stopped_at = self.stopped_at(stop);
+        let pauses = known(pauses, stopped_at);
+        let own = Target {
+            calendar,
             base,
             start: started_at,
-            pauses,
+            within: target,
         };
-        let bound = old
-            .filter(|old| old.reckoned.clock.breached_at.is_none())
-            .map(|old| old.due);
-        let bounded = |due: Timestamp| bound.map_or(due, |bound| due.min(bound));
-        let count = counting(&own);
-        let due = count.due(target, self.now);
-        let due_at = bounded(due.at);
+        let older = old.filter(|old| old.reckoned.clock.breached_at.is_none());
+        let older = older.map_or_else(Vec::new, |old| old.targets.clone());
+        // What an older target ended before the pause began does not stand still in it.
+        let due = older
+            .iter()
+            .map(|older| older.due(&pauses, self.now))
+            .fold(own.due(&pauses, self.now), Due::min);
         let end = stopped_at.unwrap_or(self.now);
-        let breached_at = (!due.paused && due_at <= end).then_some(due_at);
+        let breached_at = (!due.paused && due.at <= end).then_some(due.at);
+        let count = own.count(&pauses);
         let reckoned = Reckoned {
             clock: Clock {
                 kind,
                 started_at,
-                due_at,
+                due_at: due.at,
                 stopped_at,
                 breached_at,
             },
@@ -152,17 +205,15 @@ impl Place<'_> {
                 level: self.step.level,
                 base,
                 target_ms: u64::try_from(target.as_millis()).unwrap_or(u64::MAX),
-                calendar: calendar.name().to_owned(),
-                calendar_version: calendar.version().to_owned(),
+                calendar: own.calendar.name().to_owned(),
+                calendar_version: own.calendar.version().to_owned(),
                 paused: due.paused,
-                warn_at: WARNINGS.map(|percent| count.due(target / 100 * u32::from(percent), self.now).at.min(due_at)),
+                warn_at: WARNINGS.map(|percent| count.due(target / 100 * u32::from(percent), self.now).at.min(due.at)),
                 wording: cell.wording.clone(),
             },
         };
-        Some(Promised {
-            reckoned,
-            due: bounded(counting(&whole).due(target, self.now).at),
-        })
+        let targets = older.into_iter().chain([own]).collect();
+        Some(Promised { reckoned, targets })
     }
 }
 

@@ -111,6 +111,11 @@ impl Book {
         self.contracts = contracts;
     }
 
+    /// Other calendars, from now on.
+    pub fn set_calendars(&mut self, calendars: Arc<Calendars>) {
+        self.calendars = calendars;
+    }
+
     /// The terms of a contract. One that is unknown, or that names what there is not, has the fallback around the clock;
     /// [`Book::mistakes`] tells of it.
     #[must_use]

@@ -46,6 +46,8 @@ pub enum PageReason {
     Opened,
     /// Nobody accepted yet.
     Unaccepted,
+    /// Half of a clock's target has run, or four fifths.
+    Warned,
     /// A clock passed its target.
     Breached,
     /// It came back after it was restored.
@@ -58,6 +60,8 @@ pub enum PageReason {
     Stalled,
     /// A handover is not signed.
     Handover,
+    /// An approval waits for an answer or a signature.
+    Approval,
 }
 
 impl PageReason {
@@ -67,12 +71,14 @@ impl PageReason {
         match self {
             Self::Opened => "opened",
             Self::Unaccepted => "unaccepted",
+            Self::Warned => "warned",
             Self::Breached => "breached",
             Self::Recurred => "recurred",
             Self::Restored => "restored",
             Self::Notice => "notice",
             Self::Stalled => "stalled",
             Self::Handover => "handover",
+            Self::Approval => "approval",
         }
     }
 
@@ -82,12 +88,14 @@ impl PageReason {
         [
             Self::Opened,
             Self::Unaccepted,
+            Self::Warned,
             Self::Breached,
             Self::Recurred,
             Self::Restored,
             Self::Notice,
             Self::Stalled,
             Self::Handover,
+            Self::Approval,
         ]
         .into_iter()
         .find(|reason| reason.as_str() == word)

@@ -83,7 +83,7 @@ impl Silence {
             ),
             Self::CollectorBlind => Text::new(
                 "nothing is heard from any host: look at the collector and its network first",
-                "所有主机均无数据：请先检查采集端及其网络",
+                "所有主机均无数据：请先检查采集中心及其网络",
             ),
             Self::NeverHeard => Text::new(
                 "it is in the register and was never heard: look at its agent",

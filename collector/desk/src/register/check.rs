@@ -4,7 +4,7 @@ use super::{Book, Column, Kind, Row, sheet::Sheet};
 use jiff::{civil::Date, tz::TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most mistakes that are told at once.
+/// Most mistakes that are told at once: those of a sheet on which nothing fits would fill the screen.
 const MISTAKES_MAX: usize = 200;
 /// The zone of sites that name none.
 const ZONE: &str = "Asia/Shanghai";
@@ -30,7 +30,8 @@ pub fn rows(book: Book, sheet: &Sheet, known: &Known) -> Result<Vec<Row>, Vec<St
     for (line, cells) in &sheet.rows {
         if cells.len() > sheet.columns.len() {
             mistakes.push(format!(
-                "line {line}: {} cells under {} columns",
+                "{}: {} cells under {} columns",
+                sheet.place(*line),
                 cells.len(),
                 sheet.columns.len()
             ));
@@ -46,12 +47,13 @@ pub fn rows(book: Book, sheet: &Sheet, known: &Known) -> Result<Vec<Row>, Vec<St
             let cell = cells.get(at).map_or("", String::as_str);
             match value(column, cell, &row, known) {
                 Ok(value) => drop(row.values.insert(column.key.to_owned(), value)),
-                Err(why) => mistakes.push(format!("line {line}: {} {why}", column.key)),
+                Err(why) => mistakes.push(format!("{}: {} {why}", sheet.cell_place(*line, at), column.key)),
             }
         }
         let key = row.key(book);
         if let Some(before) = seen.insert(key.clone(), *line) {
-            mistakes.push(format!("line {line}: `{}` stands in line {before} already", key.1));
+            let (here, there) = (sheet.place(*line), sheet.place(before));
+            mistakes.push(format!("{here}: `{}` stands in {there} already", key.1));
         }
         if let Some(old) = present.iter().find(|old| old.key(book) == key) {
             row.id.clone_from(&old.id);
@@ -84,6 +86,8 @@ pub fn row(book: Book, values: &BTreeMap<String, String>, known: &Known) -> Resu
         .map(|column| (column.key.to_owned(), values[column.key].trim().to_owned()))
         .unzip();
     let sheet = Sheet {
+        name: String::new(),
+        head: 1,
         columns,
         rows: vec![(1, cells)],
     };
@@ -100,6 +104,7 @@ pub fn row(book: Book, values: &BTreeMap<String, String>, known: &Known) -> Resu
 fn columns(book: Book, sheet: &Sheet, mistakes: &mut Vec<String>) -> Vec<Column> {
     let mut found = Vec::new();
     let mut names = BTreeSet::new();
+    let head = sheet.head_place();
     for name in &sheet.columns {
         let lower = name.to_lowercase();
         match book
@@ -108,11 +113,11 @@ fn columns(book: Book, sheet: &Sheet, mistakes: &mut Vec<String>) -> Vec<Column>
             .find(|column| column.key == lower || column.zh == name)
         {
             Some(column) if names.insert(column.key) => found.push(*column),
-            Some(column) => mistakes.push(format!("line 1: column `{}` stands there twice", column.key)),
+            Some(column) => mistakes.push(format!("{head}: column `{}` stands there twice", column.key)),
             None => {
                 let known: Vec<&str> = book.columns().iter().map(|column| column.key).collect();
                 mistakes.push(format!(
-                    "line 1: unknown column `{name}`: known are {}",
+                    "{head}: unknown column `{name}`: known are {}",
                     known.join(", ")
                 ));
             }
@@ -120,7 +125,7 @@ fn columns(book: Book, sheet: &Sheet, mistakes: &mut Vec<String>) -> Vec<Column>
     }
     for column in book.columns() {
         if matches!(column.kind, Kind::Name | Kind::Of(_)) && !names.contains(column.key) {
-            mistakes.push(format!("line 1: no column `{}` ({})", column.key, column.zh));
+            mistakes.push(format!("{head}: no column `{}` ({})", column.key, column.zh));
         }
     }
     found
@@ -176,6 +181,11 @@ const CHINESE: &[(&str, &str)] = &[
     ("备件", "part"),
     ("备机", "standby"),
     ("质保期内", "within"),
+    ("进位", "up"),
+    ("舍去", "down"),
+    ("四舍五入", "nearest"),
+    ("逐次进位", "each_up"),
+    ("逐次舍去", "each_down"),
     ("质保期外", "after"),
 ];
 

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 const LEAST: f64 = 0.2;
 /// What the same rule is worth.
 const SAME_RULE: f64 = 1.0;
+/// What it is worth to name a ticket.
+const NAMED: f64 = 0.5;
 /// What the same asset is worth, for tickets.
 const SAME_ASSET: f64 = 0.15;
 
@@ -22,6 +24,8 @@ pub struct Candidate<'a> {
     pub rules: Vec<&'a str>,
     /// About the same asset.
     pub same_asset: bool,
+    /// It names this ticket, or one like it.
+    pub named: bool,
 }
 
 /// Indices of the candidates that resemble `title` and `rules`, most alike first, at most `limit`.
@@ -36,6 +40,9 @@ pub fn alike(title: &str, rules: &[&str], candidates: &[Candidate<'_>], limit: u
             let mut score = jaccard(&words, &pairs(candidate.title));
             if same_rule {
                 score += SAME_RULE;
+            }
+            if candidate.named {
+                score += NAMED;
             }
             if candidate.same_asset && score >= LEAST {
                 score += SAME_ASSET;
@@ -56,6 +63,13 @@ pub fn rules(article: &Row) -> Vec<&str> {
         .split([',', ' ', ';', '\u{3001}', '\u{FF0C}'])
         .filter(|rule| !rule.is_empty())
         .collect()
+}
+
+/// The tickets that an article names by number.
+#[must_use]
+pub fn tickets(article: &Row) -> Vec<u64> {
+    let words = article.get("tickets").split(|c: char| !c.is_ascii_digit());
+    words.filter_map(|digits| digits.parse().ok()).collect()
 }
 
 /// Pairs of neighbouring letters, in lower case; digits and marks part words and count for nothing.

@@ -1,19 +1,68 @@
-//! CSV as spreadsheets write and read it (RFC 4180): quotes, line breaks within them, a byte order mark.
+//! A sheet: named columns and rows, wherever it came from; and CSV as spreadsheets write and read it (RFC 4180): quotes,
+//! line breaks within them, a byte order mark.
+
+use serde::{Deserialize, Serialize};
 
 /// Most rows that are read.
 pub const ROWS_MAX: usize = 20_000;
 /// Most columns.
-const COLUMNS_MAX: usize = 64;
+pub const COLUMNS_MAX: usize = 64;
 /// Longest cell, in characters.
-const CELL_CHARS_MAX: usize = 20_000;
+pub const CELL_CHARS_MAX: usize = 20_000;
 
 /// A sheet: names of columns, and rows with the line on which each begins.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sheet {
+    /// Its name within its workbook; empty for CSV.
+    #[serde(default)]
+    pub name: String,
+    /// The line that names the columns, from 1.
+    pub head: usize,
     /// Names of columns, trimmed.
     pub columns: Vec<String>,
     /// Line from 1, and the row's cells, trimmed.
     pub rows: Vec<(usize, Vec<String>)>,
+}
+
+impl Sheet {
+    /// Where a line stands, for whoever must mend it: `line 3`, or ``sheet `Assets` row 3`` of a workbook.
+    #[must_use]
+    pub fn place(&self, line: usize) -> String {
+        if self.name.is_empty() {
+            format!("line {line}")
+        } else {
+            format!("sheet `{}` row {line}", self.name)
+        }
+    }
+
+    /// Where a cell stands, by its column from 0: as [`Sheet::place`], with the column's letter in a workbook.
+    #[must_use]
+    pub fn cell_place(&self, line: usize, column: usize) -> String {
+        if self.name.is_empty() {
+            self.place(line)
+        } else {
+            format!("{} column {}", self.place(line), letters(column))
+        }
+    }
+
+    /// Where the names of the columns stand.
+    #[must_use]
+    pub fn head_place(&self) -> String {
+        self.place(self.head)
+    }
+}
+
+/// What spreadsheets call a column, by its number from 0: `A`, `Z`, `AA`.
+#[must_use]
+pub fn letters(column: usize) -> String {
+    let mut name = Vec::new();
+    let mut left = column + 1;
+    while left > 0 {
+        left -= 1;
+        name.push(char::from(b'A' + u8::try_from(left % 26).unwrap_or_default()));
+        left /= 26;
+    }
+    name.iter().rev().collect()
 }
 
 /// Why a text is no sheet.
@@ -84,8 +133,10 @@ pub fn read(text: &str) -> Result<Sheet, SheetError> {
     }
     reader.end_row(line + 1)?;
     let mut rows = reader.rows.into_iter();
-    let (_, columns) = rows.next().ok_or(SheetError::Empty)?;
+    let (head, columns) = rows.next().ok_or(SheetError::Empty)?;
     Ok(Sheet {
+        name: String::new(),
+        head,
         columns,
         rows: rows.collect(),
     })
@@ -104,7 +155,7 @@ impl Reader {
         if self.row.len() >= COLUMNS_MAX || cell.chars().count() > CELL_CHARS_MAX {
             return Err(SheetError::TooLarge { line });
         }
-        self.row.push(cell.trim().to_owned());
+        self.row.push(unguarded(cell.trim()).to_owned());
         Ok(())
     }
 
@@ -139,10 +190,20 @@ pub fn write(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> S
     out
 }
 
+/// Whether a spreadsheet would take a cell for a formula. Numbers are none, and phone numbers are told apart.
+fn is_formula(cell: &str) -> bool {
+    let phone = cell.strip_prefix('+');
+    let is_phone = phone.is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == ' ' || c == '-'));
+    cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err() && !is_phone
+}
+
+/// A cell without the apostrophe that [`write`] put before it.
+fn unguarded(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell)
+}
+
 fn quote(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t']) && cell.parse::<f64>().is_err();
-    let phone = cell.starts_with('+') && cell[1..].chars().all(|c| c.is_ascii_digit() || c == ' ' || c == '-');
-    let cell = if formula && !phone {
+    let cell = if is_formula(cell) {
         format!("'{cell}")
     } else {
         cell.to_owned()
@@ -189,11 +250,28 @@ mod tests {
             ],
         );
         assert_eq!(text, "\u{FEFF}name\r\n'=cmd()\r\n-5\r\n+86 10\r\n");
+        assert_eq!(read(&text).unwrap().rows[0].1, ["=cmd()"], "it is read back as it was");
+    }
+
+    #[test]
+    fn columns_have_the_letters_of_spreadsheets() {
+        let named = [
+            (0, "A"),
+            (25, "Z"),
+            (26, "AA"),
+            (51, "AZ"),
+            (52, "BA"),
+            (701, "ZZ"),
+            (702, "AAA"),
+        ];
+        for (column, name) in named {
+            assert_eq!(letters(column), name);
+        }
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(cells in prop::collection::vec("[a-z\u{4e00}-\u{4e10},\";\n ]{0,9}x", 2..5)) {
+        fn what_is_written_is_read(cells in prop::collection::vec("[a-z\u{4e00}-\u{4e10},\";\n=+@ -]{0,9}x", 2..5)) {
             let columns = ["a", "b", "c", "d", "e"];
             let text = write(&columns[..cells.len()], [cells.clone()]);
             let sheet = read(&text).unwrap();

@@ -132,6 +132,7 @@ fn the_same_rule_comes_before_like_words_and_chance_is_nothing() {
         title,
         rules: rules.to_vec(),
         same_asset,
+        named: false,
     };
     let candidates = [
         candidate("磁盘已满的处理 disk is full", &[], false),
@@ -140,4 +141,9 @@ fn the_same_rule_comes_before_like_words_and_chance_is_nothing() {
     ];
     assert_eq!(alike("db-01 磁盘已满", &["disk-full"], &candidates, 5), [1, 0]);
     assert_eq!(alike("db-01 磁盘已满", &["disk-full"], &candidates, 1), [1]);
+    let named = Candidate {
+        named: true,
+        ..candidates[2].clone()
+    };
+    assert_eq!(alike("db-01 磁盘已满", &[], &[named], 5), [0], "it names this ticket");
 }

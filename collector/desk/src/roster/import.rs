@@ -1,6 +1,6 @@
 //! A sheet of duty — date, shift, people — becomes days that are staffed apart.
 
-use super::{Post, Roster, Special, Staff};
+use super::{Post, Roster, Span, Special, Staff, spans};
 use crate::register::sheet::Sheet;
 use jiff::civil::Date;
 
@@ -19,6 +19,7 @@ pub fn read(
     login: impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<Special>, Vec<String>> {
     let mut mistakes = Vec::new();
+    let head = sheet.head_place();
     let column = |names: &[&str]| sheet.columns.iter().position(|column| names.contains(&column.as_str()));
     let date = column(&["日期", "date"]);
     let shift = column(&["班次", "shift"]);
@@ -27,19 +28,21 @@ pub fn read(
         .filter_map(|(at, name)| Post::parse(name).map(|post| (post, at)))
         .collect();
     if date.is_none() {
-        mistakes.push("line 1: no column `日期` or `date`".to_owned());
+        mistakes.push(format!("{head}: no column `日期` or `date`"));
     }
     if shift.is_none() && roster.shifts.len() != 1 {
-        mistakes.push("line 1: no column `班次` or `shift`, and the roster has several shifts".to_owned());
+        mistakes.push(format!(
+            "{head}: no column `班次` or `shift`, and the roster has several shifts"
+        ));
     }
     if posts.is_empty() {
-        mistakes.push(
-            "line 1: no column for a post: 主班, 副班, 备班, 带班领导 or main, deputy, standby, leader".to_owned(),
-        );
+        mistakes.push(format!(
+            "{head}: no column for a post: 主班, 副班, 备班, 带班领导 or main, deputy, standby, leader"
+        ));
     }
     for name in &sheet.columns {
         if Post::parse(name).is_none() && !["日期", "date", "班次", "shift"].contains(&name.as_str()) {
-            mistakes.push(format!("line 1: unknown column `{name}`"));
+            mistakes.push(format!("{head}: unknown column `{name}`"));
         }
     }
     if sheet.rows.len() > ROWS_MAX {
@@ -50,31 +53,39 @@ pub fn read(
     }
     let mut days = Vec::new();
     for (line, cells) in &sheet.rows {
+        let here = |column: Option<usize>| match column {
+            Some(column) => sheet.cell_place(*line, column),
+            None => sheet.place(*line),
+        };
         let cell = |at: Option<usize>| at.and_then(|at| cells.get(at)).map_or("", String::as_str);
         let day = parse_date(cell(date));
         if day.is_none() {
-            mistakes.push(format!("line {line}: `{}` is no date such as 2026-10-01", cell(date)));
+            mistakes.push(format!(
+                "{}: `{}` is no date such as 2026-10-01",
+                here(date),
+                cell(date)
+            ));
         }
         let name = match (shift, roster.shifts.first()) {
             (None, Some(only)) => only.name.clone(),
             _ => cell(shift).to_owned(),
         };
         if roster.shifts.iter().all(|shift| shift.name != name) {
-            mistakes.push(format!("line {line}: the roster has no shift `{name}`"));
+            mistakes.push(format!("{}: the roster has no shift `{name}`", here(shift)));
         }
         let mut staff = Staff::default();
         for (post, at) in &posts {
             for word in people(cell(Some(*at))) {
                 match login(word) {
                     Some(login) => staff.of_mut(*post).push(login),
-                    None => mistakes.push(format!("line {line}: nobody is called `{word}`")),
+                    None => mistakes.push(format!("{}: nobody is called `{word}`", here(Some(*at)))),
                 }
             }
         }
         if let Some(date) = day {
             let same = |known: &Special| known.date == date && known.shift == name;
             if days.iter().any(same) {
-                mistakes.push(format!("line {line}: {date} {name} stands there twice"));
+                mistakes.push(format!("{}: {date} {name} stands there twice", here(None)));
             }
             days.push(Special {
                 date,
@@ -84,6 +95,21 @@ pub fn read(
         }
     }
     if mistakes.is_empty() { Ok(days) } else { Err(mistakes) }
+}
+
+/// Shifts as a sheet that [`read`] reads again: the day on which each begins, by the roster's own clock, and logins.
+#[must_use]
+pub fn cells(roster: &Roster, spans: &[Span]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let zone = spans::zone(roster);
+    let row = |span: &Span| {
+        let begins = jiff::Timestamp::from_millisecond(span.from.as_millis()).unwrap_or_default();
+        let mut cells = vec![begins.to_zoned(zone.clone()).date().to_string(), span.shift.clone()];
+        cells.extend(Post::ALL.iter().map(|post| span.staff.of(*post).join(";")));
+        cells
+    };
+    let mut columns = vec!["date", "shift"];
+    columns.extend(Post::ALL.iter().map(|post| post.as_str()));
+    (columns, spans.iter().map(row).collect())
 }
 
 /// Puts days into a plan in place of what it had for them.

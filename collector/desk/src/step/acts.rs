@@ -50,7 +50,7 @@ impl Desk {
             }
             Action::Restore => {
                 self.restored(change, &mut ticket);
-                if self.alerts_of(ticket.fault).is_empty() {
+                if !self.is_shown(ticket.fault) {
                     self.set_cleared(change, ticket.fault, Some(change.now));
                 }
             }
@@ -62,6 +62,7 @@ impl Desk {
                 self.taken(change, &mut ticket, person, &name);
                 self.unrestored(change, &mut ticket);
                 if self.alerts_of(ticket.fault).is_empty() {
+                    ticket.reckoning.moments.recovered = None;
                     self.set_cleared(change, ticket.fault, None);
                 }
             }
@@ -149,7 +150,7 @@ impl Desk {
         self.withdraw(change, ticket.id, |page| {
             matches!(
                 page.reason,
-                PageReason::Opened | PageReason::Unaccepted | PageReason::Recurred
+                PageReason::Opened | PageReason::Unaccepted | PageReason::Recurred | PageReason::Warned
             )
         });
     }

@@ -41,4 +41,10 @@ impl Agenda {
             .map(|(_, ticket)| *ticket)
             .collect()
     }
+
+    /// When something is due for a ticket, as it was noted.
+    #[cfg(test)]
+    pub(super) fn noted(&self, ticket: TicketId) -> Option<Timestamp> {
+        self.times.get(&ticket).copied()
+    }
 }

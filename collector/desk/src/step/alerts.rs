@@ -230,12 +230,7 @@ impl Desk {
         if self.leave(change, fault) {
             return;
         }
-        let holds = |id: &AlertId| {
-            self.alerts
-                .get(id)
-                .is_some_and(|alert| alert.state == AlertState::Raised)
-        };
-        let all_clear = !self.alerts_of(fault).iter().any(holds);
+        let all_clear = !self.is_shown(fault);
         if all_clear && let Some(fault) = fault.and_then(|fault| self.faults.get_mut(&fault)) {
             fault.cleared_at = Some(change.now);
             change.faults.insert(fault.id);
@@ -279,8 +274,8 @@ impl Desk {
     pub(super) fn restored(&mut self, change: &mut Change, ticket: &mut Ticket) {
         let moments = &mut ticket.reckoning.moments;
         moments.restored = Some(change.now);
-        if self.alerts_of(ticket.fault).is_empty() {
-            moments.recovered = Some(change.now);
+        if !self.is_shown(ticket.fault) {
+            moments.recovered.get_or_insert(change.now);
         }
         ticket.reckoning.unpause(change.now);
         self.withdraw(change, ticket.id, |page| page.reason != PageReason::Breached);
@@ -410,9 +405,16 @@ impl Desk {
                 }
             }
             self.set_cleared(change, ticket.fault, Some(change.now));
-        } else if self.alerts_of(ticket.fault).is_empty() {
+        } else if !self.is_shown(ticket.fault) {
             self.set_cleared(change, ticket.fault, Some(change.now));
         }
+    }
+
+    /// Whether an alert says that a fault holds. Of what people reported none says anything, unless it took over an alert.
+    pub(super) fn is_shown(&self, fault: Option<FaultId>) -> bool {
+        let alerts = self.alerts_of(fault);
+        let mut alerts = alerts.iter().filter_map(|id| self.alerts.get(id));
+        alerts.any(|alert| alert.state == AlertState::Raised)
     }
 
     /// What an alert leaves for another fault is over when nothing else shows it.

@@ -33,6 +33,20 @@ impl Desk {
         )
     }
 
+    /// Whom it concerns that so many percent of a clock have run: who has the ticket, and whom its chain calls for that.
+    pub(super) fn concerned(&self, ticket: &Ticket, percent: u8, now: Timestamp) -> Vec<OnDuty> {
+        let mut people = self.takers(ticket);
+        if let Some((chain, crew)) = self.chain_of(ticket) {
+            let terms = self.book.terms(ticket.contract);
+            for person in chain.called_at_share(ticket, &terms, crew, &self.duty, (percent, now)) {
+                if people.iter().all(|known| known.person != person.person) {
+                    people.push(person);
+                }
+            }
+        }
+        people
+    }
+
     /// Whether anybody would be paged at all.
     pub(super) fn is_anybody_there(&self) -> bool {
         let crew = self.escalation.as_ref().map(|(_, crew)| crew);

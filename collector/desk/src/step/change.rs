@@ -31,6 +31,8 @@ pub(super) struct Change {
     pub(super) replaced: BTreeSet<AlertId>,
     pub(super) faults: BTreeSet<FaultId>,
     pub(super) tickets: BTreeSet<TicketId>,
+    /// The ticket of which a time was entered late: its breaches are counted anew.
+    pub(super) corrected: Option<TicketId>,
     pub(super) entries: Vec<Entry>,
     pub(super) marks: Vec<Mark>,
     pub(super) fired: Vec<(TicketId, Fired, Timestamp)>,
@@ -50,6 +52,7 @@ impl Change {
             replaced: BTreeSet::new(),
             faults: BTreeSet::new(),
             tickets: BTreeSet::new(),
+            corrected: None,
             entries: Vec::new(),
             marks: Vec::new(),
             fired: Vec::new(),

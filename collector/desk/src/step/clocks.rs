@@ -6,11 +6,14 @@ use super::{
     change::{By, Change},
 };
 use crate::{
-    clocks::{self, Moment, Moments, Reckoning, Rung, WARNINGS, Waiver},
+    account::report,
+    calendar::Calendars,
+    clocks::{self, Moment, Moments, Reckoning, Rung, Timing, WARNINGS, Waiver},
     input::{Amend, Amendment},
     model::{Actor, Clock, ClockKind, Fault, PageReason, Ticket, TicketState},
     policy::{Impact, Intake, Policy, WaitReason},
 };
+use std::sync::Arc;
 use tocsin_vocabulary::{Code, Importance, Level, Text, TicketId, Timestamp};
 
 /// Longest reason, in characters.
@@ -29,6 +32,41 @@ impl Desk {
         }
     }
 
+    /// Counts all open tickets by other calendars; the timeline says where that moved a target.
+    pub(super) fn count_by(&mut self, change: &mut Change, calendars: Arc<Calendars>) {
+        // What is due by now was missed by the calendars that held until now.
+        self.timer(change);
+        self.book.set_calendars(calendars);
+        let ids: Vec<TicketId> = self.tickets.keys().copied().collect();
+        for id in ids {
+            let Some(mut ticket) = self.tickets.get(&id).cloned() else {
+                continue;
+            };
+            let terms = self.book.terms(ticket.contract);
+            let after = clocks::reckon(&terms, &ticket.reckoning, &ticket.clocks, change.now);
+            // What stands still is due later with each moment that it does, by whatever calendar.
+            let runs = |(clock, timing): (&Clock, &Timing)| {
+                let runs = clock.stopped_at.is_none() && !timing.paused;
+                runs.then_some((timing.rung, clock.kind, clock.due_at))
+            };
+            let before = ticket.clocks.iter().zip(&ticket.reckoning.timings).filter_map(runs);
+            if after
+                .iter()
+                .map(|one| (&one.clock, &one.timing))
+                .filter_map(runs)
+                .eq(before)
+            {
+                continue;
+            }
+            let note = Text::new(
+                "public holidays became known: its clocks are counted anew",
+                "节假日安排已更新，时限重新计算",
+            );
+            change.entry(&mut ticket, &By::SYSTEM, "calendar", note);
+            self.tickets.insert(id, ticket);
+        }
+    }
+
     fn reckon(&mut self, change: &mut Change, ticket: &mut Ticket) {
         let fault = ticket.fault.and_then(|fault| self.faults.get(&fault));
         adopt(ticket, fault);
@@ -36,13 +74,19 @@ impl Desk {
             ticket.reckoning.moments.ended.get_or_insert(change.now);
         }
         let terms = self.book.terms(ticket.contract);
-        let after = clocks::reckon(&terms, &ticket.reckoning, change.now);
+        let known = if change.corrected == Some(ticket.id) {
+            &[]
+        } else {
+            &*ticket.clocks
+        };
+        let after = clocks::reckon(&terms, &ticket.reckoning, known, change.now);
         let before = (&*ticket.clocks, &*ticket.reckoning.timings);
         let marks = clocks::marks(ticket.id, &terms.policy_version, before, &after, change.now);
         (ticket.clocks, ticket.reckoning.timings) = after
             .into_iter()
             .map(|reckoned| (reckoned.clock, reckoned.timing))
             .unzip();
+        owe(ticket, terms.policy.ladder.len());
         ticket.reckoning.policy.clone_from(&terms.policy.name);
         ticket.reckoning.policy_version = terms.policy_version;
         ticket.reckoning.grade = terms.grade;
@@ -82,7 +126,7 @@ impl Desk {
             .iter()
             .filter(|fired| fired.percent == 100)
             .count();
-        let to = self.takers(ticket);
+        let to = self.concerned(ticket, 100, change.now);
         self.page(change, ticket, PageReason::Breached, breaches as u64, &to);
     }
 
@@ -137,9 +181,10 @@ impl Desk {
             .min()
     }
 
-    /// Lines of the timeline for the shares of targets that have run, each once.
+    /// Tells of the shares of targets that have run, each once: a line of the timeline for each clock, and one page.
     pub(super) fn warn(&mut self, change: &mut Change, ticket: &mut Ticket) {
         let running: Vec<(usize, Clock)> = running(ticket).collect();
+        let (mut told, mut most) = (Vec::new(), 0);
         for (place, clock) in running {
             let warn_at = ticket.reckoning.timings[place].warn_at;
             // Of several that are due at once only the last is worth a line; the others count as told.
@@ -152,8 +197,22 @@ impl Desk {
                     format!("{}: {percent} % of the time has run, due {}", kind.en, clock.due_at),
                     format!("{}时限已用 {percent}%，截止 {}", kind.zh, clock.due_at),
                 );
-                change.entry(ticket, &By::SYSTEM, "warn", note);
+                change.entry(ticket, &By::SYSTEM, "warn", note.clone());
+                told.push(note);
+                most = most.max(*percent);
             }
+        }
+        if !told.is_empty() {
+            let lines = |of: fn(&Text) -> &str| told.iter().map(of).collect::<Vec<_>>().join("\n");
+            let body = Text::new(lines(|note| &note.en), lines(|note| &note.zh));
+            let mut to = self.concerned(ticket, most, change.now);
+            // Whoever is paged about it anyway at this moment need not be paged twice.
+            to.retain(|person| {
+                let mut pages = change.pages.iter();
+                !pages.any(|page| page.ticket == Some(ticket.id) && page.person == person.person)
+            });
+            let round = ticket.reckoning.fired.len() as u64;
+            self.page_saying(change, ticket, (PageReason::Warned, round), body, &to);
         }
     }
 
@@ -254,6 +313,7 @@ impl Desk {
     ) {
         let before = ticket.reckoning.moments.get(moment);
         ticket.reckoning.moments.set(moment, at);
+        change.corrected = Some(ticket.id);
         if let Some(fault) = ticket.fault.and_then(|fault| self.faults.get_mut(&fault)) {
             match moment {
                 Moment::Occurred => fault.occurred_at = at,
@@ -399,6 +459,16 @@ fn check(ticket: &Ticket, amendment: &Amendment, now: Timestamp) -> Result<(), R
             refuse(Code::Conflict, "nobody has accepted it yet".to_owned())
         }
         _ => Ok(()),
+    }
+}
+
+/// Notes which reports are owed about a ticket now, and until when.
+fn owe(ticket: &mut Ticket, levels: usize) {
+    for kind in report::Kind::ALL {
+        let due = report::due(kind, ticket, levels);
+        if due.is_some() || ticket.reckoning.reports.contains_key(&kind) {
+            ticket.reckoning.reports.insert(kind, due);
+        }
     }
 }
 

@@ -25,13 +25,26 @@ impl Desk {
     /// the same reason: the round of paging, the number of the breach, or else the ticket's revision.
     pub(super) fn page(&mut self, change: &mut Change, ticket: &Ticket, reason: PageReason, round: u64, to: &[OnDuty]) {
         let newest = self.alerts_of(ticket.fault).last().and_then(|id| self.alerts.get(id));
+        let body = newest.map_or_else(|| ticket.remedy.clone(), body_of);
+        self.page_saying(change, ticket, (reason, round), body, to);
+    }
+
+    /// As [`Self::page`], with words of its own.
+    pub(super) fn page_saying(
+        &mut self,
+        change: &mut Change,
+        ticket: &Ticket,
+        (reason, round): (PageReason, u64),
+        body: Text,
+        to: &[OnDuty],
+    ) {
         let message = Message {
             subject: ticket.number.to_string(),
             ticket: Some((ticket.id, ticket.number)),
             reason,
             round,
             title: ticket.title.clone(),
-            body: newest.map_or_else(|| ticket.remedy.clone(), body_of),
+            body,
             level: ticket.level,
             drill: ticket.kind == TicketKind::Drill,
         };

@@ -117,7 +117,11 @@ impl Desk {
                 moments.accepted.get_or_insert(change.now);
             }
             // As if it had not been restored: it still waits.
-            TicketState::Waiting => ticket.reckoning.rejoin_pause(restored),
+            TicketState::Waiting => {
+                let mut breaches = ticket.clocks.iter().filter_map(|clock| clock.breached_at);
+                let missed = breaches.any(|at| Some(at) > restored);
+                ticket.reckoning.rejoin_pause(restored, missed, change.now);
+            }
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 mod chains;
 mod clocks;
+mod friday;
 mod month;
 mod quiet;
 mod returns;

@@ -55,7 +55,6 @@ impl Desk {
             };
             change.touch(&mut ticket);
             self.breach(change, &mut ticket);
-            self.warn(change, &mut ticket);
             self.worsen_by_duration(change, &mut ticket);
             if self.round_due(&ticket).is_some_and(|due| due <= change.now) {
                 match self.hushed(change, &ticket) {
@@ -69,6 +68,7 @@ impl Desk {
             if self.return_due(&ticket).is_some_and(|due| due <= change.now) {
                 self.tell_of_return(change, &mut ticket);
             }
+            self.warn(change, &mut ticket);
             self.tickets.insert(ticket.id, ticket);
         }
     }

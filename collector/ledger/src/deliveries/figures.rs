@@ -5,7 +5,7 @@ use crate::{
     statement::{Fields, Statement},
 };
 use std::collections::HashMap;
-use tocsin_desk::delivery::{ChannelFigures, DeliveryState, DeliveryStep};
+use tocsin_desk::delivery::{ChannelFigures, DeliveryState, DeliveryStep, DrillReport, DrillRow};
 use tocsin_vocabulary::{PageId, Timestamp};
 
 impl Ledger {
@@ -150,5 +150,61 @@ impl Ledger {
         .row(&mut *self.engine.reader(OPERATION).await?)
         .await?;
         row.map_or(Ok(None), |row| Fields::new(OPERATION, &row).maybe_time("oldest"))
+    }
+}
+
+impl Ledger {
+    /// The newest drill of the channels: what became of each of its pages. None: there was none.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn last_drill(&self) -> Result<Option<DrillReport>, LedgerError> {
+        const OPERATION: &str = "read how the last drill of the channels went";
+        let mut reader = self.engine.reader(OPERATION).await?;
+        let row = Statement::new(
+            OPERATION,
+            "SELECT MAX(created_at) AS at FROM page WHERE drill = 1 AND ticket IS NULL AND page_key LIKE 'drill-%'",
+        )
+        .row(&mut reader)
+        .await?;
+        let at = row.map_or(Ok(None), |row| Fields::new(OPERATION, &row).maybe_time("at"))?;
+        let Some(at) = at else { return Ok(None) };
+        let rows = Statement::new(
+            OPERATION,
+            "SELECT person.login AS login, person.name AS name, page.destination AS channel, page.state AS page_state,
+                    delivery.state AS state, delivery.changed_at AS changed_at,
+                    COALESCE(delivery_step.detail, page.error) AS detail
+             FROM page
+             JOIN person ON person.id = page.person
+             LEFT JOIN delivery ON delivery.page = page.id
+             LEFT JOIN delivery_step ON delivery_step.page = delivery.page AND delivery_step.seq = delivery.seq
+             WHERE page.created_at = $1 AND page.drill = 1 AND page.ticket IS NULL AND page.page_key LIKE 'drill-%'
+             ORDER BY person.name, person.login, page.destination",
+        )
+        .time(at)
+        .rows(&mut reader)
+        .await?;
+        let row = |row| {
+            let fields = Fields::new(OPERATION, row);
+            let state = fields.maybe_word("state", DeliveryState::parse)?;
+            // Given up before any channel was tried: nothing moved, and nothing will.
+            let is_given_up = fields.text("page_state")? == "failed";
+            Ok(DrillRow {
+                login: fields.text("login")?,
+                name: fields.text("name")?,
+                channel: fields.text("channel")?,
+                state: state.unwrap_or(if is_given_up {
+                    DeliveryState::Failed
+                } else {
+                    DeliveryState::Pending
+                }),
+                at: fields.maybe_time("changed_at")?,
+                detail: fields.text("detail")?,
+            })
+        };
+        Ok(Some(DrillReport {
+            at,
+            rows: rows.iter().map(row).collect::<Result<_, LedgerError>>()?,
+        }))
     }
 }

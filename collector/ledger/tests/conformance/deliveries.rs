@@ -21,6 +21,7 @@ on_both_engines! {
     a_customers_wish_reaches_the_pages_of_its_tickets,
     people_are_known_by_their_staff_number,
     an_alert_from_outside_is_kept,
+    a_drill_is_told_person_by_person_and_channel_by_channel,
 }
 
 async fn queue(world: &World, pages: &[&Page]) {
@@ -364,4 +365,77 @@ async fn an_alert_from_outside_is_kept(mut world: World) {
     let over = OutsideAlert { firing: false, ..alert };
     world.ledger.put_outside_alert("zabbix", "17", over).await.unwrap();
     assert_eq!(world.ledger.outside_alert("zabbix", "17").await.unwrap(), Some(over));
+
+    // An opening that was cut off after the ticket finds it again, until it is known whose it is.
+    let ticket = world.ticket(&host, 1);
+    let (id, opened) = (ticket.id, ticket.opened_at);
+    let effects = Effects {
+        tickets: vec![ticket],
+        ..Effects::default()
+    };
+    world.ledger.commit(&effects, &[]).await.unwrap();
+    let left = async |title: &str, since| {
+        world
+            .ledger
+            .ticket_without_alert(host.asset, title, since)
+            .await
+            .unwrap()
+    };
+    assert_eq!(left("disk is full", opened).await, Some(id));
+    assert_eq!(left("disk is empty", opened).await, None);
+    assert_eq!(left("disk is full", at(11)).await, None);
+    let known = OutsideAlert {
+        ticket: Some(id),
+        ..alert
+    };
+    world.ledger.put_outside_alert("zabbix", "17", known).await.unwrap();
+    assert_eq!(left("disk is full", opened).await, None);
+}
+
+async fn a_drill_is_told_person_by_person_and_channel_by_channel(mut world: World) {
+    assert_eq!(world.ledger.last_drill().await.unwrap(), None);
+    let (li, wang) = (
+        world.person("li", Role::Operator).await,
+        world.person("wang", Role::Operator).await,
+    );
+    let mut drill = |person, channel: &str, created_at| {
+        let mut page = world.page(person, channel, None);
+        page.key = format!("drill-{channel}-{}", page.id);
+        (page.drill, page.created_at, page.due_at) = (true, created_at, created_at);
+        page
+    };
+    let earlier = drill(li.id, "sms", at(10));
+    let (arrived, refused, waiting) = (
+        drill(li.id, "sms", at(20)),
+        drill(wang.id, "mail", at(20)),
+        drill(wang.id, "sms", at(20)),
+    );
+    queue(&world, &[&earlier, &arrived, &refused, &waiting]).await;
+    let ledger = &world.ledger;
+    ledger.begin_deliveries(&[arrived.id], "sms", at(21)).await.unwrap();
+    ledger
+        .delivery_accepted(arrived.id, DeliveryState::Delivered, "", "taken", at(22))
+        .await
+        .unwrap();
+    // Given up before any channel was tried.
+    ledger
+        .delivery_failed(refused.id, "no mail address", false, None, at(23))
+        .await
+        .unwrap();
+    let report = ledger.last_drill().await.unwrap().unwrap();
+    assert_eq!((report.at, report.counts()), (at(20), [1, 1, 3]));
+    let rows: Vec<_> = report
+        .rows
+        .iter()
+        .map(|row| (row.login.as_str(), row.channel.as_str(), row.state, row.detail.as_str()))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("li", "sms", DeliveryState::Delivered, "taken"),
+            ("wang", "mail", DeliveryState::Failed, "no mail address"),
+            ("wang", "sms", DeliveryState::Pending, ""),
+        ]
+    );
+    assert_eq!(report.unreached(), ["wang"]);
 }

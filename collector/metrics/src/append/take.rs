@@ -17,7 +17,7 @@ use crate::{
     },
     shared::Shared,
 };
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::atomic::Ordering;
 use tocsin_vocabulary::{
     HostId, SpoolId, Timestamp,
     batch::{BatchError, Decoder, Tick},
@@ -36,12 +36,14 @@ pub(super) fn live(
     let host = stream.host.id;
     check_room(shared)?;
     limit("bytes of a batch", payload.len(), BATCH_BYTES_MAX)?;
-    let decoded = state
-        .chain
-        .decoder
+    let decoder = &mut state.chain.decoder;
+    if let Some(spare) = shared.spares.take(decoder.cells_len()) {
+        decoder.recycle(spare);
+    }
+    let decoded = decoder
         .decode(payload, |hash| shared.dictionaries.get(hash))
         .map_err(|source| StoreError::Batch { host, seq, source })?;
-    let (tick, dictionary) = (Arc::new(decoded.tick.clone()), decoded.dictionary.clone());
+    let (tick, dictionary) = (decoded.tick.clone(), decoded.dictionary.clone());
     let (changed, key_frame) = (decoded.changed.to_vec(), decoded.key_frame);
     check_tick(state, host, seq, &tick)?;
     let duplicate = state.spool(stream.spool).holds(seq);
@@ -180,7 +182,7 @@ fn decode_chunk(shared: &Shared, host: HostId, batches: &[(u64, &[u8])]) -> Resu
                 seq: *seq,
                 source,
             })?;
-        ticks.push((number, *seq, Arc::new(decoded.tick.clone()), decoded.dictionary.clone()));
+        ticks.push((number, *seq, decoded.tick.clone(), decoded.dictionary.clone()));
     }
     Ok(ticks)
 }

@@ -69,7 +69,7 @@ impl FaultDisk {
         lock(&self.state).failures.push((operation, kind, times));
     }
 
-    /// Operation number `operation`, counted from 0, fails with `kind`, whatever it is. Of an append a part is written.
+    /// Operation number `operation`, counted from 0, fails with `kind`, whatever it is. Of a write a part is written.
     pub fn fail_at(&self, operation: u64, kind: io::ErrorKind) {
         lock(&self.state).fail_at = Some((operation, kind));
     }
@@ -84,7 +84,7 @@ impl FaultDisk {
         lock(&self.state).full_from = None;
     }
 
-    /// Bytes that fit; an append beyond writes what fits and fails with `StorageFull`. `None` lifts the limit.
+    /// Bytes that fit; a write beyond writes what fits and fails with `StorageFull`. `None` lifts the limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         lock(&self.state).capacity = bytes;
     }
@@ -239,7 +239,14 @@ struct FaultFile {
 
 impl DiskFile for FaultFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        lock(&self.state).append(self.file, &self.path, bytes)
+        let mut state = lock(&self.state);
+        let end = state.files[self.file].seen.len();
+        state.write(self.file, &self.path, end, bytes)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        lock(&self.state).write(self.file, &self.path, offset, bytes)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

@@ -4,7 +4,7 @@ use super::{Disk, DiskFile, FOLDERS_DEEP_MAX, Space};
 use std::{
     any::Any,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write},
+    io,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::Path,
     sync::Arc,
@@ -49,8 +49,9 @@ impl Disk for RealDisk {
     fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new()
             .read(true)
-            .append(true)
+            .write(true)
             .create(create)
+            .truncate(false)
             .mode(0o600)
             .open(path)?;
         Ok(Arc::new(RealFile(file)))
@@ -147,7 +148,12 @@ struct RealFile(File);
 
 impl DiskFile for RealFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        (&self.0).write_all(bytes)
+        // Not `O_APPEND`: with it every write would go to the end, wherever it is meant to go.
+        self.0.write_all_at(bytes, self.len()?)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
@@ -172,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn appends_go_to_the_end_after_a_truncation_too() {
+    fn writes_go_where_they_are_meant_to_and_appends_to_the_end() {
         let dir = tempfile::tempdir().unwrap();
         let disk = RealDisk::new();
         let file = disk.open(&dir.path().join("a"), true).unwrap();
@@ -180,7 +186,9 @@ mod tests {
         file.truncate(2).unwrap();
         file.append(b"x").unwrap();
         file.sync_data().unwrap();
-        assert_eq!(super::super::read_all(file.as_ref()).unwrap(), b"12x");
+        file.write_at(1, b"yz").unwrap();
+        file.append(b"!").unwrap();
+        assert_eq!(super::super::read_all(file.as_ref()).unwrap(), b"1yz!");
         assert!(disk.space(dir.path()).unwrap().total_bytes > 0);
     }
 

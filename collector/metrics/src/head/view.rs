@@ -230,7 +230,7 @@ impl Decoders for WholeTicks {
 
     fn decode(&mut self, which: Which, bytes: &[u8], dictionaries: &Dictionaries) -> Option<(&Tick, &Dictionary)> {
         let decoded = self.of(which).decode(bytes, |hash| dictionaries.get(hash)).ok()?;
-        Some((decoded.tick, decoded.dictionary))
+        Some((decoded.tick.as_ref(), decoded.dictionary))
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Damage {
     pub(crate) ranges: Vec<Range<usize>>,
     /// Where an unreadable end begins: a torn write, or damage in the last record.
     pub(crate) tail: Option<usize>,
+    /// Where all that was written ends. Behind it are only zeros, if anything: room that was made ahead.
+    pub(crate) end: usize,
 }
 
 /// Calls `each` with every whole record and where it begins.
@@ -21,7 +23,9 @@ pub(crate) fn scan<'a>(bytes: &'a [u8], segment: u32, mut each: impl FnMut(Kind,
     let mut damage = Damage::default();
     let mut at = 0;
     let mut bad_since = None;
-    while at < bytes.len() {
+    // A record begins with something else than zero, wherever it ends.
+    let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    while at < written {
         if let Some((kind, body)) = unframe(&bytes[at..], segment, length_u32(at)) {
             if let Some(start) = bad_since.take() {
                 damage.ranges.push(start..at);
@@ -30,10 +34,11 @@ pub(crate) fn scan<'a>(bytes: &'a [u8], segment: u32, mut each: impl FnMut(Kind,
             at += HEADER_BYTES + body.len();
         } else {
             bad_since.get_or_insert(at);
-            at = next_magic(bytes, at + 1);
+            at = next_magic(&bytes[..written], at + 1);
         }
     }
     damage.tail = bad_since;
+    damage.end = at;
     damage
 }
 
@@ -94,6 +99,23 @@ mod tests {
             prop_assert!(damage.ranges.is_empty());
             prop_assert_eq!(damage.tail.is_some(), !places.iter().any(|at| at.end == place) && place > 0);
         }
+    }
+
+    #[test]
+    fn zeros_behind_the_last_record_are_room_and_nothing_else() {
+        let (mut bytes, _) = journal(&[b"ends in a zero\0".to_vec()]);
+        let end = bytes.len();
+        bytes.resize(end + 5_000, 0);
+        let (found, damage) = read(&bytes);
+        assert_eq!((found.len(), damage.tail, damage.end), (1, None, end));
+        bytes[end + 3_000] = 1;
+        let (found, damage) = read(&bytes);
+        assert_eq!((found.len(), damage.tail, damage.end), (1, Some(end), end + 3_001));
+        bytes.truncate(end - 1);
+        bytes.resize(end + 5_000, 0);
+        assert_eq!(read(&bytes).0.len(), 1, "what was cut off was a zero");
+        bytes[end - 2] = 0;
+        assert_eq!(read(&bytes).1.tail, Some(0));
     }
 
     #[test]

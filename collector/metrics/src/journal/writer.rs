@@ -1,4 +1,9 @@
 //! Appends groups of records to the newest segment: one write, one sync, or nothing.
+//!
+//! A sync that must note a new size or a new place of the file costs the file system a transaction of its own, several
+//! times what the data cost. So now and then a write makes the file longer than it needs, with zeros, and most groups lie
+//! over zeros that are on the disk already. The zeros left when the segment ends are cut off; after a power cut they
+//! may stay, and mean nothing.
 
 use super::{
     record::{HEADER_BYTES, Kind, frame},
@@ -14,6 +19,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// Least and most bytes by which a segment is made longer ahead: as much again as it has, within these bounds, so that
+/// a small fleet's segments stay small.
+const AHEAD_BYTES: std::ops::RangeInclusive<u64> = 4 << 10..=4 << 20;
 
 /// Why a group was not written.
 #[derive(Debug)]
@@ -31,6 +40,8 @@ pub(crate) struct Writer {
     segment: u32,
     file: Arc<dyn DiskFile>,
     length: u64,
+    /// Size of the file: what lies beyond `length` are zeros.
+    size: u64,
 }
 
 impl Writer {
@@ -54,6 +65,7 @@ impl Writer {
             segment,
             file,
             length: 0,
+            size: 0,
         };
         if !first.is_empty() {
             let records: Vec<_> = first.iter().map(|(kind, body)| (*kind, body.as_slice())).collect();
@@ -81,7 +93,7 @@ impl Writer {
         &self.path
     }
 
-    /// Its size in bytes.
+    /// Bytes of its records.
     pub(crate) const fn length(&self) -> u64 {
         self.length
     }
@@ -102,14 +114,27 @@ impl Writer {
                 .saturating_add(length_u32(bytes.len()));
             frame(&mut bytes, *kind, self.segment, offset, body);
         }
-        if let Err(error) = self.file.append(&bytes) {
-            return Err(match self.file.truncate(self.length) {
+        let length = self.length + bytes.len() as u64;
+        if length > self.size {
+            let ahead = length.clamp(*AHEAD_BYTES.start(), *AHEAD_BYTES.end());
+            bytes.resize(bytes.len() + usize::try_from(ahead).unwrap_or_default(), 0);
+        }
+        if let Err(error) = self.file.write_at(self.length, &bytes) {
+            return Err(match self.cut_off_zeros() {
                 Ok(()) => Failure::Undone(error),
                 Err(_) => Failure::Fatal(error),
             });
         }
+        self.size = self.size.max(self.length + bytes.len() as u64);
         self.file.sync_data().map_err(Failure::Fatal)?;
-        self.length += bytes.len() as u64;
+        self.length = length;
+        Ok(())
+    }
+
+    /// Cuts off what lies behind the records; also what is left of a write that failed.
+    pub(crate) fn cut_off_zeros(&mut self) -> io::Result<()> {
+        self.file.truncate(self.length)?;
+        self.size = self.length;
         Ok(())
     }
 }

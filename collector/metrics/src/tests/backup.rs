@@ -312,7 +312,7 @@ fn damage_is_told_with_its_place_and_its_cost() {
         *bytes.last_mut().unwrap() ^= 1;
     });
     let segment = Path::new(STORE).join("journal/0000000001.seg");
-    let middle = disk.open(&segment, false).unwrap().len().unwrap() / 2;
+    let middle = store.shared().segment_lengths()[&1] / 2;
     disk.damage(&segment, |bytes| bytes[usize::try_from(middle).unwrap()] ^= 1);
     let found = store.verify(&quiet).unwrap();
     let told: Vec<String> = found.damages.iter().map(ToString::to_string).collect();

@@ -213,7 +213,7 @@ fn scripts_do_everything_that_a_cut_could_hit() {
     }
     assert!(days > 10, "{days} days dropped");
     for class in ["brief", "long"] {
-        for operation in [Operation::Create, Operation::Append, Operation::Unlink] {
+        for operation in [Operation::Create, Operation::Write, Operation::Unlink] {
             assert!(
                 classes.contains(&(operation, class.to_owned())),
                 "{operation:?} of {class}"
@@ -222,7 +222,7 @@ fn scripts_do_everything_that_a_cut_could_hit() {
     }
     for operation in [
         Operation::Create,
-        Operation::Append,
+        Operation::Write,
         Operation::Sync,
         Operation::Rename,
         Operation::Unlink,

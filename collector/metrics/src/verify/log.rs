@@ -74,9 +74,10 @@ fn note(part: &Part, look: &mut Look<'_>, bytes: &[u8], damage: &Damage, cost: i
         look.damage(&part.path, start as u64, what, cost(&bytes[start..end]));
     }
     let Some(tail) = damage.tail else { return };
-    if part.ends_whole || bytes[tail..].len() > HEADER_BYTES && holds_whole_length(&bytes[tail..]) {
-        let what = format!("the last {} bytes are not as they were written", bytes.len() - tail);
-        look.damage(&part.path, tail as u64, what, cost(&bytes[tail..]));
+    let stretch = &bytes[tail..damage.end];
+    if part.ends_whole || stretch.len() > HEADER_BYTES && holds_whole_length(stretch) {
+        let what = format!("the last {} bytes are not as they were written", stretch.len());
+        look.damage(&part.path, tail as u64, what, cost(stretch));
     } else {
         let text = format!("{} from byte {tail}: an unfinished write", part.path);
         look.found.unfinished.push(text);

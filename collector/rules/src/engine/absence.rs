@@ -7,11 +7,12 @@ use super::{
     Moment, Reason, Transition, TransitionKind,
     flaps::Flaps,
     host::Host,
-    life::{Holds, Life, Outcome, Reading},
+    life::{Holds, Life, Outcome, Rare, Reading},
     said::Said,
     speak::About,
 };
 use crate::{
+    few::Few,
     plan::{instance_of, looks_at},
     rule::{AbsentCondition, Condition, RuleSet},
 };
@@ -35,7 +36,7 @@ pub(super) struct Absence {
     pub(super) series: Option<Arc<Series>>,
     /// Where it is now, if the dictionary has it.
     cell: Option<usize>,
-    pub(super) life: Life,
+    pub(super) life: Rare,
     pub(super) flaps: Flaps,
     /// Whether it was ever there, or is expected.
     missed: bool,
@@ -50,7 +51,7 @@ impl Absence {
             instance,
             series,
             cell: None,
-            life: Life::default(),
+            life: Rare::default(),
             flaps: Flaps::default(),
             missed,
             seen: None,
@@ -77,13 +78,13 @@ impl Host {
     pub(super) fn restore_absence(&mut self, rule: usize, instance: String, series: Option<Arc<Series>>, life: Life) {
         let mut absence = Absence::new(rule, instance, series, true);
         absence.seen = Some((life.began, life.began));
-        absence.life = life;
+        absence.life.put(life);
         self.absences.push(absence);
     }
 
     /// Finds what rules would miss in the dictionary, and lets go of what they no longer would.
     pub(super) fn rebuild_absences(&mut self, old: &RuleSet, new: &RuleSet, now: Timestamp, out: &mut Said) {
-        let mut kept = Vec::new();
+        let mut kept = Few::new();
         for mut absence in std::mem::take(&mut self.absences) {
             let name = &old.at(absence.rule).name;
             let place = new.position(name).filter(|at| condition(new, *at).is_some());
@@ -172,15 +173,18 @@ impl Host {
                 Reading::Holds(tick.time.since(since).as_secs_f64())
             };
             let rule = rules.at(variant);
-            let from = absence.life.phase;
+            let mut life = absence.life.get();
+            let from = life.phase;
             if recalls {
-                absence.life.recall(reading, moment, f64::max);
+                life.recall(reading, moment, f64::max);
+                absence.life.put(life);
                 return true;
             }
-            let outcome = absence.life.read(reading, moment, Holds::of(rule), f64::max);
+            let outcome = life.read(reading, moment, Holds::of(rule), f64::max);
             if outcome == Outcome::Raised {
-                absence.life.flapping = absence.flaps.raised(now, rule.flapping);
+                life.flapping = absence.flaps.raised(now, rule.flapping);
             }
+            absence.life.put(life);
             let about = About {
                 rule,
                 host: self.id,
@@ -188,7 +192,7 @@ impl Host {
                 instance: &absence.instance,
                 series: absence.series.as_deref(),
             };
-            out.turned(about, from, outcome, &absence.life, moment);
+            out.turned(about, from, outcome, &life, moment);
             // Nothing was ever seen of it, and now there is something: it has a name of its own.
             let was_nothing = absence.instance.is_empty() && absence.series.is_none();
             !(was_nothing && there && !absence.life.is_raised())
@@ -207,7 +211,7 @@ impl Host {
         about.say(
             TransitionKind::Cleared,
             reason,
-            &absence.life,
+            &absence.life.get(),
             Moment { tick: now, now },
         )
     }

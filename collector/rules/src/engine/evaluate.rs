@@ -13,7 +13,7 @@ use super::{
     timers::{Slot, Timers},
 };
 use crate::{
-    plan::{DerivedSpot, NO_CELL, Plan, Spot},
+    plan::{DerivedSpot, Layout, NO_CELL, Plan, Spot},
     rule::{Check, Condition, DerivedCondition, NONE, Rule, RuleSet},
 };
 use tocsin_vocabulary::{
@@ -28,6 +28,7 @@ struct Pass<'a> {
     rules: &'a RuleSet,
     choice: &'a [u16],
     plan: &'a Plan,
+    layout: &'a Layout,
     kept: &'a mut Kept,
     timers: &'a mut Timers,
     out: &'a mut Said,
@@ -65,12 +66,14 @@ impl Host {
     ) {
         let fresh = std::mem::take(&mut self.fresh);
         let since = std::mem::replace(&mut self.looked_at, tick.time);
+        let layout = self.plan.layout();
         let mut pass = Pass {
             id: self.id,
             name: &self.name,
             rules,
             choice: &self.choice,
             plan: &self.plan,
+            layout,
             kept: &mut self.kept,
             timers,
             out,
@@ -79,16 +82,14 @@ impl Host {
             fresh,
             recalls,
         };
-        for word in 0..self.plan.words() {
+        for word in 0..layout.words() {
             let known = changed.get(word).copied().unwrap_or(0);
             let changed = if fresh { u64::MAX } else { known };
-            let mut due = self
-                .plan
-                .due(word, changed, pass.kept.awake_cells(word), pass.kept.still_cells(word));
+            let mut due = layout.due(word, changed, pass.kept.awake_cells(word), pass.kept.still_cells(word));
             while due != 0 {
                 let bit = due.trailing_zeros();
                 due &= due - 1;
-                let spot = self.plan.spot(word, bit);
+                let spot = layout.spot(word, bit);
                 let cell = tick.cells.get(spot.cell).copied().unwrap_or(Cell::Absent);
                 pass.cell(&Seen {
                     value: cell.to_f64(spot.decimals).filter(|value| !value.is_nan()),
@@ -98,8 +99,8 @@ impl Host {
                 });
             }
         }
-        for (nth, (spot, memory)) in self.plan.derived().iter().zip(&mut self.memories).enumerate() {
-            pass.derived(self.plan.plain() + nth, spot, memory, tick, changed);
+        for (nth, (spot, memory)) in layout.derived().iter().zip(&mut self.memories).enumerate() {
+            pass.derived(layout.plain() + nth, spot, memory, tick, changed);
         }
     }
 
@@ -121,7 +122,7 @@ impl Host {
             // Of a silent host nothing is known: the next tick decides.
             life.due = None;
         }
-        let Some(variant) = self.variant(self.plan.rule(at)) else {
+        let Some(variant) = self.variant(self.plan.layout().rule(at)) else {
             return;
         };
         let rule = rules.at(variant);
@@ -133,8 +134,8 @@ impl Host {
         if outcome == Outcome::Raised {
             life.flapping = self.kept.raised(at, now, rule.flapping);
         }
-        timers.rearm(self.id, Slot::Entry(at), due, life.due);
-        self.kept.put(at, self.plan.cell(at), life);
+        timers.rearm(self.id, Slot::entry(at), due, life.due);
+        self.kept.put(at, self.plan.layout().cell(at), life);
         let turn = Turn {
             from,
             outcome,
@@ -177,7 +178,7 @@ impl Pass<'_> {
             Some(rate)
         });
         let entries = seen.spot.entries.clone();
-        for (at, position) in entries.clone().zip(self.plan.plain_rules(entries)) {
+        for (at, position) in entries.clone().zip(self.layout.plain_rules(entries)) {
             let variant = self.choice[usize::from(*position)];
             if variant == NONE {
                 continue;
@@ -232,7 +233,7 @@ impl Pass<'_> {
         let (due, from) = (life.due, life.phase);
         if self.recalls {
             life.recall(reading, self.moment, |a, b| rule.worse(a, b));
-            self.timers.rearm(self.id, Slot::Entry(at), due, life.due);
+            self.timers.rearm(self.id, Slot::entry(at), due, life.due);
             self.kept.put(at, cell, life);
             return;
         }
@@ -240,7 +241,7 @@ impl Pass<'_> {
         if outcome == Outcome::Raised {
             life.flapping = self.kept.raised(at, self.moment.now, rule.flapping);
         }
-        self.timers.rearm(self.id, Slot::Entry(at), due, life.due);
+        self.timers.rearm(self.id, Slot::entry(at), due, life.due);
         self.kept.put(at, cell, life);
         let turn = Turn {
             from,

@@ -1,6 +1,6 @@
 //! What the engine may be told of the past, so that windows, forecasts and baselines know it after a restart.
 
-use super::{Engine, Hourly, plan_of, prune, said::Said};
+use super::{Engine, Hourly, said::Said};
 use crate::{
     plan::DerivedSpot,
     rule::{Condition, Event},
@@ -34,12 +34,12 @@ impl Engine {
             return Vec::new();
         };
         let mut wanted = Vec::new();
-        for (nth, spot) in host.plan.derived().iter().enumerate() {
+        for (nth, spot) in host.plan.layout().derived().iter().enumerate() {
             let rule = self.rules.at(spot.rule());
             let Condition::Derived(condition) = &rule.condition else {
                 continue;
             };
-            let Some(listed) = host.plan.listed(host.plan.plain() + nth) else {
+            let Some(listed) = host.plan.listed(host.plan.layout().plain() + nth) else {
                 continue;
             };
             wanted.extend(condition.baselines().filter_map(|operand| {
@@ -62,7 +62,7 @@ impl Engine {
         };
         let plan = host.plan();
         for (nth, memory) in host.memories.iter_mut().enumerate() {
-            let listed = plan.listed(plan.plain() + nth);
+            let listed = plan.listed(plan.layout().plain() + nth);
             if listed.is_some_and(|listed| listed.rule == rule && listed.instance() == instance) {
                 memory.learn(hours);
             }
@@ -82,9 +82,9 @@ impl Engine {
             return Vec::new();
         };
         if host.dictionary().map(Dictionary::hash) != Some(dictionary.hash()) {
-            prune(&mut self.plans, count);
-            let plan = plan_of(&mut self.plans, &self.rules, dictionary);
+            let plan = self.plans.of(dictionary, &self.rules, count);
             host.rebuild(&self.rules, &self.rules, plan, &mut self.timers, now, &mut out);
+            host.share(&mut self.plans);
         }
         host.evaluate(&self.rules, &mut self.timers, tick, &[], now, true, &mut out);
         host.miss(&self.rules, tick, now, true, &mut out);

@@ -5,7 +5,7 @@ use super::{
     absence::Absence,
     flaps::Flaps,
     kept::Kept,
-    life::Life,
+    life::{Life, Rare},
     memory::Memory,
     occurrence::Occurrence,
     said::Said,
@@ -14,7 +14,8 @@ use super::{
     timers::{Slot, Timers},
 };
 use crate::{
-    plan::Plan,
+    few::Few,
+    plan::{Plan, Plans},
     rule::{Condition, NONE, Rule, RuleSet, Who},
 };
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -31,28 +32,36 @@ pub(super) struct Orphan {
     pub(super) due: Option<Timestamp>,
 }
 
+/// What a host is part of.
+#[derive(Debug, Default)]
+struct Belongs {
+    tags: Box<[String]>,
+    groups: Box<[String]>,
+    customer: Box<str>,
+}
+
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) id: HostId,
-    pub(super) name: String,
-    pub(super) tags: Vec<String>,
-    pub(super) groups: Vec<String>,
-    pub(super) customer: String,
+    pub(super) name: Box<str>,
+    /// `None` as long as nothing is known of it.
+    belongs: Option<Box<Belongs>>,
     /// By rule: the variant that looks at this host, or [`NONE`].
-    pub(super) choice: Vec<u16>,
+    pub(super) choice: Arc<[u16]>,
     pub(super) plan: Arc<Plan>,
     /// By entry of the plan.
     pub(super) kept: Kept,
     /// By derived entry of the plan.
-    pub(super) memories: Vec<Memory>,
+    pub(super) memories: Box<[Memory]>,
     /// Time of the last tick that was looked at: counters' totals are of then.
     pub(super) looked_at: Timestamp,
-    pub(super) orphans: Vec<Orphan>,
-    pub(super) silences: Vec<Silence>,
+    pub(super) orphans: Few<Orphan>,
+    pub(super) silences: Box<[Silence]>,
     /// By rule and instance: when alerts of series that are not known yet were raised before a restart.
-    pub(super) flapped: HashMap<(String, String), Flaps>,
-    pub(super) absences: Vec<Absence>,
-    pub(super) occurrences: Vec<Occurrence>,
+    #[allow(clippy::box_collection)] // one word in place of six, for it is nearly never there
+    pub(super) flapped: Option<Box<HashMap<(String, String), Flaps>>>,
+    pub(super) absences: Few<Absence>,
+    pub(super) occurrences: Few<Occurrence>,
     /// When they want to be looked at.
     pub(super) events_armed: Option<Timestamp>,
     /// Between ticks; `None` while the host is not expected.
@@ -69,20 +78,18 @@ impl Host {
     pub(super) fn new(id: HostId, rules: &RuleSet) -> Self {
         let mut host = Self {
             id,
-            name: id.to_string(),
-            tags: Vec::new(),
-            groups: Vec::new(),
-            customer: String::new(),
-            choice: Vec::new(),
-            plan: Arc::default(),
+            name: id.to_string().as_str().into(),
+            belongs: None,
+            choice: Arc::default(),
+            plan: Plan::none(),
             kept: Kept::default(),
-            memories: Vec::new(),
+            memories: Box::default(),
             looked_at: Timestamp::default(),
-            orphans: Vec::new(),
-            silences: Vec::new(),
-            flapped: HashMap::new(),
-            absences: Vec::new(),
-            occurrences: Vec::new(),
+            orphans: Few::new(),
+            silences: Box::default(),
+            flapped: None,
+            absences: Few::new(),
+            occurrences: Few::new(),
             events_armed: None,
             interval: None,
             heard: Timestamp::default(),
@@ -98,12 +105,18 @@ impl Host {
         self.choice = rules.choose(&self.who());
     }
 
+    /// Uses the choice of other hosts, if some chose alike.
+    pub(super) fn share(&mut self, plans: &mut Plans) {
+        self.choice = plans.choice(self.choice.clone());
+    }
+
     pub(super) fn who(&self) -> Who<'_> {
+        let belongs = self.belongs.as_deref();
         Who {
             name: &self.name,
-            tags: &self.tags,
-            groups: &self.groups,
-            customer: &self.customer,
+            tags: belongs.map_or(&[], |belongs| &belongs.tags),
+            groups: belongs.map_or(&[], |belongs| &belongs.groups),
+            customer: belongs.map_or("", |belongs| &belongs.customer),
         }
     }
 
@@ -117,10 +130,12 @@ impl Host {
 
     /// Whether anything changed.
     pub(super) fn assign(&mut self, groups: &[String], customer: &str) -> bool {
-        let other = self.groups != groups || self.customer != customer;
+        let who = self.who();
+        let other = who.groups != groups || who.customer != customer;
         if other {
-            self.groups = groups.to_vec();
-            customer.clone_into(&mut self.customer);
+            let belongs = self.belongs.get_or_insert_default();
+            belongs.groups = groups.into();
+            belongs.customer = customer.into();
         }
         other
     }
@@ -139,10 +154,12 @@ impl Host {
 
     /// Whether anything changed.
     pub(super) fn rename(&mut self, name: &str, tags: &[String]) -> bool {
-        let other = self.name != name || self.tags != tags;
+        let other = *self.name != *name || self.who().tags != tags;
         if other {
-            name.clone_into(&mut self.name);
-            self.tags = tags.to_vec();
+            self.name = name.into();
+        }
+        if self.who().tags != tags {
+            self.belongs.get_or_insert_default().tags = tags.into();
         }
         other
     }
@@ -150,15 +167,15 @@ impl Host {
     /// Forgets what was read, except what people know of and what was learnt of past hours.
     pub(super) fn forget_past(&mut self, rules: &RuleSet, timers: &mut Timers) {
         for (entry, due) in self.kept.drop_pending() {
-            timers.rearm(self.id, Slot::Entry(entry), due, None);
+            timers.rearm(self.id, Slot::entry(entry), due, None);
         }
-        for (spot, memory) in self.plan.derived().iter().zip(&mut self.memories) {
+        for (spot, memory) in self.plan.layout().derived().iter().zip(&mut self.memories) {
             if let Condition::Derived(condition) = &rules.at(spot.rule()).condition {
                 memory.forget(condition);
             }
         }
         for absence in self.absences.iter_mut().filter(|one| !one.life.is_raised()) {
-            absence.life = Life::default();
+            absence.life = Rare::default();
         }
         self.looked_at = Timestamp::default();
         self.fresh = true;
@@ -171,14 +188,14 @@ impl Host {
             Condition::NoData(_) => {
                 let silence = self.silences.iter_mut().find(|one| one.rule == rule);
                 let Some(silence) = silence else { return };
-                (&mut silence.flaps, Some(&mut silence.life))
+                (&mut silence.flaps, silence.life.get_mut())
             }
             Condition::Absent(_) => {
                 let mut absences = self.absences.iter_mut();
                 let Some(absence) = absences.find(|one| one.rule == rule && one.instance == instance) else {
                     return;
                 };
-                (&mut absence.flaps, Some(&mut absence.life))
+                (&mut absence.flaps, absence.life.get_mut())
             }
             Condition::Event(_) => {
                 let mut occurrences = self.occurrences.iter_mut();
@@ -191,7 +208,10 @@ impl Host {
                 let mut orphans = self.orphans.iter_mut();
                 let orphan = orphans.find(|one| one.rule == of.name && one.instance == instance);
                 let key = (of.name.clone(), instance.to_owned());
-                (self.flapped.entry(key).or_default(), orphan.map(|one| &mut one.life))
+                (
+                    self.flapped.get_or_insert_default().entry(key).or_default(),
+                    orphan.map(|one| &mut one.life),
+                )
             }
         };
         let flapping = flaps.raised(at, of.flapping);
@@ -203,7 +223,7 @@ impl Host {
     /// Clears the alerts whose series did not come back.
     pub(super) fn orphans_due(&mut self, rules: &RuleSet, now: Timestamp, out: &mut Said) {
         let (id, name) = (self.id, &self.name);
-        self.orphans.retain(|orphan| {
+        self.orphans.retain_mut(|orphan| {
             if orphan.due.is_none_or(|due| due > now) {
                 return true;
             }
@@ -240,10 +260,10 @@ impl Host {
             let rule = rules.get(&orphan.rule)?;
             Some(self.state(rule, &orphan.instance, &orphan.life))
         });
-        let silences = self.silences.iter().filter(move |one| wanted(&one.life));
-        let silences = silences.map(move |one| self.state(rules.at(one.rule), "", &one.life));
-        let absences = self.absences.iter().filter(move |one| wanted(&one.life));
-        let absences = absences.map(move |one| self.state(rules.at(one.rule), &one.instance, &one.life));
+        let silences = self.silences.iter().filter(move |one| wanted(&one.life.get()));
+        let silences = silences.map(move |one| self.state(rules.at(one.rule), "", &one.life.get()));
+        let absences = self.absences.iter().filter(move |one| wanted(&one.life.get()));
+        let absences = absences.map(move |one| self.state(rules.at(one.rule), &one.instance, &one.life.get()));
         let occurrences = self.occurrences.iter().filter(move |one| wanted(&one.life));
         let occurrences = occurrences.map(move |one| self.state(rules.at(one.rule), &one.instance, &one.life));
         orphans.chain(silences).chain(absences).chain(occurrences)

@@ -5,15 +5,13 @@ use super::{
     flaps::Flaps,
     life::{Life, Phase},
     memory::Memory,
+    totals::Totals,
 };
-use crate::rule::Flapping;
+use crate::{few::Few, plan::Layout, rule::Flapping};
 use tocsin_vocabulary::Timestamp;
 
 /// Bits in one word of a bitmap.
 const WORD: usize = 64;
-
-/// Stands for no total: no counter is there.
-const NO_TOTAL: i64 = i64::MIN;
 
 /// What is kept for one entry, on its way from one plan to another.
 #[derive(Debug, Default)]
@@ -32,24 +30,26 @@ pub(super) struct State {
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     /// Number of entries.
-    len: usize,
-    /// By cell, as bits: whether its counter stood still on the last tick, so that its rate is zero until it changes.
-    still: Vec<u64>,
-    /// By cell with an entry that compares a rate: the counter's total on the last tick, [`NO_TOTAL`] without one.
-    totals: Vec<i64>,
-    /// By entry, as bits: whether it was ever seen healthy.
-    healthy: Vec<u64>,
+    len: u32,
+    /// Words of `bits` before those of entries.
+    words: u32,
+    /// By cell: whether its counter stood still on the last tick, so that its rate is zero until it changes. After those, by
+    /// entry: whether it was ever seen healthy.
+    bits: Box<[u64]>,
+    /// By cell with an entry that compares a rate: the counter's total on the last tick.
+    totals: Totals,
     /// Alerts that are not clear, in the order of entries.
-    awake: Vec<Awake>,
+    awake: Few<Awake>,
     /// Alerts that were raised lately.
-    flaps: Vec<(usize, Flaps)>,
+    flaps: Few<(usize, Flaps)>,
 }
 
 #[derive(Debug)]
 struct Awake {
     entry: usize,
     cell: usize,
-    life: Life,
+    /// Apart, for they are found by their entry and come and go in the middle.
+    life: Box<Life>,
 }
 
 impl State {
@@ -66,31 +66,26 @@ impl State {
 }
 
 impl Kept {
-    /// Room for so many entries, cells with a rate, and words of cells.
-    pub(super) fn with_room(entries: usize, rated: usize, words: usize) -> Self {
+    /// For the entries of a layout, of which nothing is known yet.
+    pub(super) fn of(layout: &Layout) -> Self {
         Self {
-            len: 0,
-            still: vec![0; words],
-            totals: vec![NO_TOTAL; rated],
-            healthy: Vec::with_capacity(entries.div_ceil(WORD)),
-            awake: Vec::new(),
-            flaps: Vec::new(),
+            len: small(layout.len()),
+            words: small(layout.words()),
+            bits: vec![0; layout.words() + layout.len().div_ceil(WORD)].into(),
+            totals: Totals::of(layout.rated()),
+            awake: Few::new(),
+            flaps: Few::new(),
         }
     }
 
-    /// Adds the state of the next entry; `rated` is the place of its cell, if it compares a rate.
-    pub(super) fn push(&mut self, cell: usize, rated: Option<usize>, state: &State) {
-        let entry = self.len;
-        if entry.is_multiple_of(WORD) {
-            self.healthy.push(0);
-        }
+    /// Takes the state of an entry; `rated` is the place of its cell, if it compares a rate. In the order of entries.
+    pub(super) fn settle(&mut self, entry: usize, cell: usize, rated: Option<usize>, state: &State) {
         if let (Some(rated), Some(total)) = (rated, state.total) {
-            self.totals[rated] = total;
+            self.totals.replace(rated, Some(total));
         }
         if state.healthy_seen {
             self.saw_healthy(entry);
         }
-        self.len += 1;
         if let Some(flaps) = &state.flaps {
             self.flaps.push((entry, flaps.clone()));
         }
@@ -99,20 +94,20 @@ impl Kept {
 
     /// Number of entries.
     pub(super) const fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     /// Where the alert of an entry stands.
     pub(super) fn life(&self, entry: usize) -> Life {
         self.find(entry)
-            .map_or_else(|_| Life::default(), |at| self.awake[at].life)
+            .map_or_else(|_| Life::default(), |at| *self.awake[at].life)
     }
 
     /// Everything about an entry; `rated` is the place of its cell, if it compares a rate.
     pub(super) fn state(&self, entry: usize, rated: Option<usize>) -> State {
         State {
             life: self.life(entry),
-            total: rated.map(|rated| self.totals[rated]).filter(|total| *total != NO_TOTAL),
+            total: rated.and_then(|rated| self.totals.get(rated)),
             healthy_seen: self.was_healthy(entry),
             memory: None,
             flaps: self
@@ -127,20 +122,21 @@ impl Kept {
     pub(super) fn put(&mut self, entry: usize, cell: usize, life: Life) {
         match (self.find(entry), life.phase) {
             (Ok(at), Phase::Clear) => {
-                self.awake.remove(at);
+                self.awake.change(|awake| awake.remove(at));
             }
-            (Ok(at), _) => self.awake[at].life = life,
+            (Ok(at), _) => *self.awake[at].life = life,
             (Err(_), Phase::Clear) => {}
-            (Err(at), _) => self.awake.insert(at, Awake { entry, cell, life }),
-        }
-        if self.awake.is_empty() {
-            self.awake = Vec::new();
+            (Err(at), _) => {
+                let life = Box::new(life);
+                self.awake.change(|awake| awake.insert(at, Awake { entry, cell, life }));
+            }
         }
     }
 
     /// The alert of an entry is raised; whether it is flapping.
     pub(super) fn raised(&mut self, entry: usize, now: Timestamp, rule: Option<Flapping>) -> bool {
-        self.flaps.retain(|(of, flaps)| *of == entry || !flaps.is_stale(now));
+        self.flaps
+            .retain_mut(|(of, flaps)| *of == entry || !flaps.is_stale(now));
         let at = self.flaps.iter().position(|(of, _)| *of == entry);
         let at = at.unwrap_or_else(|| {
             self.flaps.push((entry, Flaps::default()));
@@ -173,27 +169,25 @@ impl Kept {
 
     /// Drops alerts that are pending; answers their entries with when a timer would have looked.
     pub(super) fn drop_pending(&mut self) -> Vec<(usize, Option<Timestamp>)> {
-        let pending = self.awake.extract_if(.., |one| one.life.phase == Phase::Pending);
-        let dropped = pending.map(|one| (one.entry, one.life.due)).collect();
-        if self.awake.is_empty() {
-            self.awake = Vec::new();
-        }
-        dropped
+        self.awake.change(|awake| {
+            let pending = awake.extract_if(.., |one| one.life.phase == Phase::Pending);
+            pending.map(|one| (one.entry, one.life.due)).collect()
+        })
     }
 
     /// Entries whose alert is not clear.
     pub(super) fn awake(&self) -> impl Iterator<Item = (usize, &Life)> {
-        self.awake.iter().map(|one| (one.entry, &one.life))
+        self.awake.iter().map(|one| (one.entry, &*one.life))
     }
 
     /// Which of the 64 cells of a word are counters that stood still.
     pub(super) fn still_cells(&self, word: usize) -> u64 {
-        self.still[word]
+        self.bits[word]
     }
 
     /// Keeps whether a counter stands still.
     pub(super) fn set_still(&mut self, cell: usize, is_still: bool) {
-        let (word, bit) = (&mut self.still[cell / WORD], 1 << (cell % WORD));
+        let (word, bit) = (&mut self.bits[cell / WORD], 1 << (cell % WORD));
         if (*word & bit != 0) != is_still {
             *word ^= bit;
         }
@@ -201,21 +195,16 @@ impl Kept {
 
     /// Keeps the total of a rate, if there is one; answers the one before, if there was.
     pub(super) fn count(&mut self, rated: usize, total: Option<i64>) -> Option<i64> {
-        let total = total.unwrap_or(NO_TOTAL);
-        let before = self.totals[rated];
-        if before != total {
-            self.totals[rated] = total;
-        }
-        (before != NO_TOTAL).then_some(before)
+        self.totals.replace(rated, total)
     }
 
     pub(super) fn was_healthy(&self, entry: usize) -> bool {
-        self.healthy[entry / WORD] >> (entry % WORD) & 1 == 1
+        self.bits[self.words as usize + entry / WORD] >> (entry % WORD) & 1 == 1
     }
 
     pub(super) fn saw_healthy(&mut self, entry: usize) {
         let bit = 1 << (entry % WORD);
-        let word = &mut self.healthy[entry / WORD];
+        let word = &mut self.bits[self.words as usize + entry / WORD];
         if *word & bit == 0 {
             *word |= bit;
         }
@@ -224,4 +213,9 @@ impl Kept {
     fn find(&self, entry: usize) -> Result<usize, usize> {
         self.awake.binary_search_by_key(&entry, |one| one.entry)
     }
+}
+
+/// Entries and words are fewer than the bytes that they were named with: neither comes near 2³².
+fn small(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

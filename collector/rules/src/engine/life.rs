@@ -141,6 +141,30 @@ pub(crate) struct Life {
     told: Option<f64>,
 }
 
+/// A life of which nothing is kept while it is clear, as nearly all are.
+#[derive(Debug, Default)]
+pub(crate) struct Rare(Option<Box<Life>>);
+
+impl Rare {
+    pub(crate) fn get(&self) -> Life {
+        self.0.as_deref().copied().unwrap_or_default()
+    }
+
+    /// The life itself, if it is not clear.
+    pub(crate) fn get_mut(&mut self) -> Option<&mut Life> {
+        self.0.as_deref_mut()
+    }
+
+    pub(crate) fn put(&mut self, life: Life) {
+        self.0 = (life.phase != Phase::Clear).then(|| Box::new(life));
+    }
+
+    /// Whether people know of it.
+    pub(crate) fn is_raised(&self) -> bool {
+        self.0.as_ref().is_some_and(|life| life.is_raised())
+    }
+}
+
 impl Life {
     /// One that was raised before this engine began.
     pub(crate) fn restored(began: Timestamp, value: Option<f64>, level: u8, now: Timestamp) -> Self {

@@ -143,6 +143,12 @@ impl Memory {
         }
     }
 
+    /// Bytes that it takes, with room that is not used yet.
+    pub(super) fn bytes(&self) -> usize {
+        let beyond: usize = self.traces.iter().map(Trace::bytes_beyond).sum();
+        size_of::<Self>() + size_of_val(&*self.rates) + size_of_val(&*self.traces) + beyond
+    }
+
     /// Takes what was usual in past hours, where a test compares with that.
     pub(super) fn learn(&mut self, hours: &[Hourly]) {
         for trace in &mut self.traces {
@@ -179,6 +185,16 @@ impl Trace {
             Measure::Unchanged { .. } => Self::Unchanged(None),
             Measure::Forecast { limit, over, .. } => Self::Trend(Box::new(Trend::new(*limit, *over))),
             Measure::Baseline { .. } => Self::Baseline(Box::new(Baseline::new())),
+        }
+    }
+
+    /// Bytes that it takes beside its own size.
+    fn bytes_beyond(&self) -> usize {
+        match self {
+            Self::Nothing | Self::Changed(_) | Self::Unchanged(_) => 0,
+            Self::Window(window) => window.bytes_beyond(),
+            Self::Trend(trend) => size_of::<Trend>() + trend.bytes_beyond(),
+            Self::Baseline(baseline) => size_of::<Baseline>() + baseline.bytes_beyond(),
         }
     }
 

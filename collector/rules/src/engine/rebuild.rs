@@ -38,7 +38,7 @@ impl Host {
     ) {
         let edited = !std::ptr::eq(old, new);
         let mut moved = self.take_states(old, timers);
-        let before = std::mem::take(&mut self.choice);
+        let before = self.choice.clone();
         self.apply(new);
         self.plan = plan;
         self.fresh = true;
@@ -81,8 +81,8 @@ impl Host {
 
     /// Gives every entry of the plan what was kept for it.
     fn settle(&mut self, rules: &RuleSet, moved: &mut HashMap<(String, String), Moved>, timers: &mut Timers) {
-        self.kept = Kept::with_room(self.plan.len(), self.plan.rated(), self.plan.words());
-        self.memories = Vec::with_capacity(self.plan.derived().len());
+        self.kept = Kept::of(self.plan.layout());
+        let mut memories = Vec::with_capacity(self.plan.layout().derived().len());
         for (at, entry) in self.plan.list().enumerate() {
             let rule = rules.at(entry.rule);
             let mut state = if self.variant(entry.rule).is_some() && !moved.is_empty() {
@@ -91,25 +91,26 @@ impl Host {
             } else {
                 State::default()
             };
-            if state.flaps.is_none() && !self.flapped.is_empty() {
-                state.flaps = self.flapped.remove(&(rule.name.clone(), entry.instance()));
+            if let Some(flapped) = self.flapped.as_mut().filter(|_| state.flaps.is_none()) {
+                state.flaps = flapped.remove(&(rule.name.clone(), entry.instance()));
             }
-            timers.rearm(self.id, Slot::Entry(at), None, state.life.due);
+            timers.rearm(self.id, Slot::entry(at), None, state.life.due);
             let rated = rules
                 .check(entry.rule)
                 .per
-                .and_then(|_| self.plan.rated_place(entry.cell));
-            self.kept.push(entry.cell, rated, &state);
+                .and_then(|_| self.plan.layout().rated_place(entry.cell));
+            self.kept.settle(at, entry.cell, rated, &state);
             if let Condition::Derived(condition) = &rule.condition {
                 let memory = state.memory.take().filter(|memory| memory.fits(condition));
-                self.memories.push(memory.unwrap_or_else(|| Memory::of(condition)));
+                memories.push(memory.unwrap_or_else(|| Memory::of(condition)));
             }
         }
+        self.memories = memories.into();
     }
 
     /// Tells of raised alerts whose rule says something else than `before`, the choice among the old rules.
     fn reword(&self, old: &RuleSet, new: &RuleSet, before: &[u16], now: Timestamp, out: &mut Said) {
-        if std::ptr::eq(old, new) && before == self.choice {
+        if std::ptr::eq(old, new) && before == &*self.choice {
             return;
         }
         let moment = Moment { tick: now, now };
@@ -120,16 +121,16 @@ impl Host {
         };
         let entries = self.kept.awake().filter_map(|(at, life)| {
             let entry = self.plan.listed(at)?;
-            Some((entry.rule, entry.instance(), Some(entry.series), life))
+            Some((entry.rule, entry.instance(), Some(entry.series), *life))
         });
         let silences = self.silences.iter();
-        let silences = silences.map(|one| (one.rule, String::new(), None, &one.life));
+        let silences = silences.map(|one| (one.rule, String::new(), None, one.life.get()));
         let absences = self.absences.iter();
-        let absences = absences.map(|one| (one.rule, one.instance.clone(), one.series.as_deref(), &one.life));
+        let absences = absences.map(|one| (one.rule, one.instance.clone(), one.series.as_deref(), one.life.get()));
         let occurrences = self.occurrences.iter();
-        let occurrences = occurrences.map(|one| (one.rule, one.instance.clone(), one.series.as_deref(), &one.life));
+        let occurrences = occurrences.map(|one| (one.rule, one.instance.clone(), one.series.as_deref(), one.life));
         for (rule, instance, series, life) in entries.chain(silences).chain(absences).chain(occurrences) {
-            let Some(rule) = reworded(rule, life).filter(|_| life.is_raised()) else {
+            let Some(rule) = reworded(rule, &life).filter(|_| life.is_raised()) else {
                 continue;
             };
             let about = About {
@@ -139,7 +140,7 @@ impl Host {
                 instance: &instance,
                 series,
             };
-            out.push(about.say(TransitionKind::Updated, Reason::RuleChanged, life, moment));
+            out.push(about.say(TransitionKind::Updated, Reason::RuleChanged, &life, moment));
         }
     }
 
@@ -164,7 +165,7 @@ impl Host {
         self.dismiss_occurrences(rules, timers, now, out);
         let moment = Moment { tick: now, now };
         for (at, silence) in self.silences.iter().enumerate() {
-            timers.rearm(self.id, Slot::Silence(at), silence.armed, None);
+            timers.rearm(self.id, Slot::silence(at), silence.armed, None);
             if silence.life.is_raised() {
                 let rule = rules.at(silence.rule);
                 let about = About {
@@ -174,7 +175,7 @@ impl Host {
                     instance: "",
                     series: None,
                 };
-                out.push(about.say(TransitionKind::Cleared, Reason::Forgotten, &silence.life, moment));
+                out.push(about.say(TransitionKind::Cleared, Reason::Forgotten, &silence.life.get(), moment));
             }
         }
     }
@@ -188,13 +189,13 @@ impl Host {
             let place = rules
                 .check(entry.rule)
                 .per
-                .and_then(|_| self.plan.rated_place(entry.cell));
+                .and_then(|_| self.plan.layout().rated_place(entry.cell));
             let mut state = kept.state(at, place);
             state.memory = at
-                .checked_sub(self.plan.plain())
+                .checked_sub(self.plan.layout().plain())
                 .and_then(|nth| memories.get_mut(nth))
                 .map(std::mem::take);
-            timers.rearm(self.id, Slot::Entry(at), state.life.due, None);
+            timers.rearm(self.id, Slot::entry(at), state.life.due, None);
             let series = state.life.is_raised().then(|| Arc::new(entry.series.clone()));
             let due = None;
             moved.insert(
@@ -214,7 +215,7 @@ impl Host {
     fn rebuild_silences(&mut self, old: &RuleSet, new: &RuleSet, timers: &mut Timers, now: Timestamp, out: &mut Said) {
         let mut silences = self.silences_of(new);
         for (at, before) in std::mem::take(&mut self.silences).into_iter().enumerate() {
-            timers.rearm(self.id, Slot::Silence(at), before.armed, None);
+            timers.rearm(self.id, Slot::silence(at), before.armed, None);
             let rule = old.at(before.rule);
             let place = new.position(&rule.name);
             if let Some(silence) = silences.iter_mut().find(|silence| Some(silence.rule) == place) {
@@ -232,7 +233,12 @@ impl Host {
                     instance: "",
                     series: None,
                 };
-                out.push(about.say(TransitionKind::Cleared, reason, &before.life, Moment { tick: now, now }));
+                out.push(about.say(
+                    TransitionKind::Cleared,
+                    reason,
+                    &before.life.get(),
+                    Moment { tick: now, now },
+                ));
             }
         }
         self.silences = silences;

@@ -7,7 +7,7 @@ use super::{
     Moment,
     flaps::Flaps,
     host::Host,
-    life::{Holds, Life, Outcome, Phase, Reading},
+    life::{Holds, Life, Outcome, Phase, Rare, Reading},
     said::Said,
     speak::About,
     timers::{Slot, Timers},
@@ -24,24 +24,27 @@ const TICKS_MISSING_MIN: u32 = 3;
 pub(super) struct Silence {
     /// Index of the rule.
     pub(super) rule: usize,
-    pub(super) life: Life,
+    pub(super) life: Rare,
     pub(super) armed: Option<Timestamp>,
     pub(super) flaps: Flaps,
 }
 
 impl Host {
     /// Fresh silences of all rules about silence that look at this host.
-    pub(super) fn silences_of(&self, rules: &RuleSet) -> Vec<Silence> {
+    pub(super) fn silences_of(&self, rules: &RuleSet) -> Box<[Silence]> {
         let rules = rules.rules().enumerate();
-        rules
+        let looking = rules
             .filter(|(at, rule)| matches!(rule.condition, Condition::NoData(_)) && self.variant(*at).is_some())
-            .map(|(rule, _)| Silence {
-                rule,
-                life: Life::default(),
-                armed: None,
-                flaps: Flaps::default(),
-            })
-            .collect()
+            .map(|(at, _)| at);
+        // Counted first, so that no more is taken than they need.
+        let looking: Vec<usize> = looking.collect();
+        let silences = looking.iter().map(|rule| Silence {
+            rule: *rule,
+            life: Rare::default(),
+            armed: None,
+            flaps: Flaps::default(),
+        });
+        silences.collect()
     }
 
     pub(super) const fn expected(&mut self, interval: Duration, now: Timestamp) {
@@ -63,16 +66,19 @@ impl Host {
 
     pub(super) fn restore_silence(&mut self, rule: usize, life: Life, timers: &mut Timers) {
         if let Some((at, silence)) = self.silences.iter_mut().enumerate().find(|(_, one)| one.rule == rule) {
-            silence.life = life;
-            timers.rearm(self.id, Slot::Silence(at), silence.armed.take(), None);
+            silence.life.put(life);
+            timers.rearm(self.id, Slot::silence(at), silence.armed.take(), None);
         } else {
             // It does not apply as far as is known; the next rebuild clears it, or keeps it if it does.
-            self.silences.push(Silence {
+            let mut silence = Silence {
                 rule,
-                life,
+                life: Rare::default(),
                 armed: None,
                 flaps: Flaps::default(),
-            });
+            };
+            silence.life.put(life);
+            let others = std::mem::take(&mut self.silences);
+            self.silences = others.into_iter().chain([silence]).collect();
         }
     }
 
@@ -81,7 +87,7 @@ impl Host {
         let (heard, grace, interval) = (self.heard, self.grace, self.interval);
         for (at, silence) in self.silences.iter_mut().enumerate() {
             let next = silence.next(rules.at(chosen(&self.choice, silence.rule)), (heard, grace), interval);
-            timers.rearm(self.id, Slot::Silence(at), silence.armed, next);
+            timers.rearm(self.id, Slot::silence(at), silence.armed, next);
             silence.armed = next;
         }
     }
@@ -95,8 +101,10 @@ impl Host {
         for silence in &mut self.silences {
             let rule = rules.at(chosen(&self.choice, silence.rule));
             let holds = Holds::of(rule);
-            let from = silence.life.phase;
-            let outcome = silence.life.read(Reading::Healthy(0.0), moment, holds, f64::max);
+            let mut life = silence.life.get();
+            let from = life.phase;
+            let outcome = life.read(Reading::Healthy(0.0), moment, holds, f64::max);
+            silence.life.put(life);
             let about = About {
                 rule,
                 host: self.id,
@@ -104,7 +112,7 @@ impl Host {
                 instance: "",
                 series: None,
             };
-            out.turned(about, from, outcome, &silence.life, moment);
+            out.turned(about, from, outcome, &life, moment);
         }
         self.arm_silences(rules, timers);
     }
@@ -125,22 +133,21 @@ impl Host {
         silence.armed = None;
         let rule = rules.at(chosen(&self.choice, silence.rule));
         let silent = deadline(rule, (heard, grace), interval).is_some_and(|deadline| deadline <= now);
-        let from = silence.life.phase;
-        let (outcome, moment) = if silent && silence.life.phase != Phase::Raised {
+        let mut life = silence.life.get();
+        let from = life.phase;
+        let (outcome, moment) = if silent && from != Phase::Raised {
             // What we know ends with the last sign of life.
             let moment = Moment { tick: heard, now };
             let holds = Holds::of(rule);
             let reading = Reading::Holds(now.since(heard).as_secs_f64());
-            (
-                silence.life.read(reading, moment, holds, f64::max),
-                Moment { tick: now, now },
-            )
+            (life.read(reading, moment, holds, f64::max), Moment { tick: now, now })
         } else {
-            (silence.life.elapse(now, &rule.levels), Moment { tick: now, now })
+            (life.elapse(now, &rule.levels), Moment { tick: now, now })
         };
         if outcome == Outcome::Raised {
-            silence.life.flapping = silence.flaps.raised(now, rule.flapping);
+            life.flapping = silence.flaps.raised(now, rule.flapping);
         }
+        silence.life.put(life);
         let about = About {
             rule,
             host: self.id,
@@ -148,19 +155,20 @@ impl Host {
             instance: "",
             series: None,
         };
-        out.turned(about, from, outcome, &silence.life, moment);
+        out.turned(about, from, outcome, &life, moment);
         silence.armed = silence.next(rule, (heard, grace), interval);
-        timers.rearm(self.id, Slot::Silence(at), None, silence.armed);
+        timers.rearm(self.id, Slot::silence(at), None, silence.armed);
     }
 }
 
 impl Silence {
     fn next(&self, rule: &Rule, heard: (Timestamp, Timestamp), interval: Option<Duration>) -> Option<Timestamp> {
         let deadline = deadline(rule, heard, interval)?;
-        match self.life.phase {
+        let life = self.life.get();
+        match life.phase {
             Phase::Clear | Phase::Pending => Some(deadline),
-            Phase::Raised => self.life.next_level(&rule.levels),
-            Phase::Clearing => Some(self.life.due.map_or(deadline, |due| due.min(deadline))),
+            Phase::Raised => life.next_level(&rule.levels),
+            Phase::Clearing => Some(life.due.map_or(deadline, |due| due.min(deadline))),
         }
     }
 }

@@ -7,6 +7,7 @@ mod events;
 mod flapping;
 mod history;
 mod levels;
+mod order;
 mod ordinary;
 mod overriding;
 mod restarts;

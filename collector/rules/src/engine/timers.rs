@@ -7,13 +7,24 @@ use tocsin_vocabulary::{HostId, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Slot {
     /// An entry of the host's plan, pending or clearing.
-    Entry(usize),
+    Entry(u32),
     /// A raised alert whose series is gone.
     Orphans,
     /// A rule about silence: the host is overdue then, or was heard long enough.
-    Silence(usize),
+    Silence(u32),
     /// What events raised: it ends by itself, or gets worse.
     Events,
+}
+
+impl Slot {
+    /// Entries and silences are fewer than the bytes that they were named with: neither comes near 2³².
+    pub(crate) fn entry(at: usize) -> Self {
+        Self::Entry(u32::try_from(at).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn silence(at: usize) -> Self {
+        Self::Silence(u32::try_from(at).unwrap_or(u32::MAX))
+    }
 }
 
 #[derive(Debug, Default)]

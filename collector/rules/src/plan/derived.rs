@@ -9,7 +9,7 @@ use tocsin_vocabulary::{Dictionary, Series};
 const ABSENT: u32 = u32::MAX;
 
 /// An entry that looks at several cells, or at what they were.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct DerivedSpot {
     rule: u32,
     /// By operand: its cell and decimals.

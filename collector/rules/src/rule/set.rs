@@ -62,9 +62,11 @@ const BUILTIN: &[(&str, &str)] = &[
     ("kernel.toml", include_str!("../../default/kernel.toml")),
     ("memory.toml", include_str!("../../default/memory.toml")),
     ("network.toml", include_str!("../../default/network.toml")),
+    ("probe.toml", include_str!("../../default/probe.toml")),
     ("process.toml", include_str!("../../default/process.toml")),
     ("services.toml", include_str!("../../default/services.toml")),
     ("storage.toml", include_str!("../../default/storage.toml")),
+    ("switch.toml", include_str!("../../default/switch.toml")),
 ];
 
 /// Their tests.
@@ -79,9 +81,11 @@ const BUILTIN_TESTS: &[(&str, &str)] = &[
     ("tests/kernel.toml", include_str!("../../default/tests/kernel.toml")),
     ("tests/memory.toml", include_str!("../../default/tests/memory.toml")),
     ("tests/network.toml", include_str!("../../default/tests/network.toml")),
+    ("tests/probe.toml", include_str!("../../default/tests/probe.toml")),
     ("tests/process.toml", include_str!("../../default/tests/process.toml")),
     ("tests/services.toml", include_str!("../../default/tests/services.toml")),
     ("tests/storage.toml", include_str!("../../default/tests/storage.toml")),
+    ("tests/switch.toml", include_str!("../../default/tests/switch.toml")),
 ];
 
 impl RuleSet {
@@ -191,7 +195,7 @@ impl RuleSet {
     }
 
     /// By rule: the variant that looks at a host, [`NONE`] if none does.
-    pub(crate) fn choose(&self, who: &Who<'_>) -> Vec<u16> {
+    pub(crate) fn choose(&self, who: &Who<'_>) -> Arc<[u16]> {
         let chosen = self.rules().enumerate().map(|(at, rule)| {
             if !rule.applies(who.name, who.tags) {
                 return NONE;

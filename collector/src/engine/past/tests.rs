@@ -1,7 +1,10 @@
 //! The past over a real store: what rules are told of it, and what is found in samples that came late.
 
 use super::*;
-use crate::engine::command::TickSeen;
+use crate::engine::{
+    command::TickSeen,
+    testing::{Place, START, clock_of},
+};
 use crate::evidence::Evidence;
 use std::sync::{
     atomic::{AtomicI64, Ordering},
@@ -10,19 +13,15 @@ use std::sync::{
 use tocsin_desk::{
     effect::Effects,
     model::{Alert, AlertState, Response, Ruling},
-    record::HostFacts,
 };
-use tocsin_ledger::NewHost;
 use tocsin_metrics::{FaultDisk, StoreConfig, Stream};
 use tocsin_rules::{Phase, RuleSet};
 use tocsin_vocabulary::{
-    AlertId, AssetId, Dictionary, IdSource, Section, Severity, SpoolId, Text,
+    AlertId, Dictionary, Section, Severity, SpoolId, Text,
     batch::{Cell, Encoder, Tick},
     catalogue::metric,
 };
 use tokio::sync::mpsc;
-
-const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
 const RULES: &str = r#"
 [[rule]]
@@ -60,19 +59,12 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let address = format!("sqlite:{}", folder.path().join("ledger.db").display());
-        let ledger = Arc::new(Ledger::open(&address, START).await.unwrap());
-        let mut ids = IdSource::new(1);
-        let new = NewHost {
-            host: HostId::next(&mut ids, START),
-            asset: AssetId::next(&mut ids, START),
-            name: "db1".to_owned(),
-            customer: None,
-            facts: HostFacts::default(),
-            certificate_until: START.plus(Duration::from_secs(86_400)),
-        };
-        let host = ledger.enrol_host(&new, START, &[]).await.unwrap().id;
+        let Place {
+            folder,
+            ledger,
+            host,
+            now,
+        } = Place::new().await;
         let store = Arc::new(Store::open(StoreConfig::new("/store"), Arc::new(FaultDisk::new())).unwrap());
         let section = Section::new(vec![metric("system.cpu.load_average.1m").unwrap().series(&[])]);
         let (hash, bytes) = (section.hash(), section.bytes());
@@ -82,9 +74,7 @@ impl World {
         let (engine, commands) = EngineHandle::queue();
         engine.watch.lock().rules = tocsin_rules::Engine::new(RuleSet::parse(&[("test.toml", RULES)]).unwrap());
         engine.watch.knows(host);
-        let now = Arc::new(AtomicI64::new(START.as_millis()));
-        let read = now.clone();
-        let clock: Clock = Arc::new(move || Timestamp::from_millis(read.load(Ordering::Relaxed)));
+        let clock = clock_of(&now);
         let past = Past {
             store,
             ledger,

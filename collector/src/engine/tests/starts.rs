@@ -124,7 +124,7 @@ async fn events_that_raise_nothing_are_judged_all_the_same_and_not_told_again() 
 async fn silence_is_counted_on_after_a_restart_and_frozen_while_the_collector_was_down() {
     let mut world = World::new().await;
     world.restart().await;
-    let facts = HostFacts::default();
+    let facts = tocsin_desk::record::HostFacts::default();
     world.ledger.update_facts(world.host, &facts, 10_000).await.unwrap();
     world.ledger.touch_hosts(&[(world.host, world.now())]).await.unwrap();
     world.pass(50);

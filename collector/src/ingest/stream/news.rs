@@ -2,9 +2,12 @@
 //! for backlog. Many pieces of news become one acknowledgement.
 
 use super::{Stream, end::End};
-use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread::{self, Thread},
 };
 use tocsin_metrics::{OnDurable, StoreError};
 use tocsin_proto::v1::{self, collector_message::Body};
@@ -17,6 +20,8 @@ pub struct Bell {
     /// Whose news were not passed on yet, each once.
     rung: Mutex<Vec<Arc<News>>>,
     rings: Notify,
+    /// The thread that passes them on, which may be resting.
+    thread: OnceLock<Thread>,
 }
 
 impl Bell {
@@ -27,11 +32,15 @@ impl Bell {
         drop(rung);
         if first {
             self.rings.notify_one();
+            if let Some(thread) = self.thread.get() {
+                thread.unpark();
+            }
         }
     }
 
     /// Wakes streams on their own thread. Never ends.
     pub async fn pass_on(&self) {
+        self.thread.get_or_init(thread::current);
         loop {
             self.rings.notified().await;
             let rung = std::mem::take(&mut *self.rung.lock().unwrap_or_else(PoisonError::into_inner));
@@ -139,7 +148,7 @@ impl Stream {
 
     /// Acknowledges everything that is durable; a stream that still misses ticks asks for its turn to get them.
     pub(super) async fn ack(&mut self, event_seq: u64) -> Result<(), End> {
-        let holdings = self.parts.store.holdings(self.parts.record.id, self.spool);
+        let holdings = self.ticks.holdings();
         self.told_sealed = holdings.sealed_seq;
         self.ask_for_missing(&holdings.received);
         self.say(Body::Ack(v1::Ack {
@@ -152,7 +161,7 @@ impl Stream {
 
     /// Acknowledges when more was sealed since the last acknowledgement.
     pub(super) async fn look_at_sealed(&mut self) -> Result<(), End> {
-        let holdings = self.parts.store.holdings(self.parts.record.id, self.spool);
+        let holdings = self.ticks.holdings();
         if holdings.sealed_seq != self.told_sealed {
             return self.ack(0).await;
         }

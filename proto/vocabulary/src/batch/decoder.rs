@@ -6,12 +6,14 @@ use crate::{
     time::Timestamp,
     varint::{self, Reader},
 };
+use std::sync::Arc;
 
 /// Turns bytes into ticks; keeps what the next delta refers to. After an error it wants a key-frame.
 #[derive(Debug, Default)]
 pub struct Decoder {
     state: State,
-    tick: Tick,
+    /// Shared with whom it was given to: it is copied before it changes only where somebody still has it.
+    tick: Arc<Tick>,
     changed: Vec<u64>,
     ready: bool,
 }
@@ -20,7 +22,7 @@ pub struct Decoder {
 #[derive(Debug, Clone, Copy)]
 pub struct Decoded<'a> {
     /// The whole tick, unchanged cells included.
-    pub tick: &'a Tick,
+    pub tick: &'a Arc<Tick>,
     /// The dictionary that gives the cells their meaning.
     pub dictionary: &'a Dictionary,
     /// Bit *i* of word *i* / 64 is set when cell *i* differs from the tick before (all set on a key-frame).
@@ -39,6 +41,25 @@ impl Decoder {
     /// Forgets the chain: the next batch must be a key-frame.
     pub fn reset(&mut self) {
         self.ready = false;
+    }
+
+    /// Cells of the last tick.
+    #[must_use]
+    pub fn cells_len(&self) -> usize {
+        self.tick.cells.len()
+    }
+
+    /// Gives the next tick a place that nobody else has any more, so that none has to be allocated for it. Dropped where
+    /// somebody has it still, or the last tick is not shared and can be written over.
+    pub fn recycle(&mut self, mut spare: Arc<Tick>) {
+        if Arc::get_mut(&mut self.tick).is_some() {
+            return;
+        }
+        if let Some(tick) = Arc::get_mut(&mut spare) {
+            tick.time = self.tick.time;
+            tick.cells.clone_from(&self.tick.cells);
+            self.tick = spare;
+        }
     }
 
     /// Decodes one batch; `dictionaries` answers the hash that a key-frame names, and is not asked for the one in use.
@@ -87,8 +108,9 @@ impl Decoder {
         } else {
             Some(dictionaries(hash).ok_or(BatchError::UnknownDictionary(hash))?)
         };
-        self.state.restart(time.as_millis(), other, &mut self.tick.cells);
-        self.tick.time = time;
+        let tick = Arc::make_mut(&mut self.tick);
+        self.state.restart(time.as_millis(), other, &mut tick.cells);
+        tick.time = time;
         Ok(())
     }
 
@@ -99,13 +121,14 @@ impl Decoder {
             return Err(BatchError::CellCount { expected, found });
         }
         let entry = reader.varint().ok_or(BatchError::Malformed)?;
-        self.tick.time = Timestamp::from_millis(self.state.tick_backward(varint::unzigzag(entry)));
+        let time = self.state.tick_backward(varint::unzigzag(entry));
+        Arc::make_mut(&mut self.tick).time = Timestamp::from_millis(time);
         Ok(())
     }
 
     fn cells(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let count = self.tick.cells.len();
-        let bitmap = reader.take(count.div_ceil(8))?;
+        let cells = &mut Arc::make_mut(&mut self.tick).cells;
+        let bitmap = reader.take(cells.len().div_ceil(8))?;
         self.changed.clear();
         self.changed.extend(bitmap.chunks(8).map(word));
         for (index, &word) in self.changed.iter().enumerate() {
@@ -114,7 +137,7 @@ impl Decoder {
                 let at = index * 64 + left.trailing_zeros() as usize;
                 left &= left - 1;
                 // A bit beyond the last cell finds none, and the batch is refused.
-                let cell = self.tick.cells.get_mut(at)?;
+                let cell = cells.get_mut(at)?;
                 *cell = match entry(reader)? {
                     Entry::Integer(entry) => Cell::Scaled(self.state.backward(at, entry)),
                     Entry::Other(cell) => cell,

@@ -30,6 +30,7 @@ pub struct Picker {
 #[derive(Debug, Clone, Copy)]
 struct Pick {
     at: usize,
+    counter: bool,
     memory: Memory,
 }
 
@@ -85,7 +86,7 @@ impl Picker {
                 self.dictionary = dictionaries(hash).ok_or(BatchError::UnknownDictionary(hash))?;
                 self.choose(&choose(&self.dictionary));
             }
-            self.picks.iter_mut().for_each(|pick| pick.memory.restart());
+            self.picks.iter_mut().for_each(|pick| pick.memory = Memory::default());
             self.tick.cells.fill(Cell::Scaled(0));
             (self.tick.time, self.interval) = (time, 0);
         } else if ready {
@@ -105,7 +106,8 @@ impl Picker {
         let pick = |(at, series): (usize, &crate::Series)| {
             places.binary_search(&at).ok().map(|_| Pick {
                 at,
-                memory: Memory::new(series.kind == Kind::Counter),
+                counter: series.kind == Kind::Counter,
+                memory: Memory::default(),
             })
         };
         self.picks = self.dictionary.series().enumerate().filter_map(pick).collect();
@@ -133,7 +135,7 @@ impl Picker {
             next = pick.at + 1;
             if bitmap[pick.at / 8] >> (pick.at % 8) & 1 == 1 {
                 *cell = match entry(reader)? {
-                    Entry::Integer(entry) => Cell::Scaled(pick.memory.backward(entry)),
+                    Entry::Integer(entry) => Cell::Scaled(pick.memory.backward(entry, pick.counter)),
                     Entry::Other(cell) => cell,
                 };
             }

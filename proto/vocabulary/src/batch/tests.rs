@@ -152,7 +152,7 @@ proptest! {
             for at in start..life.len() {
                 let (tick, of, _) = &life[at];
                 let decoded = decoder.decode(&batches[at], |hash| (hash == of.hash()).then(|| of.clone())).unwrap();
-                prop_assert_eq!(decoded.tick, tick);
+                prop_assert_eq!(&**decoded.tick, tick);
                 prop_assert_eq!(times.next(&batches[at]), Ok(tick.time));
                 prop_assert_eq!(decoded.dictionary.hash(), of.hash());
                 let expected: Vec<bool> = if decoded.key_frame {
@@ -184,7 +184,7 @@ proptest! {
         let (tick, of, _) = &life[life.len() - 1];
         let bytes = encoder.encode(tick, of, true);
         let decoded = decoder.decode(&bytes, |_| Some(of.clone())).unwrap();
-        prop_assert_eq!(decoded.tick, tick);
+        prop_assert_eq!(&**decoded.tick, tick);
     }
 }
 

@@ -62,7 +62,7 @@ pub static ATTRIBUTES: &[Attribute] = &[
     ),
     attribute(
         "hw.type",
-        "`disk` `array` `controller` `battery` `fan` `power_supply` `temperature` `voltage` `memory` `ups` `path` `port` `bond` `clock` …",
+        "`disk` `array` `controller` `battery` `fan` `power_supply` `temperature` `voltage` `memory` `ups` `path` `port` `bond` `clock` `probe` …",
         "what a part is",
         "部件类型",
     ),
@@ -146,6 +146,18 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "交换空间的归属",
     ),
     attribute(
+        "tocsin.backup.check",
+        "`process` `unit` `tcp` `repository`",
+        "what is checked of a service that backups need",
+        "对备份所需服务检查的内容",
+    ),
+    attribute(
+        "tocsin.backup.service",
+        "`bareos`, …",
+        "a service that backups of the host need, as the agent's configuration calls it",
+        "代理配置中备份所需服务的名称",
+    ),
+    attribute(
         "tocsin.network.gateway",
         "`192.0.2.1`, …",
         "the address of a gateway",
@@ -168,6 +180,24 @@ pub static ATTRIBUTES: &[Attribute] = &[
         "`10s` `60s` `300s`",
         "time over which the kernel averages",
         "内核求平均的时间窗",
+    ),
+    attribute(
+        "tocsin.probe",
+        "as configured",
+        "name of a probe that the agent's configuration asks",
+        "代理配置中探测项的名称",
+    ),
+    attribute(
+        "tocsin.probe.target",
+        "`192.0.2.1`, `db.example:5432`, `https://intranet.example/`, …",
+        "whom a probe asks",
+        "探测的目标",
+    ),
+    attribute(
+        "tocsin.probe.type",
+        "`ping` `tcp` `http` `certificate`",
+        "what a probe asks",
+        "探测的类型",
     ),
     attribute(
         "tocsin.process.group",

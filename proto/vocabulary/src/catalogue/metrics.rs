@@ -29,7 +29,10 @@ const PART: Keys = &["hw.id"];
 const GATEWAY: Keys = &["network.interface.name", "tocsin.network.gateway"];
 const SENSOR: Keys = &["hw.id", "hw.name"];
 const LIMIT: Keys = &["hw.id", "hw.limit_type", "hw.name"];
+const PROBE: Keys = &["tocsin.probe", "tocsin.probe.target", "tocsin.probe.type"];
 const UNIT: Keys = &["tocsin.unit"];
+const BACKUP: Keys = &["tocsin.backup.service"];
+const BACKUP_CHECK: Keys = &["tocsin.backup.check", "tocsin.backup.service"];
 
 const fn of(
     name: &'static str,
@@ -191,6 +194,14 @@ pub static METRICS: &[Metric] = &[
         ("Sectors whose copies differed when the array was checked last.", "阵列最近一次校验时内容不一致的扇区数。")),
     of("tocsin.array.progress", "1", Gauge, 4, PART,
         ("How much of a recovery, resync, reshape or check is done, 0 to 1; absent when none goes on.", "重建、同步、重组或校验的完成比例（0 至 1），未进行时没有值。")),
+    of("tocsin.backup.lock.age", "s", Gauge, 0, BACKUP,
+        ("For how long a repository's lock has been held; 0 when it is free.", "备份仓库锁已被占用的时长，空闲时为 0。")),
+    of("tocsin.backup.repository.free", "By", Gauge, 0, BACKUP,
+        ("Space of a backup repository that is free for everybody.", "备份仓库的可用空间。")),
+    of("tocsin.backup.repository.utilization", "1", Gauge, 4, BACKUP,
+        ("Share of a backup repository's file system that is in use, 0 to 1.", "备份仓库所在文件系统的使用率（0 至 1）。")),
+    of("tocsin.backup.service.up", "1", Gauge, 0, BACKUP_CHECK,
+        ("1 when a check of a service that backups need succeeds, else 0.", "备份所需服务的某项检查通过时为 1，否则为 0。")),
     of("tocsin.cache.hits", "{request}", Counter, 0, PART,
         ("Requests that a cache answered by itself.", "缓存命中的请求数。")),
     of("tocsin.cache.limit", "By", Gauge, 0, PART,
@@ -317,6 +328,22 @@ pub static METRICS: &[Metric] = &[
         ("Share of time during which tasks waited for a resource, 0 to 1, as the kernel averages it (PSI).", "任务因等待资源而停顿的时间占比（0 至 1)，由内核求平均（PSI）。")),
     of("tocsin.pressure.stall.time", "s", Counter, 3, &["tocsin.pressure.resource", "tocsin.pressure.stall"],
         ("Time during which tasks waited for a resource (PSI).", "任务因等待资源而停顿的累计时间（PSI）。")),
+    of("tocsin.probe.certificate.name_match", "1", Gauge, 0, PROBE,
+        ("1 when the certificate that a server showed is for the name asked for, else 0.", "服务器出示的证书与所访问名称相符时为 1，否则为 0。")),
+    of("tocsin.probe.certificate.time_left", "s", Gauge, 0, PROBE,
+        ("Time until the certificate that a server showed expires; below zero after that.", "服务器出示的证书距到期的时间，过期后为负。")),
+    of("tocsin.probe.certificate.trusted", "1", Gauge, 0, PROBE,
+        ("1 when somebody trusted issued the certificate that a server showed, else 0; absent when it is out of its time.", "服务器证书由受信任机构签发时为 1，否则为 0；不在有效期内时没有值。")),
+    of("tocsin.probe.duration", "s", Gauge, 6, PROBE,
+        ("How long a probe took; of a ping the mean round trip. Absent when it failed.", "探测耗时，ping 为平均往返时间；失败时没有值。")),
+    of("tocsin.probe.http.redirects", "{redirect}", Gauge, 0, PROBE,
+        ("Redirects that were followed to the page.", "到达页面前跟随的重定向次数。")),
+    of("tocsin.probe.http.status_code", "1", Gauge, 0, PROBE,
+        ("Status of the page (RFC 9110).", "页面的 HTTP 状态码（RFC 9110）。")),
+    of("tocsin.probe.loss", "1", Gauge, 4, PROBE,
+        ("Share of a ping's requests that were not answered, 0 to 1.", "ping 未获应答的请求比例（0 至 1）。")),
+    of("tocsin.probe.up", "1", Gauge, 0, PROBE,
+        ("1 when a probe found all as it should be, else 0; absent when it could not be asked.", "探测结果符合要求时为 1，否则为 0；无法发起探测时没有值。")),
     of("tocsin.process.group.count", "{process}", Gauge, 0, GROUP,
         ("Processes of a watched group that are alive.", "受看护进程组中存活的进程数。")),
     of("tocsin.process.group.cpu.time", "s", Counter, 2, GROUP,

@@ -3,8 +3,8 @@
 use super::Fake;
 use async_trait::async_trait;
 use std::time::Duration;
-use tocsin_console::backend::{ChannelView, Channels, Failure, PreviewView, System as _};
-use tocsin_desk::delivery::ChannelFigures;
+use tocsin_console::backend::{ChannelView, Channels, Failure, LineView, PreviewView, System as _};
+use tocsin_desk::delivery::{ChannelFigures, DeliveryState, DrillReport, DrillRow};
 use tocsin_vocabulary::Language;
 
 #[async_trait]
@@ -23,7 +23,13 @@ impl Channels for Fake {
                 last_accepted_at: ago(70),
                 ..ChannelFigures::default()
             },
-            condition: Some((true, "0 messages wait in the spool".to_owned())),
+            condition: Some(LineView {
+                well: true,
+                detail: "0 messages wait in the spool".to_owned(),
+                signal_percent: Some(67),
+                ..LineView::default()
+            }),
+            trouble: None,
             previews: vec![PreviewView {
                 language: Language::Chinese,
                 secrecy: "full",
@@ -44,9 +50,31 @@ impl Channels for Fake {
                 oldest_at: ago(400),
                 ..ChannelFigures::default()
             },
-            condition: Some((false, "not connected to smsc.example.org:2775".to_owned())),
+            condition: Some(LineView {
+                detail: "not connected to smsc.example.org:2775".to_owned(),
+                ..LineView::default()
+            }),
+            trouble: Some("not connected to smsc.example.org:2775".to_owned()),
             previews: Vec::new(),
         };
         Ok(vec![modem, sms])
+    }
+
+    async fn last_drill(&self) -> Result<Option<DrillReport>, Failure> {
+        let row = |channel: &str, state, detail: &str| DrillRow {
+            login: "wang".to_owned(),
+            name: "王芳".to_owned(),
+            channel: channel.to_owned(),
+            state,
+            at: Some(self.now().minus(Duration::from_secs(3_000))),
+            detail: detail.to_owned(),
+        };
+        Ok(Some(DrillReport {
+            at: self.now().minus(Duration::from_secs(3_600)),
+            rows: vec![
+                row("modem", DeliveryState::Delivered, "gammu-smsd says DeliveryOK"),
+                row("sms", DeliveryState::Failed, "not connected to smsc.example.org:2775"),
+            ],
+        }))
     }
 }

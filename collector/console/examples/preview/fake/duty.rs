@@ -40,6 +40,7 @@ fn asset(n: u8, name: &str, customer: &str) -> Row {
             ("name", name),
             ("kind", "服务器"),
             ("customer", customer),
+            ("contract", if n < 8 { "运维一期" } else { "HIS 维保" }),
             ("site", "一号机房"),
             ("rack", "A03"),
             ("model", "R740"),
@@ -47,6 +48,19 @@ fn asset(n: u8, name: &str, customer: &str) -> Row {
             ("owner", "王工"),
             ("importance", "key"),
             ("warranty_until", "2027-06-30"),
+        ],
+    )
+}
+
+fn contract(n: u8, name: &str, customer: &str) -> Row {
+    row(
+        &ContractId::from_bytes([n; 16]).to_string(),
+        &[
+            ("name", name),
+            ("customer", customer),
+            ("starts_on", "2026-01-01"),
+            ("ends_on", "2026-12-31"),
+            ("rounding", "up"),
         ],
     )
 }
@@ -113,8 +127,8 @@ impl DutyRoom for Fake {
         {
             return Err(Failure::new(Code::Forbidden, "the PIN is wrong"));
         }
-        if let DutyAct::ImportRegister { csv, .. } = &act
-            && !csv.starts_with("name")
+        if let DutyAct::ImportRegister { sheet, .. } = &act
+            && sheet.columns.first().is_none_or(|column| column != "name")
         {
             return Err(Failure::new(
                 Code::InvalidInput,
@@ -199,7 +213,10 @@ impl DutyRoom for Fake {
     }
     async fn register(&self, book: Book) -> Result<Vec<Row>, Failure> {
         Ok(match book {
-            Book::Customers => vec![row("c1", &[("name", "市民中心")]), row("c2", &[("name", "第二医院")])],
+            Book::Customers => vec![
+                row(&CUSTOMER.to_string(), &[("name", "市民中心")]),
+                row(&OTHER_CUSTOMER.to_string(), &[("name", "第二医院")]),
+            ],
             Book::Assets => vec![asset(1, "db-01", "市民中心"), asset(8, "his-app-01", "第二医院")],
             Book::Spares => vec![row(
                 "s1",
@@ -219,7 +236,8 @@ impl DutyRoom for Fake {
                     ("text", "清理 /var/log"),
                 ],
             )],
-            Book::Sites | Book::Contracts => Vec::new(),
+            Book::Contracts => vec![contract(1, "运维一期", "市民中心"), contract(2, "HIS 维保", "第二医院")],
+            Book::Sites => Vec::new(),
         })
     }
     async fn register_changes(&self, _book: Book, _id: &str) -> Result<Vec<Revision>, Failure> {

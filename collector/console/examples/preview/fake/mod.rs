@@ -1,11 +1,14 @@
 //! A backend over a few values: a small duty room with a fault or two. Serves the preview and the crate's tests.
 
+mod accounts;
+mod backup_coverage;
 mod backups;
 mod channels;
 mod documents;
 mod duty;
 mod evidence;
 mod measurements;
+pub(crate) mod papers;
 mod plans;
 mod records;
 mod rich;

@@ -22,6 +22,7 @@ pub(crate) fn main(shell: &Shell, known: &Known<'_>) -> Vec<Sheet> {
         sensors(shell, known),
         units(shell, known),
         groups(shell, known),
+        probes(shell, known),
     ]
     .into_iter()
     .flatten()
@@ -352,6 +353,30 @@ fn groups(shell: &Shell, known: &Known<'_>) -> Option<Sheet> {
         ("age", true),
     ];
     Sheet::new(shell, "groups", &columns, rows.collect(), Vec::new())
+}
+
+fn probes(shell: &Shell, known: &Known<'_>) -> Option<Sheet> {
+    const DAY_SECONDS: f64 = 86_400.0;
+    let rows = view::probes(known).into_iter().map(|probe| {
+        let cells = vec![
+            Cell::standing(shell, &Standing::of([probe.part])),
+            Cell::name(&probe.part.id, probe.target),
+            Cell::text(probe.kind),
+            Cell::figure(probe.took, "s"),
+            Cell::share(probe.loss),
+            Cell::figure(probe.time_left.map(|left| (left / DAY_SECONDS).floor()), "d"),
+        ];
+        (probe.part.health().is_ill(), cells)
+    });
+    let columns = [
+        ("state", false),
+        ("probe", false),
+        ("probe-kind", false),
+        ("took", true),
+        ("loss", true),
+        ("certificate", true),
+    ];
+    Sheet::new(shell, "probes", &columns, rows.collect(), Vec::new())
 }
 
 fn clock(shell: &Shell, known: &Known<'_>, offset_ms: Option<i64>) -> Option<Sheet> {

@@ -5,6 +5,7 @@ use crate::{
     calendar::Calendars,
     clocks::{Book, ContractTerms},
     escalation::{Called, Chain, Crew, Hours},
+    model::ClockKind,
 };
 
 /// wang has the main post, li the deputy's, chen leads; zhao is a team lead.
@@ -274,4 +275,56 @@ fn what_stood_still_while_nobody_watched_is_told_once() {
     let stalled = effects.entries.iter().filter(|entry| entry.action == "stalled");
     assert_eq!(stalled.count(), 1);
     assert!(desk.next_due().is_none_or(|due| due > later));
+}
+
+/// Who is told of which share of the arrival, and when it was missed.
+fn told_of_arrival(chain: Chain) -> Vec<(String, Vec<u8>)> {
+    let mut desk = desk();
+    let start = Timestamp::from_millis(0);
+    let (_, crew) = desk.escalation.clone().unwrap();
+    let chain = Chain {
+        stalled_after: None,
+        ..chain
+    };
+    desk.step(Input::Escalation(Box::new((chain, crew))), start).unwrap();
+    let (ticket, _) = opened(&mut desk, Severity::Major, start);
+    desk.step(act(ticket, 1, Action::Accept), start.plus(MINUTE)).unwrap();
+    let due = desk.ticket(ticket).unwrap().clock(ClockKind::Arrive).unwrap().due_at;
+    let mut told = Vec::new();
+    while let Some(now) = desk.next_due().filter(|now| *now <= due) {
+        let mut effects = desk.step(Input::Timer, now).unwrap();
+        let breached = effects.pages.iter().any(|page| page.reason == PageReason::Breached);
+        effects
+            .pages
+            .retain(|page| breached || page.body.en.starts_with("arrive: "));
+        if let Some(page) = effects.pages.first() {
+            let what = if breached {
+                "missed"
+            } else {
+                &page.body.en["arrive: ".len()..][..4]
+            };
+            told.push((what.to_owned(), who(&effects)));
+        }
+    }
+    told
+}
+
+#[test]
+fn its_owner_hears_of_half_the_leader_of_four_fifths_and_the_team_lead_of_a_breach() {
+    let told = [("50 %", vec![1]), ("80 %", vec![1, 3]), ("missed", vec![1, 3, 4])];
+    let told = told.map(|(what, who)| (what.to_owned(), who));
+    assert_eq!(told_of_arrival(Chain::shipped()), told);
+}
+
+#[test]
+fn a_chain_with_shares_says_itself_who_hears_of_which() {
+    let mut chain = Chain::shipped();
+    chain.rungs[3].percent = Some(50);
+    let told = told_of_arrival(chain);
+    let people: Vec<Vec<u8>> = told.into_iter().map(|(_, people)| people).collect();
+    assert_eq!(
+        people,
+        vec![vec![1, 2, 3]; 3],
+        "deputy and leader stand on that rung, at each share"
+    );
 }

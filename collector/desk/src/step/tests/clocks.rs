@@ -2,7 +2,7 @@
 
 use super::{stories::Story, *};
 use crate::{
-    calendar::{Calendars, TimeBase},
+    calendar::{Calendars, Holidays, TimeBase, YearFile},
     clocks::{Book, ContractTerms, MarkKind, Moment},
     input::{Amend, Amendment},
     model::{Clock, ClockKind, TicketState},
@@ -235,6 +235,49 @@ fn a_raise_late_in_the_old_target_keeps_the_old_due() {
     assert_eq!(story.clock(ClockKind::Restore).started_at, story.now);
 }
 
+/// Of the policy with four levels: minor, on site, not raised by a breach; due at 10:00 the next day.
+fn on_site_of_level_3() -> Story {
+    let story = contract("four-level", "", "7x24", "2026-03-02T10:00:00+08:00").severe(Severity::Minor);
+    let story = story.person_does(1, Action::Accept).person_does(1, Action::Arrive);
+    story.amends(Amendment::Waive {
+        reason: "agreed by phone with Mr Zhao".to_owned(),
+    })
+}
+
+#[test]
+fn waiting_takes_no_breach_back_of_the_old_due_that_a_raise_kept() {
+    let story = on_site_of_level_3()
+        .until("2026-03-03T06:00:00+08:00")
+        .amends(Amendment::Impact(Impact::Function))
+        .until("2026-03-03T11:00:00+08:00");
+    let missed = story.clock(ClockKind::Restore);
+    assert_eq!(missed.breached_at, Some(at("2026-03-03T10:00:00+08:00")));
+    // The 12 h of the new level have not run yet.
+    let story = story.person_does(1, wait("customer"));
+    assert_eq!(story.clock(ClockKind::Restore), missed);
+    assert_eq!(story.marks(ClockKind::Restore), []);
+}
+
+#[test]
+fn waiting_after_a_raise_does_not_move_what_the_raise_stopped() {
+    let story = on_site_of_level_3()
+        .until("2026-03-03T06:00:00+08:00")
+        .amends(Amendment::Impact(Impact::Function))
+        .until("2026-03-03T07:00:00+08:00")
+        .amends(Amendment::Impact(Impact::DataLost))
+        .until("2026-03-03T08:00:00+08:00")
+        .person_does(1, wait("customer"))
+        .until("2026-03-03T09:00:00+08:00")
+        .person_does(1, Action::Resume);
+    let clocks = story.ticket().clocks.iter();
+    let restore: Vec<Timestamp> = clocks
+        .filter(|clock| clock.kind == ClockKind::Restore)
+        .map(|clock| clock.due_at)
+        .collect();
+    let (old, new) = (at("2026-03-03T10:00:00+08:00"), at("2026-03-03T11:00:00+08:00"));
+    assert_eq!(restore, [old, old, new]);
+}
+
 #[test]
 fn an_agreed_waiver_is_recorded_and_nothing_is_raised() {
     let story = contract("graded", "B", "7x24", "2026-03-02T10:00:00+08:00").severe(Severity::Minor);
@@ -415,4 +458,38 @@ fn the_interval_log_tells_every_change_in_order() {
         log.iter()
             .all(|mark| !mark.calendar_version.is_empty() && !mark.policy_version.is_empty())
     );
+}
+
+/// Calendars that know of a holiday which nobody knew of: 2027-01-01, a Friday.
+fn a_holiday_becomes_known() -> Input {
+    let mut holidays = Holidays::built_in();
+    let notice = r#"{"year": 2027, "days": [{"name": "元旦", "date": "2027-01-01", "isOffDay": true}]}"#;
+    holidays.add(YearFile::parse(notice).unwrap());
+    Input::Calendars(std::sync::Arc::new(Calendars::new(&BTreeMap::new(), holidays)))
+}
+
+#[test]
+fn holidays_that_become_known_move_the_targets_of_open_tickets_at_once() {
+    // A Friday, and a working day as long as nobody knows better.
+    let story = contract("basic", "", "5x8", "2027-01-01T10:00:00+08:00").raise();
+    let due = |story: &Story| story.ticket().clock(ClockKind::Respond).unwrap().due_at;
+    let before = due(&story);
+    let known = a_holiday_becomes_known();
+    let story = story.after(MINUTE).does(known.clone()).tells(&["calendar"]);
+    assert!(due(&story) >= before.plus(48 * HOUR), "it opens on Monday");
+    story.after(MINUTE).does(known).silent();
+}
+
+#[test]
+fn holidays_that_become_known_take_no_breach_back() {
+    let story = contract("basic", "", "5x8", "2027-01-01T10:00:00+08:00").severe(Severity::Minor);
+    let story = story.until("2027-01-01T11:30:00+08:00");
+    let missed = story.ticket().clocks[0];
+    assert_eq!(missed.breached_at, Some(at("2027-01-01T11:00:00+08:00")));
+    let story = story.does(a_holiday_becomes_known());
+    assert_eq!(story.ticket().clocks[0], missed);
+    let story = story.after(MINUTE).person_does(1, Action::Accept);
+    let respond = story.ticket().clocks[0];
+    let stopped_at = missed.stopped_at.or(Some(story.now));
+    assert_eq!(respond, Clock { stopped_at, ..missed });
 }

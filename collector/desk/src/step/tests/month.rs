@@ -5,6 +5,7 @@ use super::*;
 use crate::{
     calendar::{Calendars, TimeBase},
     clocks::{Book, ContractTerms},
+    input::{Amend, Amendment},
     model::ClockKind,
     policy::{ClockStart, HoursOf, Intake, Phase, Situation, Target, Within},
 };
@@ -51,6 +52,10 @@ struct Plan {
     arrive: Option<u64>,
     restore: Option<u64>,
     resolve: Option<u64>,
+    /// The duty engineer calls for a specialist; the repair plan is entered; both sides agree not to raise.
+    give_up: Option<u64>,
+    plan: Option<u64>,
+    waive: Option<u64>,
 }
 
 /// One clock on the fingers.
@@ -110,6 +115,9 @@ struct Model<'a> {
     on_site: bool,
     restored: bool,
     resolved: bool,
+    given_up: bool,
+    planned: bool,
+    waived: bool,
     clocks: Vec<Finger>,
     breaches: Vec<(ClockKind, u64)>,
 }
@@ -131,7 +139,8 @@ impl Model<'_> {
         match kind {
             ClockKind::Respond => self.accepted.is_none() && !done,
             ClockKind::Arrive => !self.on_site && !done,
-            ClockKind::Plan | ClockKind::Restore => !done,
+            ClockKind::Plan => !self.planned && !done,
+            ClockKind::Restore => !done,
             ClockKind::Recover => !self.restored && !self.resolved,
             ClockKind::Resolve => !self.resolved,
         }
@@ -150,7 +159,7 @@ impl Model<'_> {
             let stands = match cell.start {
                 ClockStart::Reported | ClockStart::Occurred | ClockStart::Discovered => true,
                 ClockStart::Accepted | ClockStart::OnSite => self.accepted.is_some(),
-                ClockStart::GivenUp => false,
+                ClockStart::GivenUp => self.given_up,
             };
             if self.clocks.iter().any(|clock| clock.kind == kind) || !stands || !self.wanted(kind) {
                 continue;
@@ -186,7 +195,7 @@ impl Model<'_> {
         }
     }
 
-    /// Breaches of this minute; each raises one level.
+    /// Breaches of this minute; each raises one level, unless both sides agreed not to.
     fn breach(&mut self, minute: u64) {
         let over: Vec<_> = self
             .clocks
@@ -199,7 +208,7 @@ impl Model<'_> {
         }
         self.breaches.extend(over.iter().map(|kind| (*kind, minute)));
         for _ in over {
-            if let Some(level) = Policy::raised(self.level) {
+            if let Some(level) = Policy::raised(self.level).filter(|_| !self.waived) {
                 self.level = level;
                 let old: Vec<Finger> = std::mem::take(&mut self.clocks);
                 let bounds: Vec<Finger> = old.into_iter().filter(|clock| !clock.stopped).collect();
@@ -248,6 +257,9 @@ fn by_hand(policy: &Policy, grade: &str, calendar: &str, plan: &Plan) -> Vec<(Cl
         on_site: false,
         restored: false,
         resolved: false,
+        given_up: false,
+        planned: false,
+        waived: false,
         clocks: Vec::new(),
         breaches: Vec::new(),
     };
@@ -270,12 +282,23 @@ fn by_hand(policy: &Policy, grade: &str, calendar: &str, plan: &Plan) -> Vec<(Cl
         if plan.resolve == Some(passed) {
             model.resolved = true;
         }
+        model.given_up |= plan.give_up == Some(passed);
+        model.planned |= plan.plan == Some(passed);
+        model.waived |= plan.waive == Some(passed);
         match plan.wait {
             Some((from, _)) if from == passed => waiting = true,
             Some((_, to)) if to == passed => waiting = false,
             _ => {}
         }
-        let happened = [plan.accept, plan.arrive, plan.restore, plan.resolve].contains(&Some(passed));
+        let moments = [
+            plan.accept,
+            plan.arrive,
+            plan.restore,
+            plan.resolve,
+            plan.give_up,
+            plan.plan,
+        ];
+        let happened = moments.contains(&Some(passed));
         if happened {
             model.stop_unwanted();
             model.promise(minute, &[]);
@@ -324,6 +347,16 @@ fn by_desk(book: &Book, plan: &Plan) -> Vec<(ClockKind, u64)> {
         until: None,
     };
     change.turn = Turn::Cleared;
+    let words = || "because".to_owned();
+    let amend = |ticket, amendment| {
+        Input::Amend(Amend {
+            ticket,
+            actor: Actor::Person(person(1), "person 1".to_owned()),
+            via: Via::Console,
+            amendment,
+            revision: None,
+        })
+    };
     let (from, to) = plan.wait.unzip();
     let mut happenings: Vec<(u64, Input)> = [
         (plan.accept, act(id, 1, Action::Accept)),
@@ -332,11 +365,15 @@ fn by_desk(book: &Book, plan: &Plan) -> Vec<(ClockKind, u64)> {
         (to, act(id, 1, Action::Resume)),
         (plan.restore, Input::Alerts(vec![change])),
         (plan.resolve, act(id, 1, resolve())),
+        (plan.give_up, amend(id, Amendment::GiveUp { reason: words() })),
+        (plan.plan, amend(id, Amendment::Plan { text: words() })),
+        (plan.waive, amend(id, Amendment::Waive { reason: words() })),
     ]
     .into_iter()
     .filter_map(|(at, input)| Some((plan.report + at?, input)))
     .collect();
     happenings.push((plan.report + WATCHED - 1, Input::Timer));
+    happenings.sort_by_key(|(minute, _)| *minute);
     for (minute, input) in happenings {
         while let Some(due) = desk.next_due().filter(|due| *due <= instant(minute)) {
             note(&desk.step(Input::Timer, due).unwrap());
@@ -394,6 +431,15 @@ impl Random {
         if plan.restore.is_some() {
             plan.resolve = next(self, &mut at);
         }
+        let mut some_time_after = |from: u64, of: u64| {
+            let at = from + self.span();
+            (self.below(of) == 0 && at < WATCHED - 1).then_some(at)
+        };
+        if let Some(accept) = plan.accept {
+            plan.give_up = some_time_after(accept, 3);
+            plan.plan = some_time_after(accept, 3);
+        }
+        plan.waive = some_time_after(0, 8);
         plan
     }
 }

@@ -162,7 +162,10 @@ fn a_return_is_not_told_while_it_is_silenced_and_is_told_after() {
         .is(TicketState::Accepted)
         .pages(&[]);
     let story = story.after(30 * MINUTE).timer().pages(&[]);
-    story.after(30 * MINUTE).timer().pages(&[(PageReason::Recurred, 2)]);
+    story
+        .after(30 * MINUTE)
+        .timer()
+        .pages(&[(PageReason::Warned, 2), (PageReason::Recurred, 2)]);
 }
 
 #[test]

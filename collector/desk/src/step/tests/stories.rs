@@ -211,7 +211,11 @@ fn a_breach_is_told_once_and_stays() {
     let story = Story::begin().raise().after(MINUTE).person_does(1, Action::Accept);
     let due = story.ticket().clock(ClockKind::Arrive).unwrap().due_at;
     assert_eq!(story.desk.next_due(), Some(due.minus(HOUR)), "half of the time");
-    let story = story.after(HOUR).timer().tells(&["warn"]).pages(&[]);
+    let story = story
+        .after(HOUR)
+        .timer()
+        .tells(&["warn"])
+        .pages(&[(PageReason::Warned, 2)]);
     let story = story
         .after(HOUR)
         .timer()

@@ -55,8 +55,13 @@ impl Content {
         }
     }
 
-    pub(super) fn append(&mut self, bytes: &[u8]) {
-        self.seen.extend_from_slice(bytes);
+    pub(super) fn write_at(&mut self, offset: usize, bytes: &[u8]) {
+        let end = offset + bytes.len();
+        if self.seen.len() < end {
+            self.seen.resize(end, 0);
+        }
+        self.seen[offset..end].copy_from_slice(bytes);
+        self.low = self.low.min(offset);
     }
 
     pub(super) fn truncate(&mut self, length: usize) {
@@ -143,14 +148,18 @@ impl Content {
 mod tests {
     use super::*;
 
+    fn append(content: &mut Content, bytes: &[u8]) {
+        content.write_at(content.seen.len(), bytes);
+    }
+
     #[test]
     fn what_was_synced_survives_every_fate() {
         for seed in 0..500 {
             let mut random = Random::new(seed);
             let mut content = Content::default();
-            content.append(&[7; 100]);
+            append(&mut content, &[7; 100]);
             content.sync();
-            content.append(&[8; 900]);
+            append(&mut content, &[8; 900]);
             let fate = Fate::of(&mut random);
             let found = content.survive(fate, &mut random);
             assert!(found.starts_with(&[7; 100]), "{fate:?}");
@@ -161,13 +170,13 @@ mod tests {
     #[test]
     fn bytes_of_a_failed_sync_stay_doubtful_after_one_that_succeeds() {
         let mut content = Content::settled(b"old".to_vec());
-        content.append(b"new");
+        append(&mut content, b"new");
         content.sync_failed();
         content.sync();
         let lost = (0..20).any(|seed| content.survive(Fate::Kept, &mut Random::new(seed)) == b"old\0\0\0");
         assert!(lost);
         content.truncate(3);
-        content.append(b"again");
+        append(&mut content, b"again");
         content.sync();
         assert!((0..20).all(|seed| content.survive(Fate::Lost, &mut Random::new(seed)) == b"oldagain"));
     }
@@ -176,7 +185,7 @@ mod tests {
     fn a_cut_amid_a_rewrite_may_leave_old_and_new_mixed() {
         let mut content = Content::settled(vec![1; 200]);
         content.truncate(0);
-        content.append(&[2; 200]);
+        append(&mut content, &[2; 200]);
         let mixed = |seed| {
             let found = content.survive(Fate::Torn(16), &mut Random::new(seed));
             found.contains(&1) && found.contains(&2)

@@ -20,8 +20,8 @@ const TOTAL_BYTES: u64 = 1 << 40;
 pub enum Operation {
     /// Making a file.
     Create,
-    /// Writing at the end of a file.
-    Append,
+    /// Writing into a file or at its end.
+    Write,
     /// Making a file's content durable.
     Sync,
     /// Cutting a file.
@@ -122,7 +122,7 @@ impl State {
         if let Some((_, kind)) = self.fail_at.filter(|(at, _)| *at == number) {
             return Ok(Verdict::Fails(kind));
         }
-        if self.is_full() && matches!(operation, Operation::Append | Operation::Create) {
+        if self.is_full() && operation == Operation::Create {
             return Ok(Verdict::Fails(io::ErrorKind::StorageFull));
         }
         let due = self
@@ -156,10 +156,12 @@ impl State {
         file
     }
 
-    pub(super) fn append(&mut self, file: usize, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let verdict = self.begin(Operation::Append, path)?;
-        let room = self.space().free_bytes;
-        let fits = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
+    /// Writes at `offset`. Only what goes beyond the end of the file takes room.
+    pub(super) fn write(&mut self, file: usize, path: &Path, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        let verdict = self.begin(Operation::Write, path)?;
+        let room = usize::try_from(self.space().free_bytes).unwrap_or(usize::MAX);
+        let inside = self.files[file].seen.len().saturating_sub(offset);
+        let fits = inside.saturating_add(room).min(bytes.len());
         let (written, outcome) = match verdict {
             Verdict::Fine if fits < bytes.len() => (fits, Err(io::ErrorKind::StorageFull.into())),
             Verdict::Fine => (fits, Ok(())),
@@ -169,7 +171,7 @@ impl State {
                 (part, Err(kind.into()))
             }
         };
-        self.files[file].append(&bytes[..written]);
+        self.files[file].write_at(offset, &bytes[..written]);
         outcome
     }
 

@@ -111,7 +111,7 @@ fn a_failed_write_is_undone_and_the_store_goes_on() {
     let mut agent = Agent::new(1, &dictionary);
     agent.connect(&store, 1);
     agent.live(&store, 1, true).unwrap();
-    disk.fail(Operation::Append, io::ErrorKind::StorageFull, 1);
+    disk.fail(Operation::Write, io::ErrorKind::StorageFull, 1);
     assert!(matches!(agent.live(&store, 2, false), Err(StoreError::Write { .. })));
     // What referred to the lost tick must not be stored: only a key-frame will do.
     assert!(matches!(agent.live(&store, 3, false), Err(StoreError::Batch { .. })));

@@ -83,7 +83,7 @@ fn a_sync_fails(script: &Arc<Script>, at: u64, lies: &[Lie]) -> Verdict {
 }
 
 const fn writes(operation: Operation) -> bool {
-    matches!(operation, Operation::Append | Operation::Create)
+    matches!(operation, Operation::Write | Operation::Create)
 }
 
 #[test]

@@ -51,6 +51,11 @@ impl Baseline {
         }
     }
 
+    /// Bytes that it takes beside its own size.
+    pub(super) fn bytes_beyond(&self) -> usize {
+        size_of_val(&*self.hours) + self.present.bytes_beyond()
+    }
+
     pub(super) fn learn(&mut self, hours: &[Hourly]) {
         for one in hours.iter().filter(|one| one.mean.is_finite()) {
             self.keep(one.hour.as_millis().div_euclid(HOUR), one.mean);

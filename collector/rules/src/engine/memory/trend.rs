@@ -90,6 +90,11 @@ impl Trend {
         (self.limit, self.over) == (other.limit, other.over)
     }
 
+    /// Bytes that it takes beside its own size.
+    pub(super) fn bytes_beyond(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+    }
+
     pub(super) fn take(&mut self, time: Timestamp, value: f64) {
         let time = time.as_millis();
         if let Some((_, last, _)) = self.fed {

@@ -47,6 +47,11 @@ impl Window {
         (self.function, self.span) == (other.function, other.span)
     }
 
+    /// Bytes that it takes beside its own size.
+    pub(super) fn bytes_beyond(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+    }
+
     /// Takes a value. `resets` says that a value which fell is a counter that began anew.
     pub(super) fn take(&mut self, time: Timestamp, value: f64, resets: bool) {
         let time = time.as_millis();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// One rule of each kind whose history a restart can keep; none flaps, for that is not told again.
-fn every_kind() -> String {
+pub(super) fn every_kind() -> String {
     let free = "metric = \"system.filesystem.usage\"\nwhere = { \"system.filesystem.state\" = \"free\" }\n";
     let conditions = [
         ("plain", format!("{free}below = 3\nclear_above = 5")),
@@ -61,7 +61,7 @@ fn host_series() -> Dictionary {
 }
 
 /// What is compared of a transition: not its value, which may be told at other times.
-type Told = (TransitionKind, String, String, Severity, Timestamp);
+pub(super) type Told = (TransitionKind, String, String, Severity, Timestamp);
 
 /// An engine and what it said.
 struct Run {
