@@ -102,7 +102,7 @@ pub(crate) fn dummy_phone_receives(folder: &Path, from: &str, text: &str) {
     let units: Vec<u16> = text.encode_utf16().collect();
     let hex: String = units.iter().map(|unit| format!("{unit:04X}")).collect();
     let message = format!(
-        "[SMSBackup000]\nSMSC = \"+8613800100500\"\nState = UnRead\nNumber = \"{from}\"\nDateTime = 20261122T110400\n\
+        "[SMSBackup000]\nPDU = Deliver\nSMSC = \"+8613800100500\"\nState = UnRead\nNumber = \"{from}\"\nDateTime = 20261122T110400\n\
          Coding = Unicode_No_Compression\nFolder = 1\nLength = {}\nClass = -1\nReplySMSC = False\n\
          RejectDuplicates = False\nReplaceMessage = 0\nMessageReference = 0\nText00 = {hex}\n",
         units.len()
