@@ -1,7 +1,7 @@
 //! Whether the collector itself can hear its agents. While it cannot, nobody's silence counts.
 //!
 //! What is said by agents is heard by one listener and one thread. That thread shows twice a second that it lives: when
-//! it does not for [`DEAF_AFTER`] — the machine has no time for it, a disk or a lock holds it up — ticks wait unread, and
+//! it does not for `DEAF_AFTER` — the machine has no time for it, a disk or a lock holds it up — ticks wait unread, and
 //! hosts are not silent but unheard. The listener says when it can't take a connection, such as for lack of file
 //! handles: then no agent can come back. Both are this collector's own trouble; that *everybody* is silent while it
 //! hears well is told of in the engine's `silence`.

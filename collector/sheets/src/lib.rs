@@ -1,7 +1,7 @@
 //! Spreadsheets: XLSX and CSV in and out, for registers, rosters, tickets and downtimes.
 //!
-//! * [`read`] — bytes that somebody sent become one [`Sheet`]: CSV in UTF-8, or the first sheet of an XLSX workbook,
-//! * [`write`] — columns and rows become the bytes of a CSV or an XLSX file.
+//! * [`read`] — bytes that somebody sent become one `Sheet`: CSV in UTF-8, or the first sheet of an XLSX workbook,
+//! * [`write()`] — columns and rows become the bytes of a CSV or an XLSX file.
 //!
 //! Nothing is ever evaluated: of a cell with a formula only the value counts that the spreadsheet stored beside it, and what
 //! is written are words, never formulas.

@@ -138,7 +138,11 @@ async fn view(
         kind: kind.as_str(),
         name: shell.word("owed", kind.as_str()),
         standing: shell.word("standing", standing.as_str()),
-        due: is_owed.then(|| shell.short(report.due_at)).unwrap_or_default(),
+        due: if is_owed {
+            shell.short(report.due_at)
+        } else {
+            String::new()
+        },
         late: report.is_late(visit.now),
         seen: versions.len(),
         sections: kind
