@@ -218,6 +218,7 @@ fn arm_name(maker: &str, part: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::any_like;
     use std::fs;
 
     #[test]
@@ -350,8 +351,14 @@ mod tests {
 
     #[test]
     fn any_bytes_are_read() {
-        bolero::check!().for_each(|bytes: &[u8]| {
-            let _ = (parse_os_release(bytes), parse_cpu_model(bytes));
-        });
+        any_like(
+            &[
+                include_str!("../fixtures/kylin-kunpeng/etc/os-release"),
+                include_str!("../fixtures/kylin-kunpeng/proc/cpuinfo"),
+            ],
+            |bytes: &[u8]| {
+                let _ = (parse_os_release(bytes), parse_cpu_model(bytes));
+            },
+        );
     }
 }

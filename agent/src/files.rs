@@ -28,6 +28,7 @@ impl FileError {
         let remedy = match source.kind() {
             io::ErrorKind::NotFound => "check that the path exists",
             io::ErrorKind::PermissionDenied => "check who owns it and that the agent's user may use it",
+            io::ErrorKind::NotADirectory => "name a directory",
             io::ErrorKind::StorageFull => "free some disk space",
             io::ErrorKind::ReadOnlyFilesystem => "choose a state directory on a writable file system",
             _ => "check the disk and the system's log",

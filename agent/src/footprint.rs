@@ -9,8 +9,8 @@
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// What starting up needed is let go after this time …
-const SETTLED_AFTER: Duration = Duration::from_secs(60);
+/// What starting up needed is let go after these pauses: when everything was looked at once, and when it goes on calmly …
+const SETTLING: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(50)];
 /// … and what was needed only since then this often: each time, what goes on being needed is mapped anew, which takes
 /// less than a millisecond.
 const GIVE_BACK_EVERY: Duration = Duration::from_secs(120);
@@ -24,8 +24,7 @@ const EARLIEST: Duration = Duration::from_secs(600);
 
 /// Gives memory back that is not needed now, until `stop`.
 pub(crate) async fn stay_small(stop: CancellationToken) {
-    let mut pause = SETTLED_AFTER;
-    loop {
+    for pause in SETTLING.into_iter().chain(std::iter::repeat(GIVE_BACK_EVERY)) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
@@ -33,7 +32,6 @@ pub(crate) async fn stay_small(stop: CancellationToken) {
         if let Err(error) = tocsin_thrift::give_back() {
             tracing::debug!(%error, "can't tell which memory is not needed");
         }
-        pause = GIVE_BACK_EVERY;
     }
 }
 

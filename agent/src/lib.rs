@@ -37,6 +37,8 @@ pub mod facts;
 mod field_data;
 pub mod files;
 mod footprint;
+#[cfg(test)]
+mod fuzzing;
 pub mod identity;
 pub mod logs;
 mod notices;

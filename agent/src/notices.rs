@@ -1,7 +1,9 @@
 //! What happens in folders: names that come, go or change.
 //!
 //! That a file is merely opened or read is not asked for: on a busy host every program that starts opens files in `/etc`,
-//! and each notice would wake the agent. Notices are kept until they are asked for; a descriptor says when there are some.
+//! and each notice would wake the agent. Nor is each write: whoever writes a log beside a watched file writes thousands of
+//! times a second. A file that was written is told when its writer closes it. Notices are kept until they are asked for;
+//! a descriptor says when there are some.
 
 use crate::wake::Waker;
 use notify::{
@@ -10,7 +12,7 @@ use notify::{
 };
 use std::{
     collections::BTreeSet,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     path::{Path, PathBuf},
@@ -29,6 +31,16 @@ pub(crate) enum Notice {
     Anything,
 }
 
+impl Notice {
+    /// Whether it may concern a file of this name.
+    fn is_of(&self, name: &OsStr) -> bool {
+        match self {
+            Self::File(path) => path.file_name() == Some(name),
+            Self::Anything => true,
+        }
+    }
+}
+
 /// Something that happened, and whether its name is gone from where it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Heard {
@@ -41,6 +53,8 @@ struct Heard {
 struct Kept {
     heard: Mutex<Vec<Heard>>,
     waker: Waker,
+    /// The only name that counts; `None`: all do.
+    only: Option<OsString>,
 }
 
 /// Watched folders.
@@ -57,14 +71,18 @@ impl Notices {
     /// # Errors
     /// When the host has no room for it.
     pub(crate) fn new() -> io::Result<Self> {
+        Self::hearing_of(None)
+    }
+
+    fn hearing_of(only: Option<OsString>) -> io::Result<Self> {
         let kept = Arc::new(Kept {
             heard: Mutex::default(),
             waker: Waker::new()?,
+            only,
         });
         let keeper = kept.clone();
-        let changes = Config::default()
-            .with_event_kinds(EventKindMask::CORE | EventKindMask::ACCESS_CLOSE)
-            .with_follow_symlinks(true);
+        let kinds = (EventKindMask::CORE - EventKindMask::MODIFY_DATA) | EventKindMask::ACCESS_CLOSE;
+        let changes = Config::default().with_event_kinds(kinds);
         let watcher = RecommendedWatcher::new(move |event| keeper.hear(event), changes).map_err(io::Error::other)?;
         Ok(Self {
             watcher,
@@ -126,7 +144,11 @@ impl Kept {
             }],
         };
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let asleep = heard.is_empty();
         for one in news {
+            if self.only.as_ref().is_some_and(|name| !one.notice.is_of(name)) {
+                continue;
+            }
             if heard.len() >= KEPT_MAX {
                 // Names of folders that are gone are not forgotten with the rest.
                 heard.retain(|kept| kept.gone.is_some());
@@ -140,8 +162,9 @@ impl Kept {
                 heard.push(one);
             }
         }
-        drop(heard);
-        self.waker.wake();
+        if asleep && !heard.is_empty() {
+            self.waker.wake();
+        }
     }
 }
 
@@ -177,17 +200,18 @@ impl AsRawFd for Notices {
     }
 }
 
-/// Whether `notice` may concern a file of this name.
-pub(crate) fn is_of(notice: &Notice, name: Option<&OsStr>) -> bool {
-    match notice {
-        Notice::File(path) => path.file_name() == name,
-        Notice::Anything => true,
-    }
-}
-
 /// Notices of one folder; `None`, and said so, when it can't be watched.
 pub(crate) fn of_folder(folder: &Path) -> Option<Notices> {
     let mut notices = Notices::new().ok()?;
+    let failed = notices.watch(&BTreeSet::from([folder.to_owned()]));
+    failed.is_empty().then_some(notices)
+}
+
+/// Notices of one file, from its folder, for a file may be replaced; `None` when that can't be watched.
+pub(crate) fn of_file(path: &Path) -> Option<Notices> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut notices = Notices::hearing_of(Some(path.file_name()?.to_owned())).ok()?;
     let failed = notices.watch(&BTreeSet::from([folder.to_owned()]));
     failed.is_empty().then_some(notices)
 }
@@ -233,6 +257,26 @@ mod tests {
     }
 
     #[test]
+    fn who_goes_on_writing_is_told_once_and_neighbours_of_one_file_never() {
+        use std::io::Write as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let mut log = fs::File::create(file("log")).unwrap();
+        let mut all = of_folder(folder.path()).unwrap();
+        let mut one = of_file(&file("a.toml")).unwrap();
+        for _ in 0..100 {
+            log.write_all(b"line\n").unwrap();
+        }
+        fs::write(file("a.toml"), "").unwrap();
+        let wanted = Notice::File(file("a.toml"));
+        assert_eq!(told_until(&mut one, &wanted), std::slice::from_ref(&wanted));
+        let closed = Notice::File(file("log"));
+        assert!(!told_until(&mut all, &wanted).contains(&closed));
+        drop(log);
+        let _ = told_until(&mut all, &closed);
+    }
+
+    #[test]
     fn a_folder_that_was_replaced_is_watched_again() {
         let outer = tempfile::tempdir().unwrap();
         let folder = outer.path().join("a");
@@ -261,6 +305,7 @@ mod tests {
         let kept = Kept {
             heard: Mutex::default(),
             waker: Waker::new().unwrap(),
+            only: None,
         };
         for number in 0..3 * KEPT_MAX {
             let path = PathBuf::from(number.to_string());

@@ -10,11 +10,13 @@ use crate::{
 };
 use sd_notify::NotifyState;
 use std::{
-    ffi::OsStr,
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::{io::unix::AsyncFd, sync::watch};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::watch,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Edits come in bursts: the file is read when nothing happened for this long.
@@ -39,14 +41,14 @@ impl Reload {
         let Some(path) = self.path.clone() else {
             return stop.cancelled().await;
         };
-        let mut edits = watch_directory(&path);
+        let mut edits = watch_file(&path);
         let mut hangup = self.systemd.then(hangup).flatten();
         let mut last = None;
         let mut every = tokio::time::interval(READ_EVERY);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = edited(&mut edits, path.file_name()) => {
+                () = edited(&mut edits) => {
                     tokio::time::sleep(DEBOUNCE).await;
                     if let Some(edits) = &mut edits {
                         edits.get_mut().drain(drop);
@@ -103,30 +105,26 @@ impl Reload {
     }
 }
 
-fn watch_directory(path: &Path) -> Option<AsyncFd<Notices>> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
+fn watch_file(path: &Path) -> Option<AsyncFd<Notices>> {
     #[allow(
         deprecated,
         reason = "unsound only for what does not own its descriptor; the one that is not deprecated is unsafe"
     )]
-    let watch = notices::of_folder(directory).and_then(|notices| AsyncFd::new(notices).ok());
+    let watch = notices::of_file(path).and_then(|notices| AsyncFd::with_interest(notices, Interest::READABLE).ok());
     if watch.is_none() {
-        tracing::warn!(directory = %directory.display(), "edits are noticed within 30 s only");
+        tracing::warn!(path = %path.display(), "edits are noticed within 30 s only");
     }
     watch
 }
 
-/// Waits until something happens to the file of this name.
-async fn edited(edits: &mut Option<AsyncFd<Notices>>, name: Option<&OsStr>) {
+/// Waits until something happens to the file.
+async fn edited(edits: &mut Option<AsyncFd<Notices>>) {
     let Some(edits) = edits else {
         return std::future::pending().await;
     };
     while let Ok(mut ready) = edits.readable_mut().await {
         let mut concerns = false;
-        ready
-            .get_inner_mut()
-            .drain(|notice| concerns |= notices::is_of(&notice, name));
+        ready.get_inner_mut().drain(|_| concerns = true);
         ready.clear_ready();
         if concerns {
             return;

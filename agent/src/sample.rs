@@ -1,6 +1,7 @@
 //! The command `sample`: ticks of this machine, or of a recorded tree, printed at once, without any collector.
 
 mod json;
+mod parts;
 mod prometheus;
 #[cfg(test)]
 mod recorded;
@@ -47,6 +48,9 @@ pub struct SampleArgs {
     /// How ticks are printed
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
     /// Folder with the `proc` and `sys` to read: / is this machine
     #[arg(long, value_name = "DIR", default_value = "/")]
     pub root: PathBuf,
@@ -65,6 +69,7 @@ impl Default for SampleArgs {
     fn default() -> Self {
         Self {
             format: Format::Table,
+            json: false,
             root: PathBuf::from("/"),
             count: 1,
             interval: Duration::from_secs(1),
@@ -106,7 +111,8 @@ fn print_ticks(args: &SampleArgs, clock: &SharedClock, out: &mut dyn Write) -> i
         ..SamplerConfig::default()
     })
     .surveyed(Mode::Inline, Arc::clone(clock));
-    let mut processes = sampler.sample(clock.wall(), clock.mono()).processes;
+    let first = sampler.sample(clock.wall(), clock.mono());
+    let (mut processes, mut documents) = (first.processes, first.documents);
     if is_live(&args.root) {
         thread::sleep(args.interval.min(FIRST_LOOK));
     }
@@ -114,13 +120,19 @@ fn print_ticks(args: &SampleArgs, clock: &SharedClock, out: &mut dyn Write) -> i
     let mut schedule = Schedule::new(args.interval, start);
     let (mut figures, mut due) = (OwnFigures::default(), start);
     let (mut ticks, mut late, mut skipped) = (0_u64, 0_u64, 0_u64);
+    let format = if args.json { Format::Json } else { args.format };
     while args.count == 0 || ticks < args.count {
         let begin = clock.mono();
         late += u64::from(schedule.is_late(due, begin));
         let mut sampled = sampler.sample(clock.wall(), begin);
         figures.tick_duration = Some(clock.mono().saturating_sub(begin));
         sampled.processes = sampled.processes.or_else(|| processes.take());
-        write_tick(args.format, &sampled, out)?;
+        // What was found stays true until it is found otherwise.
+        if sampled.documents.is_empty() {
+            sampled.documents = documents;
+        }
+        write_tick(format, &sampled, out)?;
+        documents = sampled.documents;
         ticks += 1;
         if ticks == args.count {
             break;
@@ -271,6 +283,8 @@ mod tests {
             (Format::Prometheus, 5, Duration::from_millis(500))
         );
         assert!(parse(&["x", "--interval", "5"]).is_err());
+        assert!(parse(&["x", "--json"]).unwrap().json);
+        assert!(parse(&["x", "--json", "--format", "table"]).is_err());
     }
 
     #[test]

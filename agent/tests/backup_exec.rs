@@ -78,6 +78,9 @@ fn a_wrapped_command_is_like_the_command_alone() {
         vec!["sh", "-c", "kill -PIPE $$"],
         vec!["sh", "-c", "kill -SEGV $$"],
         vec!["sh", "-c", "kill -ABRT $$"],
+        // The first and the last real-time signal.
+        vec!["sh", "-c", "kill -34 $$"],
+        vec!["sh", "-c", "kill -64 $$"],
         vec!["cat"],
         vec![
             "sh",
@@ -91,7 +94,12 @@ fn a_wrapped_command_is_like_the_command_alone() {
         ],
         vec!["--", "x"],
         vec!["sh", "-c", "ulimit -a; pwd; umask"],
-        vec!["sh", "-c", "grep -E 'SigBlk|SigIgn' /proc/self/status | cut -c1-15"],
+        // But for 32 and 33, which are the C library's own: who started these tests decides about them.
+        vec![
+            "sh",
+            "-c",
+            "grep -E 'SigBlk|SigIgn' /proc/self/status | sed -E 's/^(SigIgn:.{8})../\\1/'",
+        ],
     ];
     for words in cases {
         if words[0] == "--" {
@@ -258,7 +266,6 @@ fn standard_input_is_the_commands_own() {
     assert!(read == input && child.wait().unwrap().success());
 }
 
-/// Sends a signal to the wrapper once the command is ready.
 /// The same command with every signal as it is at first, whatever runs these tests ignores (as `nohup` does).
 fn unshielded(command: &Command) -> Command {
     let mut shell = Command::new("env");
@@ -270,6 +277,14 @@ fn unshielded(command: &Command) -> Command {
     shell
 }
 
+/// Whether a process has signals blocked, as one has that reads them.
+fn reads_signals(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+    blocked.is_some_and(|bits| bits.trim().contains(|digit| digit != '0'))
+}
+
+/// Sends a signal to the wrapper once the command is ready.
 fn signalled(state: &Path, script: &str, signal: &str) -> Output {
     let mut child = unshielded(&wrapped(state, &[], &["bash", "-c", script]))
         .process_group(0)
@@ -281,6 +296,13 @@ fn signalled(state: &Path, script: &str, signal: &str) -> Output {
     let mut ready = [0; 6];
     child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
     assert_eq!(&ready, b"ready\n");
+    // Real-time signals are passed on as soon as the wrapper reads signals, and not before.
+    for _ in 0..3_000 {
+        if signal.parse::<u8>().is_err() || reads_signals(child.id()) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let pid = child.id().to_string();
     assert!(
         Command::new("kill")
@@ -296,7 +318,7 @@ fn signalled(state: &Path, script: &str, signal: &str) -> Output {
 fn signals_reach_the_command_once() {
     let state = tempfile::tempdir().unwrap();
     for signal in [
-        "HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "ALRM", "WINCH", "CONT", "PWR", "URG", "IO",
+        "HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "ALRM", "WINCH", "CONT", "PWR", "URG", "IO", "34", "64",
     ] {
         let script = format!(
             "trap 'n=$((n+1))' {signal}; echo ready; while [ -z \"$n\" ]; do sleep 0.01; done; sleep 0.1; echo got $n; exit 9"
@@ -305,7 +327,14 @@ fn signals_reach_the_command_once() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "got 1\n", "{signal}");
         assert_eq!(output.status.code(), Some(9), "{signal}");
     }
-    for (signal, code) in [("HUP", 129), ("INT", 130), ("QUIT", 131), ("USR1", 138), ("TERM", 143)] {
+    for (signal, code) in [
+        ("HUP", 129),
+        ("INT", 130),
+        ("QUIT", 131),
+        ("USR1", 138),
+        ("TERM", 143),
+        ("34", 162),
+    ] {
         let output = signalled(state.path(), "ulimit -c 0; echo ready; exec sleep 600", signal);
         assert_eq!(output.status.code(), Some(code), "{signal}");
     }
@@ -502,4 +531,63 @@ fn an_adapter_reads_what_passes_and_exit_codes_can_be_warnings() {
     assert!(output.stdout.starts_with(b"CREATE TABLE x;\n"));
     assert_eq!(run(&["--adapter", "mysqldump"], "echo 'CREATE TABLE x;'").0, "failed");
     assert_eq!(run(&["--warning-exit", "24,3"], "exit 3").0, "warning");
+}
+
+#[test]
+fn what_a_known_program_tells_on_standard_output_is_read_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = |name: &str, script: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        Command::new("chmod").arg("+x").arg(&path).status().unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let summary =
+        r#"{"message_type":"summary","snapshot_id":"ab12","total_bytes_processed":4096,"total_files_processed":3}"#;
+    let restic = program("restic", &format!("echo '{summary}'"));
+    let output = wrapped(folder.path(), &[], &[&restic]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), summary);
+    let run = newest(folder.path());
+    assert_eq!((&run["bytes"], &run["files"]), (&4096.into(), &3.into()));
+    // A dump's output is the data itself: it is handed on as it is, and not looked at.
+    let same = "a=$(readlink /proc/$$/fd/1); echo $a >&2";
+    for (name, looked_at) in [("mysqldump", false), ("restic", true)] {
+        let path = program(name, same);
+        let out = File::create(folder.path().join("out")).unwrap();
+        let output = wrapped(folder.path(), &[], &[&path])
+            .stdout(out)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = output.wait_with_output().unwrap().stderr;
+        assert_eq!(String::from_utf8_lossy(&told).starts_with("pipe:"), looked_at, "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_told_apart_from_what_is_wrong_and_from_a_bad_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("broken.toml"), "record = '('").unwrap();
+    std::fs::write(path("log"), "ERROR: no").unwrap();
+    std::fs::write(path("good.toml"), "failed_line = ['ERROR']").unwrap();
+    let cases: [(&[&str], i32); 8] = [
+        (&["definitions"], 0),
+        (&["definitions", "nope"], 3),
+        (&["judge", "--definition", "nope"], 3),
+        (&["judge", "--adapter", "rsync", "--stdout", "/no/such/log"], 3),
+        (&["judge", "--adapter", "rsync", "--zone", "Mars/Olympus"], 2),
+        (&["judge", "--definition", &path("broken.toml")], 2),
+        (
+            &["judge", "--definition", &path("good.toml"), "--stdout", &path("log")],
+            1,
+        ),
+        (&["runs", "--state-dir", &path("log")], 2),
+    ];
+    for (words, code) in cases {
+        let output = Command::new(AGENT).arg("backup").args(words).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {told}");
+        assert_eq!(told.is_empty(), code < 2, "{words:?}: {told}");
+    }
 }

@@ -32,7 +32,8 @@ use crate::{
     pki::{self, Authority},
     policies,
     retention::Membership,
-    rules_files, serve,
+    rules_files::{self, RulesFolder},
+    serve,
     supervise::Supervisor,
 };
 use anyhow::{Context as _, anyhow};
@@ -232,6 +233,7 @@ async fn wire(
         config.diagnose_on_fault,
     )?);
     let book = policies::book(config)?;
+    let promised = book.clone();
     let calendars: calendars::Shared = Arc::new(ArcSwap::from_pointee(book.calendars().clone()));
     let parts = Parts {
         ledger: stores.ledger.clone(),
@@ -281,6 +283,7 @@ async fn wire(
         outbox: outbox.clone(),
         destinations: config.destinations.clone(),
         files: Attachments::new(&config.state_dir),
+        book: promised,
         zone: jiff::tz::TimeZone::system(),
     });
     supervisor.critical("duty", duty::keep(room.clone(), supervisor.cancel()));
@@ -297,6 +300,7 @@ async fn wire(
         engine.clone(),
         config,
     )?);
+    let rules_folder = RulesFolder::new(config.rules_dir.clone());
     let backend: Arc<dyn Backend> = Arc::new(Wired {
         ledger: stores.ledger.clone(),
         store: stores.store.clone(),
@@ -311,6 +315,7 @@ async fn wire(
         exports,
         diagnoses,
         calendars,
+        rules: rules_folder.clone(),
         channels: watch.clone(),
         backups: backups.clone(),
         room: room.clone(),
@@ -330,8 +335,8 @@ async fn wire(
     let inbound = crate::inbound::routes(&common, backend.clone(), watch.clone(), delivered)?;
     let console_ca = serve::console(&common, &names, backend.clone(), inbound, listeners.console)?;
     supervisor.critical("channel watch", watch.clone().run(supervisor.cancel()));
-    if let Some(folder) = &config.rules_dir {
-        let watch = rules_files::watch(folder.clone(), engine.clone(), supervisor.cancel());
+    if rules_folder.path.is_some() {
+        let watch = rules_files::watch(rules_folder, engine.clone(), supervisor.cancel());
         supervisor.critical("rules", watch);
     }
     let control = Arc::new(Control {
@@ -412,6 +417,7 @@ fn deliver(
         engine: common.engine.clone(),
         kick: kick.clone(),
         ids: Mutex::new(clock::ids()?),
+        answers: Mutex::default(),
     });
     let orders = tocsin_channels::Orders::new(&common.config.orders);
     let worker = tocsin_channels::Worker::new(outbox.clone(), channels.clone(), orders, common.clock.clone());

@@ -9,6 +9,7 @@ mod evidence;
 mod papers;
 mod plans;
 mod rulebook;
+mod trials;
 
 use crate::{
     backups::Backups as BackupJobs,
@@ -22,6 +23,7 @@ use crate::{
     live::{Live, Refusal},
     outbox::Failing,
     retention,
+    rules_files::RulesFolder,
     supervise::Tasks,
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -81,6 +83,8 @@ pub struct Wired {
     pub diagnoses: Arc<Diagnoses>,
     /// The calendars that count.
     pub calendars: Arc<ArcSwap<Calendars>>,
+    /// The folder of rules.
+    pub rules: RulesFolder,
     /// How the channels do.
     pub channels: Arc<ChannelWatch>,
     /// Backup jobs.
@@ -489,6 +493,7 @@ impl System for Wired {
             healthy: true,
             detail: retention::words_of(&store.classes),
         });
+        parts.push(self.rules.health());
         parts.push(calendars::health(&self.calendars.load(), (self.clock)()));
         parts.extend(export);
         parts.extend(self.channels.health());

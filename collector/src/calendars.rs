@@ -9,6 +9,7 @@ pub(crate) use keep::{Shared, keep as look_after};
 
 use crate::{
     config::Config,
+    input_file,
     toml_table::{Reader, Table},
 };
 use std::{
@@ -125,7 +126,7 @@ fn imported(folder: &Path, complaints: &mut Vec<String>) -> Vec<PathBuf> {
     paths
 }
 
-/// Reads a notice and checks it.
+/// Reads a notice and checks it; `-` is standard input.
 ///
 /// # Errors
 /// When the file can't be read or is no notice.
@@ -134,12 +135,7 @@ pub fn read(path: &Path) -> Result<YearFile, CalendarFileError> {
         path: path.to_owned(),
         source,
     };
-    let bytes = std::fs::metadata(path).map_err(failed)?.len();
-    if bytes > FILE_BYTES_MAX {
-        let source = std::io::Error::other(format!("{bytes} bytes are too many for a year of holidays"));
-        return Err(failed(source));
-    }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let text = input_file::text(path, FILE_BYTES_MAX).map_err(failed)?;
     YearFile::parse(&text).map_err(|source| CalendarFileError::Notice {
         path: path.to_owned(),
         source,

@@ -288,7 +288,11 @@ fn list(config: &Config, figures: &Value, as_json: bool) -> Result<String, Failu
             channel.kind.goes_to(),
             channel.per_minute(),
             number("accepted"),
-            number("delivered"),
+            if channel.kind.tells_arrival() {
+                number("delivered")
+            } else {
+                "-".to_owned()
+            },
             number("failed"),
             number("unknown"),
             number("waiting"),
@@ -368,6 +372,9 @@ fn sample(now: Timestamp, language: Language, level: u8, title: Option<String>) 
         link: "https://tocsin.example.org:8443/p/0Jk3sample".to_owned(),
         facts: Facts {
             asset: "db1".to_owned(),
+            customer: Text::new("First Bank", "第一银行").get(language).to_owned(),
+            site: Text::new("Main room", "主机房").get(language).to_owned(),
+            is_open: true,
             since: Some(now.minus(Duration::from_secs(120))),
             due_at: Some(now.plus(Duration::from_secs(58 * 60))),
             staff: "07".to_owned(),
@@ -515,7 +522,7 @@ mod tests {
     fn a_preview_counts_the_characters_of_an_sms() {
         let text = previewed("full", "zh-CN").unwrap();
         assert!(
-            text.starts_with("【某某运维】\u{ff08}重发\u{ff09}#1042 一级 db1"),
+            text.starts_with("【某某运维】\u{ff08}重发\u{ff09}#1042 一级 第一银行 db1"),
             "{text}"
         );
         assert!(text.contains("characters of 70, 1 part(s)"), "{text}");

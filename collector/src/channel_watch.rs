@@ -2,10 +2,11 @@
 //! does, the monthly drill, and whether a full cycle was proven.
 //!
 //! A channel that gets worse than its bounds (`signal_min`, `queue_max`, `delivery_min`, `balance_min`), whose line is down or
-//! whose heartbeat nobody took, turns health red and is told to everybody on duty over the other ways, once, and once more
-//! when it is well again.
+//! whose heartbeat nobody took, turns health red and is told once, and once more when it is well again: to the rules, as
+//! events of the host that `own_host` names (see `ours`); without one, to everybody on duty over the other ways.
 
 mod bounds;
+mod ours;
 
 use crate::{clock::Clock, config::Config, engine::EngineHandle};
 use arc_swap::ArcSwap;
@@ -16,7 +17,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tocsin_channels::{Built, Orders};
+use tocsin_channels::{Built, OWN_LEVEL, Orders};
 use tocsin_console::{authority, backend::HealthPart};
 use tocsin_desk::{
     delivery::{ChannelFigures, DeliveryState},
@@ -43,8 +44,6 @@ const CYCLE_WITHIN: Duration = Duration::from_secs(86_400);
 
 /// How long channels may take together to say how they are.
 const REFRESH_MAX: Duration = Duration::from_secs(12);
-/// The level of heartbeats and drills.
-const OWN_LEVEL: Level = Level::new(9);
 /// The level at which people are told of a channel.
 const TROUBLE_LEVEL: Level = Level::new(2);
 
@@ -58,6 +57,8 @@ pub struct ChannelWatch {
     ids: Mutex<IdSource>,
     cycle_within: Duration,
     drill_on_day: Option<u8>,
+    /// The host on which the collector runs, where channels are told to the rules.
+    own_host: Option<String>,
     /// Over which ways people on duty are paged.
     destinations: Vec<String>,
     /// Which channels each destination stands for.
@@ -102,6 +103,7 @@ impl ChannelWatch {
             ids: Mutex::new(crate::clock::ids()?),
             cycle_within: config.cycle_within.unwrap_or(within),
             drill_on_day: config.drill_on_day,
+            own_host: config.own_host.clone(),
             destinations: config.destinations.clone(),
             orders: Orders::new(&config.orders),
             told: Mutex::default(),
@@ -161,11 +163,11 @@ impl ChannelWatch {
             if let Some(every) = built.config.common.heartbeat_every {
                 trouble = trouble.or(self.heartbeat(name, built, every.0, now).await?);
             }
-            self.tell(name, trouble.as_deref(), now).await?;
+            self.tell(name, trouble.as_ref(), now).await?;
             parts.push(HealthPart {
                 name: format!("channel {name}"),
                 healthy: trouble.is_none(),
-                detail: trouble.unwrap_or_else(|| standing(line.as_ref(), of)),
+                detail: trouble.map_or_else(|| standing(line.as_ref(), of), |trouble| trouble.en),
             });
         }
         self.monthly_drill(now).await?;
@@ -190,19 +192,29 @@ impl ChannelWatch {
         Some(part.detail.clone())
     }
 
-    /// Tells everybody on duty over the other ways that a channel is in trouble, or well again.
-    async fn tell(&self, channel: &str, trouble: Option<&str>, now: Timestamp) -> Result<(), LedgerError> {
-        let is_news = {
+    /// Tells that a channel is in trouble, or well again.
+    async fn tell(&self, channel: &str, trouble: Option<&Text>, now: Timestamp) -> Result<(), LedgerError> {
+        let (is_first, is_news) = {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.entry(channel.to_owned()).or_default().look(trouble.is_some())
+            let told = told.entry(channel.to_owned()).or_default();
+            (told.is_first(), told.look(trouble.is_some()))
         };
-        if !is_news {
+        // Rules remember what they were told before a start: what was mended meanwhile is over.
+        if (is_news || is_first && trouble.is_none()) && self.tell_rules(channel, trouble, is_news, now).await? {
             return Ok(());
         }
+        if is_news {
+            self.tell_people(channel, trouble, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells everybody on duty over the other ways.
+    async fn tell_people(&self, channel: &str, trouble: Option<&Text>, now: Timestamp) -> Result<(), LedgerError> {
         let title = match trouble {
             Some(detail) => Text::new(
-                format!("channel {channel} is in trouble: {detail}"),
-                format!("渠道{channel}异常：{detail}"),
+                format!("channel {channel} is in trouble: {}", detail.en),
+                format!("渠道{channel}异常\u{ff1a}{}", detail.zh),
             ),
             None => Text::new(
                 format!("channel {channel} is well again"),
@@ -221,6 +233,7 @@ impl ChannelWatch {
                 pages.push(page);
             }
         }
+        let trouble = trouble.map(|trouble| trouble.en.as_str());
         tracing::warn!(channel, trouble, "what became of a channel is told");
         self.commit(pages).await
     }
@@ -263,11 +276,12 @@ impl ChannelWatch {
         built: &Built,
         every: Duration,
         now: Timestamp,
-    ) -> Result<Option<String>, LedgerError> {
+    ) -> Result<Option<Text>, LedgerError> {
         let login = built.config.common.heartbeat_to.as_deref().unwrap_or_default();
         let Some(person) = self.ledger.lookup_person(login).await? else {
-            return Ok(Some(format!(
-                "`heartbeat_to` names `{login}`, who is not in the register"
+            return Ok(Some(Text::new(
+                format!("`heartbeat_to` names `{login}`, who is not in the register"),
+                format!("`heartbeat_to`所写的`{login}`不在人员名册中"),
             )));
         };
         let last = self.ledger.last_own_page("heartbeat-", name).await?;
@@ -284,8 +298,14 @@ impl ChannelWatch {
         let late = now.since(at) > GRACE.max(built.config.common.receipt_within.unwrap_or_default().0);
         Ok(match state {
             DeliveryState::Accepted | DeliveryState::Delivered | DeliveryState::Read => None,
-            DeliveryState::Failed => Some(format!("the heartbeat of {at} failed")),
-            _ if late => Some(format!("nobody took the heartbeat of {at}")),
+            DeliveryState::Failed => Some(Text::new(
+                format!("the heartbeat of {at} failed"),
+                format!("{at}的心跳发送失败"),
+            )),
+            _ if late => Some(Text::new(
+                format!("nobody took the heartbeat of {at}"),
+                format!("{at}的心跳无人接收"),
+            )),
             _ => None,
         })
     }
@@ -367,7 +387,8 @@ impl ChannelWatch {
     }
 
     /// Whether the whole way was gone lately: the desk's engine answers, the ledger can be read, and within the set time a
-    /// page left the site over a channel that took it.
+    /// page left the site over a channel that took it and is not in trouble. A modem's spool takes pages also while nothing
+    /// sends them, so a channel whose line is down proves nothing.
     pub async fn cycle(&self) -> Cycle {
         let now = (self.clock)();
         if !self.engine.answers().await {
@@ -383,12 +404,18 @@ impl ChannelWatch {
                 detail: error.to_string(),
             },
             Ok(figures) => {
-                let outside = figures.iter().filter(|figures| figures.channel != "inbox");
-                let last = outside.filter_map(|figures| figures.last_accepted_at).max();
+                let is_way = |figures: &&ChannelFigures| {
+                    self.channels.contains_key(&figures.channel) && self.trouble(&figures.channel).is_none()
+                };
+                let last = figures
+                    .iter()
+                    .filter(is_way)
+                    .filter_map(|figures| figures.last_accepted_at)
+                    .max();
                 Cycle {
                     proven: last.is_some(),
                     detail: last.map_or_else(
-                        || format!("no page left the site since {from}"),
+                        || format!("no page left the site since {from} over a channel that is well"),
                         |last| format!("a page left the site at {last}"),
                     ),
                 }

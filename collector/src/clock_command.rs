@@ -177,7 +177,7 @@ on each.
 
 Exit status: 0 imported; 2 the file is wrong or the state folder can't be written.")]
     Import {
-        /// The file
+        /// File, or - for standard input
         file: PathBuf,
     },
 }

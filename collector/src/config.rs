@@ -11,7 +11,7 @@ use crate::{
     calendars,
     limits::Limits,
     retention::{Classes, RETENTION_MIN},
-    toml_table::{Mistake, Mistakes, Reader, Table},
+    toml_table::{Mistake, Mistakes, PlainTable, Reader, Table},
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,7 +20,10 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tocsin_channels::{BuildError, Built, Order, config::ChannelConfig};
+use tocsin_channels::{
+    BuildError, Built, Order,
+    config::{ChannelConfig, ChannelTable},
+};
 use tocsin_desk::calendar::CalendarSpec;
 use tocsin_desk::step::Limits as DeskLimits;
 use tocsin_prometheus::RemoteWriteConfig;
@@ -86,6 +89,9 @@ pub struct Config {
     pub orders: Vec<Order>,
     /// On which day of each month every channel is drilled to everybody who works on tickets; none: never.
     pub drill_on_day: Option<u8>,
+    /// The name of the enrolled host on which the collector runs: what becomes of channels is told to the rules as its
+    /// events. Without one, people on duty are told directly.
+    pub own_host: Option<String>,
     /// For how long a full cycle counts as proven; none: by the heartbeats.
     pub cycle_within: Option<Duration>,
     /// Stores of metrics to which samples are passed on.
@@ -129,6 +135,7 @@ impl Default for Config {
             channel_lines: ChannelLines::default(),
             orders: Vec::new(),
             drill_on_day: None,
+            own_host: None,
             cycle_within: None,
             remote_writes: Vec::new(),
             backup_intake: IntakeConfig::default(),
@@ -199,21 +206,23 @@ impl Config {
         config.limits = Limits::take(&mut top, &mut reader);
         let (destinations, orders) = config.take_paging(&mut top, &mut reader);
         config.take_storm(&mut top, &mut reader);
-        config.take_channels(&mut top, &mut reader);
-        config.take_orders(orders, &mut reader);
+        let channels = config.take_channels(&mut top, &mut reader);
+        let names: Vec<&str> = channels.iter().map(ChannelTable::name).collect();
+        config.take_orders(orders, &names, &mut reader);
         config.take_exports(&mut top, &mut reader);
         let mut diagnosis = top.table("diagnosis", &mut reader);
         config.diagnose_on_fault = diagnosis.take("on_fault", &mut reader).unwrap_or(true);
         diagnosis.finish(&mut reader);
         config.backup_intake = IntakeConfig::take(&mut top, &mut reader);
         config.calendars = calendars::take(&mut top, &mut reader);
-        config.page_over(destinations, &mut reader);
+        config.page_over(destinations, &names, &mut reader);
         top.finish(&mut reader);
         if files && reader.has_mistakes() {
-            for mistake in config.channels.iter().flat_map(ChannelConfig::file_mistakes) {
+            for mistake in channels.iter().flat_map(ChannelTable::file_mistakes) {
                 reader.mistake_in_line(config.channel_lines.of(&mistake), mistake.to_string());
             }
         }
+        config.channels = channels.into_iter().filter_map(ChannelTable::config).collect();
         reader.finish(file, config)
     }
 
@@ -347,16 +356,16 @@ impl Config {
             }
             self.drill_on_day = Some(day);
         }
+        self.own_host = paging.take("own_host", reader);
         let orders = paging.list::<Order>("order", reader);
         paging.finish(reader);
         (destinations, orders)
     }
 
     /// Orders of channels, once the channels are read.
-    fn take_orders(&mut self, orders: Vec<(Order, Range<usize>)>, reader: &mut Reader<'_>) {
-        let known: Vec<&str> = self.channels.iter().map(ChannelConfig::name).collect();
+    fn take_orders(&mut self, orders: Vec<(Order, Range<usize>)>, channels: &[&str], reader: &mut Reader<'_>) {
         for (i, (order, span)) in orders.iter().enumerate() {
-            for mistake in order.mistakes(&known) {
+            for mistake in order.mistakes(channels) {
                 reader.mistake(span.clone(), format!("paging.order: {mistake}"));
             }
             if orders[..i].iter().any(|(other, _)| other.name == order.name) {
@@ -390,22 +399,23 @@ impl Config {
         table.finish(reader);
     }
 
-    fn take_channels<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
-        let channels = top.list::<ChannelConfig>("channel", reader);
-        for (i, (channel, span)) in channels.iter().enumerate() {
-            self.channel_lines.note(channel.name(), reader.text(), span.start);
+    /// The tables of channels, good or not.
+    fn take_channels<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) -> Vec<ChannelTable> {
+        let mut channels = Vec::new();
+        for PlainTable { table, head, lines } in top.plain_list("channel", reader) {
+            let channel = ChannelTable::read(table);
+            let name = channel.name();
+            if self.channel_lines.knows(name) {
+                let message = format!("channel name `{name}` is taken: choose another");
+                reader.mistake_in_line(head, message);
+            }
+            self.channel_lines.note(name, head, lines);
             for mistake in channel.mistakes() {
-                let line = self.channel_lines.named(channel.name(), &mistake);
-                reader.mistake_in_line(line, mistake);
+                reader.mistake_in_line(self.channel_lines.of(&mistake), mistake.to_string());
             }
-            if channel.name() == "inbox" || channels[..i].iter().any(|(other, _)| other.name() == channel.name()) {
-                reader.mistake(
-                    span.clone(),
-                    format!("channel name `{}` is taken: choose another", channel.name()),
-                );
-            }
+            channels.push(channel);
         }
-        self.channels = channels.into_iter().map(|(channel, _)| channel).collect();
+        channels
     }
 
     fn take_exports<'a>(&mut self, top: &mut Table<'a>, reader: &mut Reader<'a>) {
@@ -425,9 +435,14 @@ impl Config {
     }
 
     /// Over the given destinations, or over the inbox, every order, and every channel that is in none.
-    fn page_over(&mut self, destinations: Option<(Vec<String>, Range<usize>)>, reader: &mut Reader<'_>) {
+    fn page_over(
+        &mut self,
+        destinations: Option<(Vec<String>, Range<usize>)>,
+        channels: &[&str],
+        reader: &mut Reader<'_>,
+    ) {
         let orders = self.orders.iter().map(|order| order.name.clone());
-        let names = self.channels.iter().map(|channel| channel.name().to_owned());
+        let names = channels.iter().map(|name| (*name).to_owned());
         let Some((destinations, span)) = destinations else {
             let is_alone = |name: &String| !self.orders.iter().any(|order| order.channels.contains(name));
             self.destinations.extend(orders.chain(names.filter(is_alone)));

@@ -30,6 +30,7 @@ use crate::{
 use std::sync::{Arc, Mutex, PoisonError};
 use tocsin_console::backend::{Change, Failure};
 use tocsin_desk::{
+    clocks::Book,
     duty::{Doer, Done, DutyAct},
     model::{Person, Role},
     record::AuditLine,
@@ -57,6 +58,8 @@ pub struct Room {
     pub destinations: Vec<String>,
     /// Contents of attachments.
     pub files: Attachments,
+    /// The site's policies and calendars.
+    pub book: Book,
     /// The site's zone, in which times are written into what a customer confirms.
     pub zone: jiff::tz::TimeZone,
 }

@@ -13,11 +13,12 @@ use crate::{
     cli,
     config::Config,
     control::{self, Answer, Ask, room::RoomAsk},
+    input_file,
     sheet_file::{self, Out},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::{io::Read as _, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 use tocsin_desk::{
     duty::DutyAct,
     escalation::Chain,
@@ -272,32 +273,8 @@ async fn spare(config: &Config, command: SpareCommand) -> Told {
     }
 }
 
-/// The text of a file, or of standard input for `-`.
-fn text_of(file: &Path) -> Result<String, (String, u8)> {
-    let mut text = String::new();
-    let (name, read) = if file == Path::new("-") {
-        let read = std::io::stdin().take(FILE_BYTES_MAX + 1).read_to_string(&mut text);
-        ("standard input".to_owned(), read)
-    } else {
-        let opened = std::fs::File::open(file);
-        let read = opened.and_then(|open| open.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
-        (file.display().to_string(), read)
-    };
-    let size = read.map_err(|error| {
-        let hint = if error.kind() == std::io::ErrorKind::InvalidData {
-            ": save the sheet as CSV UTF-8"
-        } else {
-            ""
-        };
-        wrong(format!("cannot read {name}: {error}{hint}"))
-    })?;
-    if u64::try_from(size).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
-        return Err(wrong(format!("{name} is larger than 4 MiB: split it")));
-    }
-    Ok(text)
-}
-
 fn toml_of<T: DeserializeOwned>(file: &Path) -> Result<T, (String, u8)> {
-    let text = text_of(file)?;
-    toml::from_str(&text).map_err(|error| wrong(format!("{}: {error}", file.display())))
+    let name = input_file::name(file);
+    let text = input_file::text(file, FILE_BYTES_MAX).map_err(|error| wrong(format!("cannot read {name}: {error}")))?;
+    toml::from_str(&text).map_err(|error| wrong(format!("{name}: {error}")))
 }

@@ -56,7 +56,7 @@ use tocsin_desk::{
     calendar::Calendars,
     clocks::Book,
     input::{Act, AlertChange, Amend, Found, Input, Report},
-    model::{Arrival, AssetFacts, Ticket},
+    model::{Arrival, AssetFacts, Silence, Ticket},
     step::{Desk, Limits},
 };
 use tocsin_ledger::Ledger;
@@ -148,9 +148,12 @@ impl Engine {
 
     /// Has the rules do something, and heeds what they say and said before.
     fn tell(&mut self, tell: impl FnOnce(&mut tocsin_rules::Engine) -> Vec<Transition>) {
-        let Heard { said, decisions } = self.watch.tell(tell);
+        let Heard { said, decisions, asks } = self.watch.tell(tell);
         self.record.decided(decisions, (self.parts.clock)());
         self.heed(said);
+        for host in asks {
+            self.ask_for_rules(host);
+        }
     }
 
     /// Works until cancelled or until every handle is gone.
@@ -228,7 +231,7 @@ impl Engine {
             .parts
             .rules
             .rules()
-            .filter(|rule| matches!(rule.condition, RuleCondition::NoData(_)))
+            .filter(|rule| matches!(rule.condition, RuleCondition::NoData { .. }))
             .map(|rule| rule.name.as_str())
             .collect();
         let states = self.watch.lock().rules.snapshot();
@@ -279,7 +282,10 @@ impl Engine {
                 }
             }
             Command::Found(episodes) => self.find(episodes),
-            Command::Silence(host, silence) => self.silence_told(host, silence),
+            Command::Silence(host, silence) => {
+                self.silence_told(host, silence);
+                self.tell(|rules| rules.answered(host, silence == Silence::AgentSilent, now));
+            }
             Command::HostChanged(record) => self.learn(&record, now),
             Command::HostGone(host) => self.forget(host, now),
             Command::Act(act, reply) => {
@@ -436,7 +442,7 @@ impl Engine {
 
     fn is_about_silence(&self, rule: &str) -> bool {
         let rule = self.parts.rules.get(rule);
-        rule.is_some_and(|rule| matches!(rule.condition, RuleCondition::NoData(_)))
+        rule.is_some_and(|rule| matches!(rule.condition, RuleCondition::NoData { .. }))
     }
 
     /// Keeps episodes that were over when they were found, until they are written.

@@ -4,12 +4,14 @@
 //! | | who may | body |
 //! |---|---|---|
 //! | `POST /api/v1/inbound/alertmanager` | a token whose role may report faults | Alertmanager's webhook |
-//! | `POST /api/v1/inbound/events` | the same | [`EventIn`], or a list of them |
+//! | `POST /api/v1/inbound/events` | the same | an event, or a list of them: see `told` |
 //! | `GET`, `POST /in/{channel}/{token}` | whoever knows the address | `id`, `status`; or `from`, `text` |
 //! | `GET /health/cycle` | everybody | 200 while a full cycle was proven lately, 503 otherwise |
 //!
 //! An alert opens one ticket however often it is told; when it is resolved its ticket is restored. Its asset is the one named
 //! `host`, `instance`, `node` or `hostname` among its labels, without a port; one that the register lacks is entered.
+
+mod told;
 
 use crate::{app::Common, channel_watch::ChannelWatch, clock::Clock, engine::EngineHandle};
 use axum::{
@@ -21,10 +23,8 @@ use axum::{
     routing::{get, post},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -40,14 +40,11 @@ use tocsin_desk::{
     record::Speaker,
 };
 use tocsin_ledger::{Ledger, OutsideAlert};
-use tocsin_vocabulary::{AssetId, Code, IdSource, Severity, Timestamp};
+use tocsin_vocabulary::{AssetId, Code, IdSource};
+use told::Told;
 
 /// Alerts of one request.
 const ALERTS_MAX: usize = 1_000;
-/// Longest title, in characters: as long as a person's report.
-const TITLE_CHARS_MAX: usize = 400;
-/// Longest name of an asset and of a source, in characters.
-const NAME_CHARS_MAX: usize = 128;
 /// An alert that another request is opening is taken over after this: that one was cut off.
 const OPENING_MAX: Duration = Duration::from_secs(60);
 
@@ -63,73 +60,6 @@ pub(crate) struct Inbound {
     link_key: [u8; 32],
     /// Requests that open tickets take turns, so that two of one alert open one.
     turn: Arc<tokio::sync::Mutex<()>>,
-}
-
-/// One alert of Alertmanager's webhook; what we do not use is ignored.
-#[derive(Debug, Deserialize)]
-struct AlertIn {
-    status: String,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-    #[serde(rename = "startsAt", default)]
-    starts_at: String,
-    #[serde(default)]
-    fingerprint: String,
-}
-
-/// Alertmanager's webhook.
-#[derive(Debug, Deserialize)]
-struct AlertsIn {
-    version: String,
-    alerts: Vec<AlertIn>,
-}
-
-/// One generic event.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct EventIn {
-    /// Which system: `zabbix`.
-    source: String,
-    /// What makes two events one alert: Zabbix's `{EVENT.ID}`.
-    key: String,
-    /// The host or device.
-    host: String,
-    /// In plain words.
-    title: String,
-    /// `critical`, `major`, `minor`, `warning`, `info`, or words that others use.
-    #[serde(default)]
-    severity: String,
-    /// `firing` or `resolved`.
-    #[serde(default = "firing")]
-    status: String,
-    /// Since when; RFC 3339 or epoch milliseconds.
-    #[serde(default)]
-    at: Option<Timestamp>,
-}
-
-fn firing() -> String {
-    "firing".to_owned()
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum EventsIn {
-    One(EventIn),
-    Many(Vec<EventIn>),
-}
-
-/// An alert from outside, in our words.
-#[derive(Debug, PartialEq, Eq)]
-struct Told {
-    source: String,
-    fingerprint: String,
-    asset: String,
-    title: String,
-    severity: Severity,
-    firing: bool,
-    at: Option<Timestamp>,
 }
 
 /// The routes, of which those that open tickets stand behind the console's gate.
@@ -171,11 +101,7 @@ pub(crate) fn callback_token(key: &[u8; 32], channel: &str) -> String {
 }
 
 fn problem(code: Code, reason: impl Into<String>) -> Response {
-    let status = StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let reason: String = reason.into();
-    let body = serde_json::json!({ "title": code.key(), "status": status.as_u16(), "detail": reason });
-    let kind = [("content-type", "application/problem+json")];
-    (status, kind, body.to_string()).into_response()
+    tocsin_console::problem(&Failure::new(code, reason))
 }
 
 async fn cycle(State(inbound): State<Inbound>) -> Response {
@@ -198,18 +124,10 @@ async fn alertmanager(
     axum::Extension(speaker): axum::Extension<Speaker>,
     body: Bytes,
 ) -> Response {
-    let told: AlertsIn = match serde_json::from_slice(&body) {
-        Ok(told) => told,
-        Err(error) => {
-            return problem(Code::InvalidInput, format!("not Alertmanager's webhook: {error}"));
-        }
-    };
-    if told.version != "4" {
-        let reason = format!("version `{}` of the webhook is not known: 4 is", told.version);
-        return problem(Code::InvalidInput, reason);
+    match told::alerts(&body) {
+        Ok(told) => inbound.take(&speaker, told).await,
+        Err(reason) => problem(Code::InvalidInput, reason),
     }
-    let alerts = told.alerts.iter().map(of_alertmanager).collect();
-    inbound.take(&speaker, alerts).await
 }
 
 async fn events(
@@ -217,115 +135,10 @@ async fn events(
     axum::Extension(speaker): axum::Extension<Speaker>,
     body: Bytes,
 ) -> Response {
-    // Read twice for the sake of a clear message: an untagged choice says nothing of what is wrong.
-    let told = match serde_json::from_slice::<EventsIn>(&body) {
-        Ok(EventsIn::One(event)) => vec![event],
-        Ok(EventsIn::Many(events)) => events,
-        Err(_) => {
-            let error = serde_json::from_slice::<EventIn>(&body)
-                .err()
-                .map(|error| error.to_string());
-            let reason = format!("not an event or a list of events: {}", error.unwrap_or_default());
-            return problem(Code::InvalidInput, reason);
-        }
-    };
-    let told: Result<Vec<Told>, String> = told.iter().map(of_event).collect();
-    match told {
+    match told::events(&body) {
         Ok(told) => inbound.take(&speaker, told).await,
         Err(reason) => problem(Code::InvalidInput, reason),
     }
-}
-
-/// A name as it may stand in the register: one line, not too long.
-fn name(text: &str, chars_max: usize) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(chars_max)
-        .collect();
-    line.trim().to_owned()
-}
-
-/// A host's name without its port.
-fn host_of(text: &str) -> &str {
-    match text.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !host.contains(':') => host,
-        _ => text,
-    }
-}
-
-/// Our severity for the words of others.
-fn severity(word: &str) -> Severity {
-    match word.to_ascii_lowercase().as_str() {
-        "critical" | "disaster" | "emergency" | "fatal" | "page" | "p1" | "5" => Severity::Critical,
-        "major" | "high" | "error" | "p2" | "4" => Severity::Major,
-        "minor" | "average" | "p3" | "3" => Severity::Minor,
-        "info" | "information" | "informational" | "none" | "not classified" | "p5" | "0" | "1" => Severity::Info,
-        _ => Severity::Warning,
-    }
-}
-
-fn of_alertmanager(alert: &AlertIn) -> Told {
-    let label = |key: &str| alert.labels.get(key).map_or("", String::as_str);
-    let first = |keys: &[&str]| keys.iter().map(|key| label(key)).find(|text| !text.is_empty());
-    let asset = first(&["host", "hostname", "node", "instance", "job"]).unwrap_or("alertmanager");
-    let annotation = |key: &str| alert.annotations.get(key).filter(|text| !text.is_empty());
-    let summary = annotation("summary")
-        .or_else(|| annotation("description"))
-        .or_else(|| annotation("message"));
-    let title = match (label("alertname"), summary) {
-        ("", Some(summary)) => summary.clone(),
-        (rule, Some(summary)) => format!("{rule}: {summary}"),
-        (rule, None) => rule.to_owned(),
-    };
-    // Alertmanager gives a fingerprint; others that speak its words may not.
-    let fingerprint = if alert.fingerprint.is_empty() {
-        let labels: Vec<String> = alert
-            .labels
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        URL_SAFE_NO_PAD.encode(&Sha256::digest(labels.join("\n"))[..16])
-    } else {
-        name(&alert.fingerprint, NAME_CHARS_MAX)
-    };
-    Told {
-        source: "alertmanager".to_owned(),
-        fingerprint,
-        asset: name(host_of(asset), NAME_CHARS_MAX),
-        title: name(&title, TITLE_CHARS_MAX),
-        severity: severity(label("severity")),
-        firing: alert.status != "resolved",
-        at: alert.starts_at.parse().ok(),
-    }
-}
-
-fn of_event(event: &EventIn) -> Result<Told, String> {
-    let firing = match event.status.as_str() {
-        "firing" | "problem" | "PROBLEM" => true,
-        "resolved" | "ok" | "OK" => false,
-        other => return Err(format!("`status` is firing or resolved, not `{}`", name(other, 40))),
-    };
-    let told = Told {
-        source: name(&event.source, NAME_CHARS_MAX),
-        fingerprint: name(&event.key, NAME_CHARS_MAX),
-        asset: name(&event.host, NAME_CHARS_MAX),
-        title: name(&event.title, TITLE_CHARS_MAX),
-        severity: severity(&event.severity),
-        firing,
-        at: event.at,
-    };
-    for (key, text) in [
-        ("source", &told.source),
-        ("key", &told.fingerprint),
-        ("host", &told.asset),
-        ("title", &told.title),
-    ] {
-        if text.is_empty() {
-            return Err(format!("`{key}` is empty"));
-        }
-    }
-    Ok(told)
 }
 
 impl Inbound {
@@ -434,6 +247,11 @@ impl Inbound {
     }
 
     /// The ticket is restored, by whoever's token said that the alert is over.
+    ///
+    /// Terms that ask for an approval before a person may call a fault restored do not hold here: the other system
+    /// measured that it is over, as our rules do when every alert has cleared. The time of that counts for the contract's
+    /// clocks, and a signature that comes later must not move it. What people owe, the cause, the solution and the
+    /// customer's word, is asked for when the ticket is resolved and confirmed.
     async fn restore(&self, speaker: &Speaker, ticket: &tocsin_desk::model::Ticket) -> Result<(), Failure> {
         if !is_open(ticket.state) || ticket.state == TicketState::Restored {
             return Ok(());
@@ -523,63 +341,6 @@ fn json_pairs(body: &[u8]) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn alert(json: &str) -> Told {
-        of_alertmanager(&serde_json::from_str(json).unwrap())
-    }
-
-    #[test]
-    fn an_alert_of_alertmanager_is_told_in_our_words() {
-        let told = alert(
-            r#"{"status": "firing", "labels": {"alertname": "DiskFull", "instance": "db1:9100", "severity": "critical"},
-                "annotations": {"summary": "disk\nfull"}, "startsAt": "2026-11-22T03:04:05Z", "fingerprint": "abc",
-                "generatorURL": "http://x"}"#,
-        );
-        let expected = Told {
-            source: "alertmanager".to_owned(),
-            fingerprint: "abc".to_owned(),
-            asset: "db1".to_owned(),
-            title: "DiskFull: disk full".to_owned(),
-            severity: Severity::Critical,
-            firing: true,
-            at: "2026-11-22T03:04:05Z".parse().ok(),
-        };
-        assert_eq!(told, expected);
-        // Without a fingerprint the labels are one.
-        let (one, other) = (
-            alert(r#"{"status": "firing", "labels": {"alertname": "A"}}"#),
-            alert(r#"{"status": "resolved", "labels": {"alertname": "A"}}"#),
-        );
-        assert_eq!(one.fingerprint, other.fingerprint);
-        assert!(!other.firing);
-    }
-
-    #[test]
-    fn hosts_lose_their_port_and_addresses_stay() {
-        assert_eq!(host_of("db1:9100"), "db1");
-        assert_eq!(host_of("db1"), "db1");
-        assert_eq!(host_of("fe80::1"), "fe80::1");
-        assert_eq!(host_of("db1:x"), "db1:x");
-    }
-
-    #[test]
-    fn an_event_without_what_it_needs_is_refused() {
-        let event = |title: &str, status: &str| {
-            of_event(&EventIn {
-                source: "zabbix".to_owned(),
-                key: "17".to_owned(),
-                host: "sw1".to_owned(),
-                title: title.to_owned(),
-                severity: "Disaster".to_owned(),
-                status: status.to_owned(),
-                at: None,
-            })
-        };
-        assert_eq!(event("port down", "PROBLEM").unwrap().severity, Severity::Critical);
-        assert!(!event("port down", "resolved").unwrap().firing);
-        assert!(event(" \n", "firing").unwrap_err().contains("title"));
-        assert!(event("x", "maybe").unwrap_err().contains("status"));
-    }
 
     #[test]
     fn callbacks_are_read_from_queries_forms_and_json() {

@@ -36,6 +36,7 @@ mod exchange;
 pub mod files;
 mod inbound;
 pub mod ingest;
+mod input_file;
 pub mod limits;
 pub mod listen;
 pub mod live;

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 use tocsin_channels::{
-    Envelope, Facts, Failed, Incoming, Outbox, OutboxError, Outcome, Reached, Receipt, Secrecy, reply, sms,
+    Envelope, Facts, Failed, Incoming, OWN_LEVEL, Outbox, OutboxError, Outcome, Reached, Receipt, Secrecy,
+    reply::{self, Accept},
+    sms,
 };
 use tocsin_console::{
     authority::{self, Action as May},
@@ -26,7 +28,7 @@ use tocsin_ledger::{
     Ledger, LedgerError,
     steps::{Step, reached},
 };
-use tocsin_vocabulary::{Code, IdSource, PageId, Text, Timestamp};
+use tocsin_vocabulary::{Code, IdSource, PageId, PersonId, Text, Timestamp};
 use tokio::sync::Notify;
 
 /// The ledger's outbox as the worker sees it.
@@ -49,7 +51,13 @@ pub struct LedgerOutbox {
     pub kick: Arc<Notify>,
     /// Names of new pages.
     pub ids: Mutex<IdSource>,
+    /// Answers that could not be used and were answered: of each person on which day, in days since the epoch, how many.
+    pub answers: Mutex<HashMap<PersonId, (i64, u32)>>,
 }
+
+/// So many answers of a person that cannot be used are answered on one day.
+const ANSWERS_A_DAY_MAX: u32 = 10;
+const DAY_MILLIS: i64 = 86_400_000;
 
 /// A report of a message that nobody knows is looked at again after this.
 const REPORT_PAUSE: Duration = Duration::from_millis(500);
@@ -117,6 +125,9 @@ impl LedgerOutbox {
                 // A word that we do not know is read as the strictest.
                 secrecy: Secrecy::parse(&due.secrecy).unwrap_or(Secrecy::None),
                 asset: due.asset,
+                customer: due.customer,
+                site: due.site,
+                is_open: due.is_open,
                 since: due.opened_at,
                 due_at: due.next_due_at,
                 staff: due.staff,
@@ -141,47 +152,84 @@ impl LedgerOutbox {
         self.ledger.audit(line).await.map_err(unreadable)
     }
 
-    /// A person accepts by answering; whoever sent an answer that proves nobody finds it in the audit trail.
+    /// A person accepts by answering. What is refused stands in the audit trail, and whoever sent it from a phone of the
+    /// register is told: they believe that they have accepted. Strangers get no answer.
     async fn replied(&self, channel: &str, from: &str, text: &str) -> Result<(), OutboxError> {
         let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
-        let refuse = |why: &str| format!("from {from}: `{shown}`: {why}");
-        let Some(accept) = reply::accept(text) else {
-            let why = "it does not name a ticket and a staff number, such as 1042 07";
-            return self.audit(channel, "reply.refuse", "", refuse(why)).await;
-        };
-        let subject = format!("#{}", accept.ticket);
+        let accept = reply::accept(text);
+        let subject = accept
+            .as_ref()
+            .map_or_else(String::new, |accept| format!("#{}", accept.ticket));
         let people = self.ledger.people().await.map_err(unreadable)?;
-        if !people.iter().any(|person| sms::same_phone(&person.phone, from)) {
-            let why = "this phone is nobody's in the register";
-            return self.audit(channel, "reply.refuse", &subject, refuse(why)).await;
-        }
-        let found = self.ledger.person_by_staff_number(&accept.staff).await;
-        let Some(person) = found.map_err(unreadable)? else {
-            let why = "nobody has this staff number";
-            return self.audit(channel, "reply.refuse", &subject, refuse(why)).await;
+        let sender = people.iter().find(|person| sms::same_phone(&person.phone, from));
+        let meant = match sender {
+            None => Err(Text::plain("this phone is nobody's in the register")),
+            Some(_) => self.meant(accept).await?,
         };
-        let Some(ticket) = self.ledger.ticket(accept.ticket).await.map_err(unreadable)? else {
-            let why = "there is no such ticket";
-            return self.audit(channel, "reply.refuse", &subject, refuse(why)).await;
+        let (why, answered) = match meant {
+            Err(why) => (Some(why), None),
+            Ok((person, ticket)) => {
+                let refused = self.accept(&person, &ticket).await.err();
+                (refused, Some((person, ticket)))
+            }
         };
-        let accepted = self.accept(&person, &ticket).await;
-        let detail = match &accepted {
-            Ok(()) => format!("from {from}: accepted by {}", person.login),
-            Err(why) => refuse(why),
-        };
-        let action = if accepted.is_ok() {
-            "reply.accept"
-        } else {
-            "reply.refuse"
+        let (action, detail) = match (&why, &answered) {
+            (None, Some((person, _))) => ("reply.accept", format!("from {from}: accepted by {}", person.login)),
+            (why, _) => {
+                let why = why.as_ref().map_or("", |why| why.en.as_str());
+                ("reply.refuse", format!("from {from}: `{shown}`: {why}"))
+            }
         };
         self.audit(channel, action, &subject, detail).await?;
-        self.answer(channel, &person, &ticket, accepted.err()).await
+        match (answered, sender, why) {
+            (Some((person, ticket)), _, why) => self.answer(channel, &person, Some(&ticket), why).await,
+            (None, Some(sender), Some(why)) if self.may_answer(sender) => {
+                self.answer(channel, sender, None, Some(why)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Who wants to accept what; the error says why that cannot be told.
+    async fn meant(&self, accept: Option<Accept>) -> Result<Result<(Person, Ticket), Text>, OutboxError> {
+        let refused = |en: &str, zh: &str| Ok(Err(Text::new(en, zh)));
+        let Some(accept) = accept else {
+            return refused(
+                "it does not name a ticket and a staff number, such as 1042 07",
+                "请回复工单号和工号，例如 1042 07",
+            );
+        };
+        let found = self.ledger.person_by_staff_number(&accept.staff).await;
+        let Some(person) = found.map_err(unreadable)? else {
+            return refused("nobody has this staff number", "没有这个工号");
+        };
+        let Some(ticket) = self.ledger.ticket(accept.ticket).await.map_err(unreadable)? else {
+            return refused("there is no such ticket", "没有这个工单");
+        };
+        Ok(Ok((person, ticket)))
+    }
+
+    /// Whether a person's answer that cannot be used is answered: a phone that answers by itself must not talk with us for
+    /// ever.
+    fn may_answer(&self, person: &Person) -> bool {
+        if !authority::allows(person.role, May::WorkTicket) {
+            return false;
+        }
+        let today = (self.clock)().as_millis().div_euclid(DAY_MILLIS);
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (day, count) = answers.entry(person.id).or_default();
+        if *day != today {
+            (*day, *count) = (today, 0);
+        }
+        *count += 1;
+        *count <= ANSWERS_A_DAY_MAX
     }
 
     /// Accepts a ticket as a person; the error says why not.
-    async fn accept(&self, person: &Person, ticket: &Ticket) -> Result<(), String> {
+    async fn accept(&self, person: &Person, ticket: &Ticket) -> Result<(), Text> {
         if !authority::allows(person.role, May::WorkTicket) {
-            return Err("their role does not accept tickets".to_owned());
+            let zh = "按角色不能接单";
+            return Err(Text::new("their role does not accept tickets", zh));
         }
         let act = Act {
             ticket: ticket.id,
@@ -194,7 +242,13 @@ impl LedgerOutbox {
             Ok(_) => Ok(()),
             // Told twice: it is theirs already.
             Err(failure) if failure.code == Code::Conflict && ticket.assignee == Some(person.id) => Ok(()),
-            Err(failure) => Err(failure.reason),
+            Err(failure) => {
+                let zh = match failure.code {
+                    Code::Conflict => "工单已由他人接单或已结束",
+                    _ => "暂时无法接单\u{ff0c}请致电值班室",
+                };
+                Err(Text::new(failure.reason, zh))
+            }
         }
     }
 
@@ -203,8 +257,8 @@ impl LedgerOutbox {
         &self,
         channel: &str,
         person: &Person,
-        ticket: &Ticket,
-        refused: Option<String>,
+        ticket: Option<&Ticket>,
+        refused: Option<Text>,
     ) -> Result<(), OutboxError> {
         let now = (self.clock)();
         let title = match refused {
@@ -212,20 +266,26 @@ impl LedgerOutbox {
                 format!("accepted by {}", person.name),
                 format!("已由{}接单", person.name),
             ),
-            Some(why) => Text::new(format!("not accepted: {why}"), format!("接单未成功：{why}")),
+            Some(why) => Text::new(
+                format!("not accepted: {}", why.en),
+                format!("接单未成功\u{ff1a}{}", why.zh),
+            ),
         };
         let id = PageId::next(&mut self.ids.lock().unwrap_or_else(PoisonError::into_inner), now);
         let page = Page {
-            key: format!("{}-reply-{id}", ticket.number),
+            key: ticket.map_or_else(
+                || format!("reply-{id}"),
+                |ticket| format!("{}-reply-{id}", ticket.number),
+            ),
             id,
-            ticket: Some(ticket.id),
-            ticket_number: Some(ticket.number),
+            ticket: ticket.map(|ticket| ticket.id),
+            ticket_number: ticket.map(|ticket| ticket.number),
             person: person.id,
             destination: channel.to_owned(),
             reason: PageReason::Notice,
             title,
             body: Text::default(),
-            level: ticket.level,
+            level: ticket.map_or(OWN_LEVEL, |ticket| ticket.level),
             drill: false,
             created_at: now,
             state: PageState::Queued,
@@ -262,7 +322,7 @@ impl LedgerOutbox {
         };
         let detail = match self.accept(&person, &ticket).await {
             Ok(()) => format!("accepted by {} by a digit", person.login),
-            Err(why) => format!("a digit of {} was refused: {why}", person.login),
+            Err(why) => format!("a digit of {} was refused: {}", person.login, why.en),
         };
         self.audit(channel, "reply.accept", &format!("#{}", ticket.number), detail)
             .await

@@ -10,9 +10,10 @@ use crate::{
     cli,
     config::Config,
     control::{self, Answer, Ask, papers::PaperAsk},
+    input_file,
 };
 use serde_json::Value;
-use std::{io::Read as _, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 use tocsin_desk::paper::{
     act::{PaperAct, unhex},
     approval::{Approver, Request},
@@ -207,19 +208,8 @@ fn attach(ticket: u64, file: &Path, signed: bool) -> Result<PaperAct, (String, u
 }
 
 fn content(file: &Path) -> Result<Vec<u8>, (String, u8)> {
-    let mut bytes = Vec::new();
     let most = u64::try_from(attachment::BYTES_MAX).unwrap_or(u64::MAX);
-    std::fs::File::open(file)
-        .and_then(|open| open.take(most + 1).read_to_end(&mut bytes))
-        .map_err(|error| wrong(format!("cannot read {}: {error}", file.display())))?;
-    if bytes.len() > attachment::BYTES_MAX {
-        return Err(wrong(format!(
-            "{} is larger than {} MiB: make it smaller",
-            file.display(),
-            most >> 20
-        )));
-    }
-    Ok(bytes)
+    input_file::bytes(file, most).map_err(|error| wrong(format!("cannot read {}: {error}", input_file::name(file))))
 }
 
 async fn get(config: &Config, ticket: u64, file: u64, out: &Path) -> Told {

@@ -172,5 +172,10 @@ fn print_json(value: &serde_json::Value) -> ExitCode {
     crate::cli::print(&text)
 }
 
+/// `1 rule`, `2 rules`.
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// How a command ended, or why not.
 type Done = Result<ExitCode, Failure>;

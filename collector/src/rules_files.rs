@@ -1,6 +1,7 @@
 //! Rule files: read at start, read again when the folder changes. A bad edit keeps the rules that were good.
 
 use crate::engine::{Command, EngineHandle};
+use arc_swap::ArcSwap;
 use notify::{RecursiveMode, Watcher as _};
 use std::{
     io,
@@ -8,6 +9,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tocsin_console::backend::HealthPart;
 use tocsin_rules::{RuleError, RuleSet};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,61 @@ const RESCAN: Duration = Duration::from_secs(30);
 
 /// A larger file is not one of rules.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The folder of rules beside a running collector: where it is, and what is wrong with it now.
+#[derive(Debug, Clone, Default)]
+pub struct RulesFolder {
+    /// None: the built-in rules are in force.
+    pub path: Option<PathBuf>,
+    refused: Arc<ArcSwap<Vec<String>>>,
+}
+
+impl RulesFolder {
+    /// A folder whose rules are in force, or none.
+    #[must_use]
+    pub fn new(path: Option<PathBuf>) -> Self {
+        Self {
+            path,
+            ..Self::default()
+        }
+    }
+
+    /// Mistakes of its last change, while the rules from before it stay in force.
+    #[must_use]
+    pub fn refused(&self) -> Arc<Vec<String>> {
+        self.refused.load_full()
+    }
+
+    fn taken(&self) {
+        self.refused.store(Arc::default());
+    }
+
+    fn refuse(&self, mistakes: &str) {
+        let told = mistakes.lines().map(str::to_owned).collect();
+        self.refused.store(Arc::new(told));
+        tracing::error!("the rules that were good stay in force; {mistakes}");
+    }
+
+    /// What System says of it. A refused change is a warning: nothing stands still because of it.
+    #[must_use]
+    pub fn health(&self) -> HealthPart {
+        let detail = match (&self.path, self.refused().as_slice()) {
+            (_, [first, further @ ..]) => {
+                let count = further.len() + 1;
+                format!(
+                    "warning: a change was refused for {count} mistakes, the rules from before are in force; {first}"
+                )
+            }
+            (Some(path), []) => format!("those of {} are in force", path.display()),
+            (None, []) => "the built-in ones are in force".to_owned(),
+        };
+        HealthPart {
+            name: "rules".to_owned(),
+            healthy: true,
+            detail,
+        }
+    }
+}
 
 /// Reads `*.toml` of `folder`, or answers the built-in rules when there is no folder.
 ///
@@ -115,8 +172,9 @@ pub(crate) fn lines(mistakes: &[RuleError]) -> String {
     mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Watches the folder until cancelled and sends each good change to the engine.
-pub async fn watch(folder: PathBuf, engine: EngineHandle, cancel: CancellationToken) {
+/// Watches the folder until cancelled, sends each good change to the engine, and keeps what is wrong with a bad one.
+pub async fn watch(rules: RulesFolder, engine: EngineHandle, cancel: CancellationToken) {
+    let Some(folder) = rules.path.clone() else { return };
     let changed = Arc::new(Notify::new());
     let bell = changed.clone();
     let heard = move |event: notify::Result<notify::Event>| {
@@ -145,11 +203,12 @@ pub async fn watch(folder: PathBuf, engine: EngineHandle, cancel: CancellationTo
         }
         known = files.as_ref().ok().cloned();
         match files.and_then(|files| parse(&files)) {
-            Ok(rules) => {
-                tracing::info!(rules = rules.rules().count(), "rules loaded again");
-                engine.send(Command::Reload(Box::new(rules))).await;
+            Ok(read) => {
+                tracing::info!(rules = read.rules().count(), "rules loaded again");
+                rules.taken();
+                engine.send(Command::Reload(Box::new(read))).await;
             }
-            Err(mistakes) => tracing::error!("the rules that were good stay in force; {mistakes}"),
+            Err(mistakes) => rules.refuse(&mistakes),
         }
     }
 }

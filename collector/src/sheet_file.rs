@@ -1,10 +1,11 @@
 //! Sheets as files of the command line: CSV or XLSX, read and written beside the collector, which sees rows only.
 
+use crate::input_file;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 use std::{
-    io::{Read as _, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
 };
 use tocsin_desk::register::sheet::Sheet;
@@ -67,16 +68,8 @@ impl Out {
 /// # Errors
 /// When it can't be read or is no sheet, in words.
 pub(crate) fn read(file: &Path) -> Result<Sheet, String> {
-    let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    let (name, read) = if file == Path::new("-") {
-        let read = std::io::stdin().take(most).read_to_end(&mut bytes);
-        ("standard input".to_owned(), read)
-    } else {
-        let opened = std::fs::File::open(file);
-        let read = opened.and_then(|open| open.take(most).read_to_end(&mut bytes));
-        (file.display().to_string(), read)
-    };
-    read.map_err(|error| format!("cannot read {name}: {error}"))?;
+    let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX);
+    let name = input_file::name(file);
+    let bytes = input_file::bytes(file, most).map_err(|error| format!("cannot read {name}: {error}"))?;
     tocsin_sheets::read(&bytes).map_err(|error| format!("{name}: {error}"))
 }

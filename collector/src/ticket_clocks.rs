@@ -33,6 +33,8 @@ pub(crate) async fn of(ledger: &Ledger, number: u64, now: Timestamp) -> Result<V
     let ticket = ticket.ok_or_else(|| unknown(number))?;
     let marks = ledger.marks(ticket.id).await.map_err(failure)?;
     let mut clocks = Vec::new();
+    // All times of one answer are of one zone: that of the first clock's calendar.
+    let mut own: Option<Calendar> = None;
     for (place, clock) in ticket.clocks.iter().enumerate() {
         let Some(timing) = ticket.reckoning.timings.get(place) else {
             clocks.push(plain(clock));
@@ -40,15 +42,20 @@ pub(crate) async fn of(ledger: &Ledger, number: u64, now: Timestamp) -> Result<V
         };
         let version = &timing.calendar_version;
         let calendar = ledger.calendar_version(version).await.map_err(failure)?;
-        clocks.push(match calendar {
-            Some(calendar) => counted(&ticket, clock, timing, &calendar, now),
+        clocks.push(match &calendar {
+            Some(calendar) => counted(&ticket, clock, timing, calendar, now),
             None => plain(clock),
         });
+        own = own.or(calendar);
     }
+    let shown = |at: Timestamp| {
+        own.as_ref()
+            .map_or_else(|| at.to_string(), |calendar| calendar.show(at))
+    };
     let reckoning = &ticket.reckoning;
     let times: serde_json::Map<String, Value> = Moment::ALL
         .into_iter()
-        .filter_map(|moment| Some((moment.as_str().to_owned(), shown(reckoning.moments.get(moment)?))))
+        .filter_map(|moment| Some((moment.as_str().to_owned(), shown(reckoning.moments.get(moment)?).into())))
         .collect();
     let pauses: Vec<_> = reckoning
         .pauses
@@ -67,7 +74,7 @@ pub(crate) async fn of(ledger: &Ledger, number: u64, now: Timestamp) -> Result<V
         "times": times,
         "pauses": pauses,
         "clocks": clocks,
-        "log": marks.iter().map(line).collect::<Vec<_>>(),
+        "log": marks.iter().map(|mark| line(mark, &shown)).collect::<Vec<_>>(),
     }))
 }
 
@@ -128,7 +135,7 @@ fn counted(ticket: &Ticket, clock: &Clock, timing: &Timing, calendar: &Calendar,
     })
 }
 
-fn line(mark: &Mark) -> Value {
+fn line(mark: &Mark, shown: &dyn Fn(Timestamp) -> String) -> Value {
     json!({
         "clock": mark.clock.as_str(),
         "rung": mark.rung,
@@ -158,8 +165,19 @@ pub(crate) fn render(value: &Value) -> String {
         text(value, "policy"),
         text(value, "grade")
     )];
-    for clock in rows(value, "clocks") {
+    for moment in Moment::ALL {
+        let at = value.get("times").and_then(|times| times.get(moment.as_str()));
+        if let Some(at) = at.and_then(Value::as_str) {
+            lines.push(format!("{}: {at}", moment.as_str()));
+        }
+    }
+    let clocks = rows(value, "clocks");
+    if clocks.is_empty() {
+        lines.push("no clock has begun: the policy's targets start later in the ticket's life".to_owned());
+    }
+    for clock in clocks {
         let outcome = match (clock.get("breached_at"), clock.get("stopped_at"), clock.get("paused")) {
+            (Some(Value::String(at)), Some(Value::String(stopped)), _) => format!("breached {at}, stopped {stopped}"),
             (Some(Value::String(at)), ..) => format!("breached {at}"),
             (_, Some(Value::String(at)), _) => format!("stopped {at}"),
             (_, _, Some(Value::Bool(true))) => "paused".to_owned(),

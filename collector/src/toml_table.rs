@@ -1,7 +1,11 @@
 //! Reads a TOML file key by key, so that *all* its mistakes are told at once, each with its line.
 
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
-use std::{collections::BTreeMap, fmt, ops::Range};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    ops::Range,
+};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -62,9 +66,14 @@ impl<'a> Reader<'a> {
 
     /// Notes a mistake at `span`.
     pub(crate) fn mistake(&mut self, span: Range<usize>, message: String) {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let line = self.line(span.start);
         self.mistakes.push(Mistake { line, message });
+    }
+
+    /// The line of a place in the text, from 1.
+    fn line(&self, offset: usize) -> usize {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        before.bytes().filter(|byte| *byte == b'\n').count() + 1
     }
 
     /// Notes a mistake in a line, from 1.
@@ -75,11 +84,6 @@ impl<'a> Reader<'a> {
     /// Whether any mistake was noted.
     pub(crate) const fn has_mistakes(&self) -> bool {
         !self.mistakes.is_empty()
-    }
-
-    /// The whole text.
-    pub(crate) const fn text(&self) -> &'a str {
-        self.text
     }
 
     /// `value` when there was no mistake, all of them otherwise.
@@ -96,6 +100,17 @@ impl<'a> Reader<'a> {
             mistakes: self.mistakes,
         })
     }
+}
+
+/// A table as it stands, and where.
+#[derive(Debug)]
+pub(crate) struct PlainTable {
+    /// Its keys and values.
+    pub(crate) table: toml::Table,
+    /// The line of its head.
+    pub(crate) head: usize,
+    /// The line of each key.
+    pub(crate) lines: HashMap<String, usize>,
 }
 
 /// A table whose keys are taken one by one; what remains is unknown.
@@ -221,6 +236,26 @@ impl<'a> Table<'a> {
             }
         }
         read
+    }
+
+    /// Takes the list of tables below `key` as they stand, for a reader that finds mistakes by itself.
+    pub(crate) fn plain_list(&mut self, key: &'static str, reader: &mut Reader<'_>) -> Vec<PlainTable> {
+        let mut plain = Vec::new();
+        for (table, span) in self.list::<BTreeMap<String, Spanned<toml::Value>>>(key, reader) {
+            plain.push(PlainTable {
+                head: reader.line(span.start),
+                // Values are on the line of their key, whatever follows.
+                lines: table
+                    .iter()
+                    .map(|(key, value)| (key.clone(), reader.line(value.span().start)))
+                    .collect(),
+                table: table
+                    .into_iter()
+                    .map(|(key, value)| (key, value.into_inner()))
+                    .collect(),
+            });
+        }
+        plain
     }
 
     /// Notes every key that nobody took.

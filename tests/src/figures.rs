@@ -50,6 +50,14 @@ impl fmt::Display for Figures {
     }
 }
 
+/// Xorshift: random enough for phases, and the same for the same seed.
+pub const fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
 /// Milliseconds since 1970.
 #[must_use]
 pub fn millis_of(at: SystemTime) -> i64 {

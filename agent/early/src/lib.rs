@@ -7,9 +7,15 @@
 //! Functions").
 //!
 //! What runs there may rely on nothing of `std`. It makes three system calls and writes one byte.
+//!
+//! The wrapper's other calls that Rust can't check are here, too: [`send`] and [`fork`].
 
 use rustix::{fd::BorrowedFd, io::fcntl_getfd, stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::{
+    os::unix::process::CommandExt as _,
+    process::Command,
+    sync::atomic::{AtomicU8, Ordering},
+};
 
 /// Bit `n`: descriptor `n` was closed.
 static CLOSED: AtomicU8 = AtomicU8::new(0);
@@ -40,4 +46,25 @@ pub fn closed() -> impl Iterator<Item = BorrowedFd<'static>> {
     let closed = CLOSED.load(Ordering::Relaxed);
     let pairs = standard().into_iter().enumerate();
     pairs.filter_map(move |(bit, descriptor)| (closed & 1 << bit != 0).then_some(descriptor))
+}
+
+/// Sends the signal of this number, of which nobody needs to know a name: a real-time one. A process that is gone gets none.
+#[allow(
+    unsafe_code,
+    reason = "kill(2) of the crates that are safe knows signals by name, and real-time ones have none"
+)]
+pub fn send(pid: i32, number: i32) {
+    // SAFETY: the call takes two numbers and touches no memory.
+    let _ = unsafe { libc::kill(pid, number) };
+}
+
+/// Has a command be started by fork(2) and execve(2). What std prefers, glibc's posix_spawn(3), leaves signals 32 and 33 ignored in
+/// it, which it would see as a difference.
+#[allow(
+    unsafe_code,
+    reason = "std forks for what is to be done between, and that may be anything"
+)]
+pub fn fork(command: &mut Command) {
+    // SAFETY: nothing is done between.
+    unsafe { command.pre_exec(|| Ok(())) };
 }

@@ -25,7 +25,7 @@ pub enum Backup {
     Runs(RunsArgs),
     /// Tell what the output of a backup tool means, without running it.
     ///
-    /// Exits with 0 when the run was good or a warning, else with 1.
+    /// Exits with 0 when the run was good or a warning, with 1 when it was not; with 2 or 3 when it could not be judged.
     #[command(
         after_help = "Examples:\n  tocsin-agent backup judge --adapter pgbackrest --exit-code 50 --stdout log.txt\n  \
                             pgbackrest info --output=json | tocsin-agent backup judge --adapter pgbackrest --stdout -\n  \

@@ -18,7 +18,7 @@ use std::{
     process::ExitCode,
     sync::Arc,
 };
-use tocsin_adapters::{Definition, Judge, Output, examples};
+use tocsin_adapters::{Definition, DefinitionError, Judge, Output, examples};
 use tocsin_vocabulary::{Code, RunResult, backup::job_name, time::format_duration};
 
 /// A definition is shorter.
@@ -29,8 +29,41 @@ const OUTPUT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Does what the command line says; gives the exit status.
 ///
 /// # Errors
-/// When a command other than `exec` could not do its work.
+/// When a command other than `exec` could not do its work, and not because of what was asked.
 pub(crate) fn dispatch(command: Backup) -> anyhow::Result<ExitCode> {
+    obey(command).or_else(|error| match status(&error) {
+        Some(code) => {
+            complain(format_args!("{error:#}"));
+            Ok(ExitCode::from(code.exit_status()))
+        }
+        None => Err(error),
+    })
+}
+
+/// What a mistake of whoever asked is told as; none when it is none of theirs.
+fn status(error: &anyhow::Error) -> Option<Code> {
+    let of_file = |error: &io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Some(Code::NotFound),
+        io::ErrorKind::PermissionDenied => Some(Code::Forbidden),
+        io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => Some(Code::InvalidInput),
+        _ => None,
+    };
+    error.chain().find_map(|cause| {
+        let asked = cause.downcast_ref::<Asked>().map(|asked| asked.code);
+        let wrong = || cause.is::<DefinitionError>().then_some(Code::InvalidInput);
+        asked.or_else(wrong).or_else(|| cause.downcast_ref().and_then(of_file))
+    })
+}
+
+/// Something was asked for that can't be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{problem}")]
+struct Asked {
+    code: Code,
+    problem: String,
+}
+
+fn obey(command: Backup) -> anyhow::Result<ExitCode> {
     let environment = std::env::var_os("TOCSIN_STATE_DIR").map(PathBuf::from);
     match command {
         Backup::Exec(args) => exec_command(args, environment),
@@ -78,10 +111,21 @@ fn exec_command(args: ExecArgs, environment: Option<PathBuf>) -> anyhow::Result<
 fn definition(file: &Path) -> anyhow::Result<Judge> {
     let text = match file.to_str().and_then(examples::named) {
         Some(example) if !file.exists() => example.toml.to_owned(),
+        None if !file.exists() => return Err(no_definition(&file.to_string_lossy())),
         _ => read(file, DEFINITION_BYTES_MAX)?,
     };
     let definition = Definition::parse(&text).with_context(|| format!("cannot use {}", file.display()))?;
     Ok(Judge::Defined(Arc::new(definition)))
+}
+
+fn no_definition(name: &str) -> anyhow::Error {
+    let problem = format!(
+        "there is no definition and no file `{name}`: `tocsin-agent backup definitions` lists those that are built in"
+    );
+    anyhow::Error::new(Asked {
+        code: Code::NotFound,
+        problem,
+    })
 }
 
 fn read(file: &Path, bytes_max: u64) -> anyhow::Result<String> {
@@ -108,7 +152,10 @@ fn judge(args: &JudgeArgs) -> anyhow::Result<ExitCode> {
     let text = |file: &Option<PathBuf>| file.as_deref().map(|file| read(file, OUTPUT_BYTES_MAX)).transpose();
     let (stdout, stderr) = (text(&args.stdout)?, text(&args.stderr)?);
     let zone = match &args.zone {
-        Some(name) => TimeZone::get(name).with_context(|| format!("`{name}` is not a time zone"))?,
+        Some(name) => TimeZone::get(name).map_err(|_| Asked {
+            code: Code::InvalidInput,
+            problem: format!("`{name}` is not a time zone: expected a name such as Asia/Shanghai"),
+        })?,
         None => TimeZone::system(),
     };
     let reading = judge.read(&Output {
@@ -145,8 +192,7 @@ fn definitions(name: Option<&str>) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let example = examples::named(name)
-        .with_context(|| format!("there is no definition `{name}`: `tocsin-agent backup definitions` lists them"))?;
+    let example = examples::named(name).ok_or_else(|| no_definition(name))?;
     say(format_args!("{}", example.toml.trim_end()));
     Ok(ExitCode::SUCCESS)
 }

@@ -290,6 +290,7 @@ fn read(file: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
@@ -411,12 +412,12 @@ mod tests {
 
     #[test]
     fn whatever_is_in_a_crontab_is_survived() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
             let mut jobs = Jobs::default();
             crontab("x", &text, true, &mut jobs);
             let _ = values(&text, "ExecStart");
             assert!(jobs.found.len() <= JOBS_MAX);
-        });
+        }));
     }
 }

@@ -1,7 +1,7 @@
 //! `[[backup]]`: backup jobs that this host declares to the collector. `[[backup_file]]`: files of results. `[[backup_service]]`:
 //! what backups need beside.
 
-use super::{check_address, read::Table, read_filled};
+use super::{check_address, read::Table, read_filled, read_size};
 use crate::{
     backup::files::{self, BackupFile},
     surveys::BackupService,
@@ -13,6 +13,8 @@ use tocsin_vocabulary::time::parse_duration;
 const TEXTS: [&str; 7] = ["schedule", "zone", "tool", "content", "target", "retention", "owner"];
 /// And as durations.
 const DURATIONS: [&str; 4] = ["grace", "duration_max", "rpo", "drill_every"];
+/// And as sizes; the collector is told bytes.
+const SIZES: [&str; 2] = ["bytes_min", "bytes_max"];
 /// Most jobs of one host.
 const JOBS_MAX: usize = 200;
 /// Most services, and most files, of one host.
@@ -34,6 +36,10 @@ pub(super) fn read_jobs(table: &mut Table<'_, '_, '_>) -> Vec<BTreeMap<String, S
                 job.parsed(key, "such as 30m or 26h", read)
                     .map(|text| (key.to_owned(), text)),
             );
+        }
+        for key in SIZES {
+            let size = job.parsed(key, "such as 500MiB or 2GiB", read_size);
+            attributes.extend(size.map(|bytes| (key.to_owned(), bytes.to_string())));
         }
         let Some(name) = name else {
             if job.mistakes.list.len() == before {

@@ -342,25 +342,31 @@ fn read_level(text: &str) -> Result<LogLevel, String> {
     })
 }
 
-/// Reads `64MiB`, `2GiB`.
+/// Reads `64MiB`, `2GiB`: what a spool may have.
 fn read_bytes(text: &str) -> Result<u64, String> {
+    match read_size(text)? {
+        bytes if bytes < SPOOL_BYTES_MIN => Err(format!("`{text}` is less than 4MiB")),
+        bytes => Ok(bytes),
+    }
+}
+
+/// Reads `500KiB`, `64MiB`, `2GiB`, `1TiB`.
+fn read_size(text: &str) -> Result<u64, String> {
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
-    let factor: Option<u64> = match unit.trim_start() {
-        "MiB" => Some(1024 * 1024),
-        "GiB" => Some(1024 * 1024 * 1024),
+    let shift = match unit.trim_start() {
+        "KiB" => Some(10),
+        "MiB" => Some(20),
+        "GiB" => Some(30),
+        "TiB" => Some(40),
         _ => None,
     };
     let bytes = number
         .parse::<u64>()
         .ok()
-        .zip(factor)
-        .and_then(|(number, factor)| number.checked_mul(factor));
-    match bytes {
-        None => Err(format!("`{text}` is not a size")),
-        Some(bytes) if bytes < SPOOL_BYTES_MIN => Err(format!("`{text}` is less than 4MiB")),
-        Some(bytes) => Ok(bytes),
-    }
+        .zip(shift)
+        .and_then(|(number, shift)| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| format!("`{text}` is not a size"))
 }
 
 /// The configuration that a new host begins with: every setting with its default, as comments.

@@ -1,6 +1,7 @@
 //! What a configuration may say, and how mistakes are told.
 
 use super::*;
+use crate::fuzzing::timed;
 
 #[test]
 fn all_mistakes_are_reported_at_once_with_line_and_hint() {
@@ -71,13 +72,13 @@ fn a_full_configuration_reads() {
 
 #[test]
 fn any_text_is_a_configuration_or_mistakes() {
-    bolero::check!().for_each(|bytes: &[u8]| {
+    bolero::check!().for_each(timed(|bytes: &[u8]| {
         if let Ok(text) = std::str::from_utf8(bytes)
             && let Err(mistakes) = Config::parse(text)
         {
             assert!(!mistakes.is_empty());
         }
-    });
+    }));
 }
 
 #[test]

@@ -333,6 +333,7 @@ fn is_cursor(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use std::{fs, os::unix::fs::PermissionsExt};
 
     #[test]
@@ -361,9 +362,9 @@ mod tests {
 
     #[test]
     fn any_bytes_are_an_entry_or_none() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let _ = parse(bytes).map(|entry| is_cursor(&entry.cursor));
-        });
+        }));
     }
 
     #[test]

@@ -153,6 +153,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Record<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
 
     #[test]
     fn a_record_is_read() {
@@ -172,11 +173,11 @@ mod tests {
 
     #[test]
     fn any_bytes_are_a_record_or_none() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             if let Some(record) = parse(bytes) {
                 assert!(!record.message.contains(&b'\n'));
             }
-        });
+        }));
     }
 
     #[test]

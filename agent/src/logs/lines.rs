@@ -93,6 +93,7 @@ fn line(kept: &[u8], whole: u64) -> Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use proptest::prelude::*;
 
     fn split(pieces: &[&[u8]], bound: usize) -> (Vec<(Vec<u8>, u64)>, u64) {
@@ -149,11 +150,11 @@ mod tests {
 
     #[test]
     fn any_bytes_are_lines() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let (lines, pending) = split(&[bytes], 8);
             assert!(lines.iter().all(|(line, _)| line.len() <= 8));
             assert_eq!(lines.len(), bytes.iter().filter(|byte| **byte == b'\n').count());
             assert!(pending <= bytes.len() as u64);
-        });
+        }));
     }
 }

@@ -118,6 +118,7 @@ pub(crate) fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
 
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()
@@ -173,12 +174,12 @@ mod tests {
 
     #[test]
     fn any_text_is_an_address_or_refused() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
             if let Ok(url) = Url::parse(&text) {
                 assert_eq!(Url::parse(&url.to_string()), Ok(url));
             }
             let _ = url("http://a/b").join(&text);
-        });
+        }));
     }
 }

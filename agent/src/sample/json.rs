@@ -1,12 +1,13 @@
 //! A tick as one line of JSON.
 
-use super::digits;
+use super::{digits, parts::document};
 use crate::sources::Sampled;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use tocsin_vocabulary::{Series, batch::Cell};
 
-/// One line, newline included: `{"time": RFC 3339, "series": [{"name", "attributes", "unit", "value"}], "events": […]}`.
+/// One line, newline included: `{"time": RFC 3339, "series": [{"name", "attributes", "unit", "value"}], "parts": [{"type",
+/// "id", "status", "reason", "details"}], "events": […]}`.
 /// Values are exact; absent ones are left out with their series, and what is not finite is `null`.
 #[must_use]
 pub fn json_line(sampled: &Sampled) -> String {
@@ -34,7 +35,8 @@ pub fn json_line(sampled: &Sampled) -> String {
             json!({"name": event.name, "severity": event.severity, "attributes": attributes, "body": event.body})
         })
         .collect();
-    let _ = writeln!(out, "],\"events\":{}}}", Value::from(events));
+    let parts = document(sampled).map_or("[]".into(), String::from_utf8_lossy);
+    let _ = writeln!(out, "],\"parts\":{parts},\"events\":{}}}", Value::from(events));
     out
 }
 
@@ -89,6 +91,7 @@ mod tests {
             "/a \"b\"\n\u{1b}[31m\\"
         );
         assert_eq!(series[5]["value"], Value::Null);
+        assert_eq!(read["parts"][1]["status"], "failed");
         assert_eq!(read["events"][0]["severity"], "major");
         assert_eq!(read["events"][0]["attributes"]["tocsin.process.group"], "db");
     }

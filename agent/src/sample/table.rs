@@ -1,19 +1,26 @@
 //! A tick for people: grouped by topic, values with units.
 
-use super::digits;
+use super::{digits, parts::Parts};
 use crate::sources::{ProcessTable, Sampled};
 use std::fmt::Write as _;
 use tocsin_vocabulary::{Series, batch::Cell, time::format_duration};
 
 /// Rows of the process table that are shown.
 const PROCESS_ROWS: usize = 10;
+/// The status of a part as a number.
+const PART_STATUS: &str = "tocsin.part.status";
 
-/// One line per value under a heading per topic, then events and the busiest processes. Absent values are left out.
+/// What is wrong; then one line per value under a heading per topic, all parts, events and the busiest processes. Absent
+/// values are left out.
 /// Characters that a terminal would obey are shown escaped.
 #[must_use]
 pub fn table(sampled: &Sampled) -> String {
+    let parts = Parts::of(sampled);
     let mut rows: Vec<(&str, [String; 3])> = Vec::new();
     for (series, cell) in sampled.dictionary.series().zip(&sampled.tick.cells) {
+        if series.name == *PART_STATUS && !parts.is_empty() {
+            continue; // shown in words
+        }
         if let Some(value) = value(series, *cell) {
             rows.push((topic(&series.name), [harmless(&series.name), attributes(series), value]));
         }
@@ -30,6 +37,7 @@ pub fn table(sampled: &Sampled) -> String {
         }
     }
     let mut out = format!("{}\n", sampled.tick.time);
+    parts.push_wrong(&mut out);
     for topic in topics {
         let (names, values) = (width(topic, 0), width(topic, 2));
         let _ = writeln!(out, "\n{topic}");
@@ -38,6 +46,7 @@ pub fn table(sampled: &Sampled) -> String {
             let _ = writeln!(out, "{}", line.trim_end());
         }
     }
+    parts.push_all(&mut out);
     for event in &sampled.events {
         let _ = writeln!(
             out,
@@ -148,7 +157,7 @@ fn push_processes(out: &mut String, table: &ProcessTable) {
 }
 
 /// Without characters that a terminal would obey.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| {
             if c.is_control() {
@@ -163,8 +172,11 @@ fn harmless(text: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::sources::{HostEvent, ProcessRow};
-    use std::sync::Arc;
+    use crate::{
+        sources::{HostEvent, ProcessRow},
+        surveys::Document,
+    };
+    use std::{collections::BTreeMap, sync::Arc};
     use tocsin_vocabulary::{Dictionary, Section, Severity, Timestamp, batch::Tick, catalogue::metric};
 
     /// One value of each sort.
@@ -215,7 +227,14 @@ pub(super) mod tests {
                 total: 7,
                 processes: vec![row],
             }),
-            documents: Vec::new(),
+            documents: vec![Document {
+                kind: "parts",
+                name: String::new(),
+                media: "application/json",
+                bytes: br#"[{"type":"port","id":"host0","status":"ok","details":{"state":"Online","x":"\u001b"}},{"type":"array","id":"md4","status":"failed","reason":"inactive"}]"#
+                    .to_vec(),
+                attributes: BTreeMap::new(),
+            }],
         }
     }
 
@@ -234,6 +253,8 @@ pub(super) mod tests {
             "event process.group.gone (major)",
             "[evil\\u{7}]",
             "3 MiB",
+            "\nwrong\n  failed  array  md4  inactive\n\ncpu\n",
+            "  ok      port   host0  state=Online",
             "12.5",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");

@@ -85,6 +85,7 @@ pub(crate) fn fits(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use proptest::prelude::*;
 
     proptest! {
@@ -140,11 +141,11 @@ mod tests {
 
     #[test]
     fn any_bytes_are_a_number_or_none() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let _ = (number(bytes), decimal(bytes, 9), text(bytes));
             lines(bytes)
                 .flat_map(fields)
                 .for_each(|field| assert!(!field.is_empty()));
-        });
+        }));
     }
 }

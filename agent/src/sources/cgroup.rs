@@ -34,6 +34,7 @@ pub(crate) fn unit(bytes: &[u8]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
 
     #[test]
     fn both_versions_name_the_unit() {
@@ -61,8 +62,8 @@ mod tests {
 
     #[test]
     fn any_bytes_are_read() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let _ = (unit(bytes), is_in(bytes, "/a*b"));
-        });
+        }));
     }
 }

@@ -126,6 +126,8 @@ impl Core {
             processes.put_states(columns);
             self.limits.put(columns);
             columns.put("system.process.created", &[], 0, self.stat.forks);
+            columns.put("tocsin.processes.runnable", &[], 0, self.stat.runnable);
+            columns.put("tocsin.processes.blocked", &[], 0, self.stat.blocked);
             columns.put(
                 "system.uptime",
                 &[],
@@ -143,6 +145,8 @@ impl Core {
         for (mode, time) in MODES.into_iter().zip(self.stat.total) {
             columns.put("system.cpu.time", &[("cpu.mode", mode)], 2, time);
         }
+        columns.put("tocsin.cpu.context_switches", &[], 0, self.stat.context_switches);
+        columns.put("tocsin.cpu.interrupts", &[], 0, self.stat.interrupts);
         let shares = self.shares;
         columns.put(
             "system.cpu.utilization",
@@ -190,6 +194,20 @@ impl Core {
         columns.put("system.memory.linux.available", &[], 0, memory.available);
         columns.put("system.memory.linux.shared", &[], 0, memory.shared);
         columns.put("system.memory.linux.slab.usage", &[], 0, memory.slab);
+        for (name, bytes_or_pages) in [
+            ("tocsin.memory.slab.unreclaimable", memory.slab_unreclaimable),
+            ("tocsin.memory.anonymous", memory.anonymous),
+            ("tocsin.memory.dirty", memory.dirty),
+            ("tocsin.memory.writeback", memory.writeback),
+            ("tocsin.memory.page_tables", memory.page_tables),
+            ("tocsin.memory.kernel_stacks", memory.kernel_stacks),
+            ("tocsin.memory.committed", memory.committed),
+            ("tocsin.memory.commit_limit", memory.commit_limit),
+            ("tocsin.memory.hugepages.limit", memory.hugepages),
+            ("tocsin.memory.hugepages.free", memory.hugepages_free),
+        ] {
+            columns.put(name, &[], 0, bytes_or_pages);
+        }
         columns.put("tocsin.memory.oom_kills", &[], 0, self.paging.oom_kills);
     }
 
@@ -224,6 +242,8 @@ impl Core {
             0,
             paging.swapped_out,
         );
+        columns.put("tocsin.paging.direct_scans", &[], 0, paging.direct_scans);
+        columns.put("tocsin.paging.stalls", &[], 0, paging.stalls);
         let minor = paging
             .faults
             .map(|faults| faults.saturating_sub(paging.major_faults.unwrap_or(0)));

@@ -36,6 +36,14 @@ pub(crate) struct Stat {
     pub(crate) cores: Vec<(u32, Times)>,
     /// Processes and threads created since boot.
     pub(crate) forks: Option<u64>,
+    /// Switches from one task to another since boot.
+    pub(crate) context_switches: Option<u64>,
+    /// Interrupts served since boot.
+    pub(crate) interrupts: Option<u64>,
+    /// Tasks that run or wait for a processor.
+    pub(crate) runnable: Option<u64>,
+    /// Tasks that wait for a disk.
+    pub(crate) blocked: Option<u64>,
     /// When the machine booted, seconds since the epoch.
     pub(crate) boot_seconds: Option<u64>,
 }
@@ -49,6 +57,10 @@ impl Stat {
             match fields.next() {
                 Some(b"cpu") => self.total = times(fields),
                 Some(b"processes") => self.forks = fields.next().and_then(number),
+                Some(b"ctxt") => self.context_switches = fields.next().and_then(number),
+                Some(b"intr") => self.interrupts = fields.next().and_then(number),
+                Some(b"procs_running") => self.runnable = fields.next().and_then(number),
+                Some(b"procs_blocked") => self.blocked = fields.next().and_then(number),
                 Some(b"btime") => self.boot_seconds = fields.next().and_then(number),
                 Some(key) => {
                     let core = key
@@ -198,6 +210,7 @@ impl Cores {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::any_like;
     use proptest::prelude::*;
 
     const OLD: &[u8] = b"cpu  10 20 30 400\ncpu0 10 20 30 400\nintr 5 0 0\nctxt 77\nbtime 1700000000\nprocesses 9\n";
@@ -268,7 +281,7 @@ mod tests {
 
     #[test]
     fn any_bytes_are_read() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        any_like(&[include_str!("../../fixtures/modern/proc/stat")], |bytes: &[u8]| {
             Stat::default().parse(bytes, true);
         });
     }

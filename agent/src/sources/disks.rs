@@ -18,9 +18,11 @@ const SECTOR_BYTES: u64 = 512;
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counters {
     reads: Option<u64>,
+    reads_merged: Option<u64>,
     sectors_read: Option<u64>,
     read_millis: Option<u64>,
     writes: Option<u64>,
+    writes_merged: Option<u64>,
     sectors_written: Option<u64>,
     write_millis: Option<u64>,
     in_flight: Option<u64>,
@@ -45,7 +47,7 @@ pub(crate) fn parse_line(line: &[u8]) -> Option<(&[u8], Counters)> {
         sectors_read,
         read_millis,
         writes,
-        _,
+        writes_merged,
         sectors_written,
         write_millis,
         in_flight,
@@ -55,9 +57,11 @@ pub(crate) fn parse_line(line: &[u8]) -> Option<(&[u8], Counters)> {
     match count {
         11 => Some(Counters {
             reads,
+            reads_merged: merged_or_sectors,
             sectors_read,
             read_millis,
             writes,
+            writes_merged,
             sectors_written,
             write_millis,
             in_flight,
@@ -183,6 +187,8 @@ fn put(columns: &mut Columns<'_>, device: &str, counters: &Counters) {
     columns.put("system.disk.io", write, 0, bytes(counters.sectors_written));
     columns.put("system.disk.operations", read, 0, counters.reads);
     columns.put("system.disk.operations", write, 0, counters.writes);
+    columns.put("system.disk.merged", read, 0, counters.reads_merged);
+    columns.put("system.disk.merged", write, 0, counters.writes_merged);
     columns.put("system.disk.operation_time", read, 3, counters.read_millis);
     columns.put("system.disk.operation_time", write, 3, counters.write_millis);
     let device = &[("system.device", device)];
@@ -194,15 +200,18 @@ fn put(columns: &mut Columns<'_>, device: &str, counters: &Counters) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::any_like;
     use std::fs;
 
     #[test]
     fn lines_of_all_kernels_are_read() {
         let full = Counters {
             reads: Some(1),
+            reads_merged: Some(2),
             sectors_read: Some(3),
             read_millis: Some(4),
             writes: Some(5),
+            writes_merged: Some(6),
             sectors_written: Some(7),
             write_millis: Some(8),
             in_flight: Some(9),
@@ -269,7 +278,7 @@ mod tests {
         let mut disks = Disks::new(root.path(), vec!["loop*".to_owned()]);
         write("7 0 loop0 0 0 0 0 0 0 0 0 0 0 0\n8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n");
         assert!(disks.sample(&mut buffer, &mut cells));
-        assert_eq!(cells.len(), 9);
+        assert_eq!(cells.len(), 11);
         assert_eq!(cells[0], Cell::Scaled(3 * 512));
         cells.clear();
         write("7 0 loop0 0 0 0 0 0 0 0 0 0 0 0\n8 0 sda 1 2 4 4 5 6 7 8 9 10 11\n");
@@ -278,7 +287,7 @@ mod tests {
         cells.clear();
         write("8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n8 16 sdb 1 2 3 4 5 6 7 8 9 10 11\n");
         assert!(disks.sample(&mut buffer, &mut cells));
-        assert_eq!(cells.len(), 18);
+        assert_eq!(cells.len(), 22);
         cells.clear();
         fs::remove_file(root.path().join("proc/diskstats")).unwrap();
         write("");
@@ -288,10 +297,13 @@ mod tests {
 
     #[test]
     fn any_bytes_are_read() {
-        bolero::check!().for_each(|bytes: &[u8]| {
-            let mut disks = Disks::new(Path::new("/nonexistent"), Vec::new());
-            disks.learn(bytes);
-            assert!(disks.update(bytes));
-        });
+        any_like(
+            &[include_str!("../../fixtures/modern/proc/diskstats")],
+            |bytes: &[u8]| {
+                let mut disks = Disks::new(Path::new("/nonexistent"), Vec::new());
+                disks.learn(bytes);
+                assert!(disks.update(bytes));
+            },
+        );
     }
 }

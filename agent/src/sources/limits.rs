@@ -61,6 +61,7 @@ pub(crate) fn parse_tasks(bytes: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
 
     #[test]
     fn shares_of_what_is_limited_are_read() {
@@ -72,9 +73,9 @@ mod tests {
     }
 
     #[test]
-    fn whatever_bytes_come_are_shares_or_nothing() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+    fn any_bytes_are_shares_or_nothing() {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let _ = (parse_file_handles(bytes), parse_tasks(bytes));
-        });
+        }));
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn parse_uptime(bytes: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::any_like;
 
     #[test]
     fn both_files_are_read_in_hundredths() {
@@ -33,8 +34,14 @@ mod tests {
 
     #[test]
     fn any_bytes_are_read() {
-        bolero::check!().for_each(|bytes: &[u8]| {
-            let _ = (parse_loadavg(bytes), parse_uptime(bytes));
-        });
+        any_like(
+            &[
+                include_str!("../../fixtures/modern/proc/loadavg"),
+                include_str!("../../fixtures/modern/proc/uptime"),
+            ],
+            |bytes: &[u8]| {
+                let _ = (parse_loadavg(bytes), parse_uptime(bytes));
+            },
+        );
     }
 }

@@ -13,7 +13,18 @@ pub(crate) struct Memory {
     pub(crate) cached: Option<u64>,
     pub(crate) slab: Option<u64>,
     pub(crate) slab_reclaimable: Option<u64>,
+    pub(crate) slab_unreclaimable: Option<u64>,
     pub(crate) shared: Option<u64>,
+    pub(crate) anonymous: Option<u64>,
+    pub(crate) dirty: Option<u64>,
+    pub(crate) writeback: Option<u64>,
+    pub(crate) page_tables: Option<u64>,
+    pub(crate) kernel_stacks: Option<u64>,
+    pub(crate) committed: Option<u64>,
+    pub(crate) commit_limit: Option<u64>,
+    /// Pages, not bytes.
+    pub(crate) hugepages: Option<u64>,
+    pub(crate) hugepages_free: Option<u64>,
     pub(crate) swap_total: Option<u64>,
     pub(crate) swap_free: Option<u64>,
 }
@@ -43,7 +54,17 @@ impl Memory {
             b"Cached:" => &mut self.cached,
             b"Slab:" => &mut self.slab,
             b"SReclaimable:" => &mut self.slab_reclaimable,
+            b"SUnreclaim:" => &mut self.slab_unreclaimable,
             b"Shmem:" => &mut self.shared,
+            b"AnonPages:" => &mut self.anonymous,
+            b"Dirty:" => &mut self.dirty,
+            b"Writeback:" => &mut self.writeback,
+            b"PageTables:" => &mut self.page_tables,
+            b"KernelStack:" => &mut self.kernel_stacks,
+            b"Committed_AS:" => &mut self.committed,
+            b"CommitLimit:" => &mut self.commit_limit,
+            b"HugePages_Total:" => &mut self.hugepages,
+            b"HugePages_Free:" => &mut self.hugepages_free,
             b"SwapTotal:" => &mut self.swap_total,
             b"SwapFree:" => &mut self.swap_free,
             _ => return None,
@@ -84,6 +105,10 @@ pub(crate) struct Paging {
     pub(crate) major_faults: Option<u64>,
     /// Processes that the kernel killed for want of memory. Kernels before 4.13 do not say.
     pub(crate) oom_kills: Option<u64>,
+    /// Pages that a process had to look through itself to get memory.
+    pub(crate) direct_scans: Option<u64>,
+    /// How often a process waited for memory to be freed.
+    pub(crate) stalls: Option<u64>,
 }
 
 impl Paging {
@@ -98,17 +123,28 @@ impl Paging {
                 Some(b"pgfault") => &mut paging.faults,
                 Some(b"pgmajfault") => &mut paging.major_faults,
                 Some(b"oom_kill") => &mut paging.oom_kills,
+                // Some kernels count them for each zone of memory.
+                Some(key) if is_counter(key, b"pgscan_direct") => &mut paging.direct_scans,
+                Some(key) if is_counter(key, b"allocstall") => &mut paging.stalls,
                 _ => continue,
             };
-            *slot = fields.next().and_then(number);
+            let value = fields.next().and_then(number);
+            *slot = value.map(|value| slot.unwrap_or(0).saturating_add(value)).or(*slot);
         }
         paging
     }
 }
 
+/// Whether `key` is the counter `name`, or the one of a zone: `allocstall_normal`.
+fn is_counter(key: &[u8], name: &[u8]) -> bool {
+    let zone = key.strip_prefix(name);
+    zone.is_some_and(|zone| zone.is_empty() || (zone[0] == b'_' && zone != b"_throttle"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::any_like;
 
     #[test]
     fn meminfo_is_read_in_bytes() {
@@ -137,10 +173,26 @@ mod tests {
     }
 
     #[test]
+    fn counters_of_zones_are_summed() {
+        let paging = Paging::parse(
+            b"allocstall_dma 1\nallocstall_normal 4\npgscan_direct_normal 7\npgscan_direct_throttle 9\npgscan_directs 3\n",
+        );
+        assert_eq!((paging.stalls, paging.direct_scans), (Some(5), Some(7)));
+        let paging = Paging::parse(b"allocstall 2\npgscan_direct 6\npgscan_direct_throttle 9\n");
+        assert_eq!((paging.stalls, paging.direct_scans), (Some(2), Some(6)));
+    }
+
+    #[test]
     fn any_bytes_are_read() {
-        bolero::check!().for_each(|bytes: &[u8]| {
-            let memory = Memory::parse(bytes);
-            let _ = (memory.used(), memory.swap_used(), Paging::parse(bytes));
-        });
+        any_like(
+            &[
+                include_str!("../../fixtures/modern/proc/meminfo"),
+                include_str!("../../fixtures/modern/proc/vmstat"),
+            ],
+            |bytes: &[u8]| {
+                let memory = Memory::parse(bytes);
+                let _ = (memory.used(), memory.swap_used(), Paging::parse(bytes));
+            },
+        );
     }
 }

@@ -38,31 +38,37 @@ struct Direction {
     packets: Option<u64>,
     errors: Option<u64>,
     dropped: Option<u64>,
+    overruns: Option<u64>,
+    /// Of what was received: frames that can't be. Of what was to be sent: packets for which there was no carrier.
+    of_the_line: Option<u64>,
 }
 
 /// One line of `/proc/net/dev`: the interface's name and counters. Old kernels leave no space after the colon.
 pub(crate) fn parse_line(line: &[u8]) -> Option<(&[u8], Counters)> {
     let colon = line.iter().rposition(|byte| *byte == b':')?;
     let name = trimmed(&line[..colon]);
-    let mut columns = [0_u64; 12];
+    let mut columns = [0_u64; 15];
     let mut count = 0;
     for field in fields(&line[colon + 1..]).take(columns.len()) {
         columns[count] = number(field)?;
         count += 1;
     }
-    // receive: bytes packets errs drop fifo frame compressed multicast; then transmit: bytes packets errs drop …
+    // receive: bytes packets errs drop fifo frame compressed multicast
+    // transmit: bytes packets errs drop fifo colls carrier compressed
     (count == columns.len() && !name.is_empty()).then(|| {
-        let direction = |first: usize| Direction {
+        let direction = |first: usize, of_the_line: usize| Direction {
             bytes: Some(columns[first]),
             packets: Some(columns[first + 1]),
             errors: Some(columns[first + 2]),
             dropped: Some(columns[first + 3]),
+            overruns: Some(columns[first + 4]),
+            of_the_line: Some(columns[of_the_line]),
         };
         (
             name,
             Counters {
-                received: direction(0),
-                transmitted: direction(8),
+                received: direction(0, 5),
+                transmitted: direction(8, 14),
             },
         )
     })
@@ -294,8 +300,12 @@ fn put(columns: &mut Columns<'_>, name: &str, interface: &Interface) {
         columns.put("system.network.packet.count", attributes, 0, counters.packets);
         columns.put("system.network.errors", attributes, 0, counters.errors);
         columns.put("system.network.packet.dropped", attributes, 0, counters.dropped);
+        columns.put("tocsin.network.overruns", attributes, 0, counters.overruns);
     }
     let attributes = &[("network.interface.name", name)];
+    let (received, transmitted) = (&interface.counters.received, &interface.counters.transmitted);
+    columns.put("tocsin.network.frame_errors", attributes, 0, received.of_the_line);
+    columns.put("tocsin.network.carrier.errors", attributes, 0, transmitted.of_the_line);
     let link = &interface.link;
     columns.put("tocsin.network.up", attributes, 0, link.up.map(u64::from));
     columns.put("tocsin.network.carrier.changes", attributes, 0, link.carrier_changes);

@@ -64,6 +64,7 @@ impl Stall {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::any_like;
 
     #[test]
     fn both_lines_are_read() {
@@ -83,8 +84,11 @@ mod tests {
 
     #[test]
     fn any_bytes_are_read() {
-        bolero::check!().for_each(|bytes: &[u8]| {
-            Pressure::parse(bytes);
-        });
+        any_like(
+            &[include_str!("../../fixtures/modern/proc/pressure/io")],
+            |bytes: &[u8]| {
+                Pressure::parse(bytes);
+            },
+        );
     }
 }

@@ -63,9 +63,17 @@ pub(crate) struct TableMaker {
     top: usize,
     passwd: PathBuf,
     page_bytes: u64,
-    /// Sorted by number: number, start, processor time at the last table.
-    before: Vec<(u32, u64, u64)>,
-    made: Option<Duration>,
+    /// Sorted by number: the processes of the last table.
+    before: Vec<Before>,
+}
+
+/// What a process had used at the last table, as it was read at that time.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    pid: u32,
+    started_ticks: u64,
+    cpu_ticks: u64,
+    seen: Duration,
 }
 
 impl TableMaker {
@@ -75,7 +83,6 @@ impl TableMaker {
             passwd: root.join("etc/passwd"),
             page_bytes: page_bytes(),
             before: Vec::new(),
-            made: None,
         }
     }
 
@@ -87,10 +94,9 @@ impl TableMaker {
         buffer: &mut Vec<u8>,
         moment: &Moment,
     ) -> ProcessTable {
-        let elapsed = self.made.map(|made| ticks(moment.mono.saturating_sub(made)));
         let ratios: Vec<f64> = processes
             .iter()
-            .map(|process| self.cpu_ratio(process, elapsed, moment))
+            .map(|process| self.cpu_ratio(process, moment))
             .collect();
         let mut by_cpu: Vec<usize> = (0..processes.len()).collect();
         let mut chosen = self.first(&mut by_cpu, |a, b| {
@@ -111,13 +117,13 @@ impl TableMaker {
                 chosen.push(at);
             }
         }
-        self.made = Some(moment.mono);
         self.before.clear();
-        self.before.extend(
-            processes
-                .iter()
-                .map(|process| (process.pid, process.started_ticks, process.cpu_ticks)),
-        );
+        self.before.extend(processes.iter().map(|process| Before {
+            pid: process.pid,
+            started_ticks: process.started_ticks,
+            cpu_ticks: process.cpu_ticks,
+            seen: process.seen,
+        }));
         let mut names = HashMap::new();
         let passwd = std::fs::read(&self.passwd).unwrap_or_default();
         let rows = chosen.into_iter().map(|at| {
@@ -175,18 +181,22 @@ impl TableMaker {
         }
     }
 
-    /// Processor time over real time since the last table; for a process that is younger, since it started.
+    /// Processor time over real time between the two readings of the process that this table and the last one have; for a
+    /// process that is younger, since it started.
     #[allow(clippy::cast_precision_loss)] // a ratio for people
-    fn cpu_ratio(&self, process: &Process, elapsed: Option<u64>, moment: &Moment) -> f64 {
+    fn cpu_ratio(&self, process: &Process, moment: &Moment) -> f64 {
         let age = moment.uptime_ticks.map(|now| now.saturating_sub(process.started_ticks));
         let known = self
             .before
-            .binary_search_by_key(&process.pid, |(pid, ..)| *pid)
+            .binary_search_by_key(&process.pid, |before| before.pid)
             .ok()
             .map(|at| self.before[at])
-            .filter(|(_, started, _)| *started == process.started_ticks);
+            .filter(|before| before.started_ticks == process.started_ticks);
         let (spent, elapsed) = match known {
-            Some((_, _, before)) => (process.cpu_ticks.saturating_sub(before), elapsed),
+            Some(before) => (
+                process.cpu_ticks.saturating_sub(before.cpu_ticks),
+                Some(ticks(process.seen.saturating_sub(before.seen))),
+            ),
             None => (process.cpu_ticks, age),
         };
         elapsed
@@ -247,7 +257,7 @@ mod tests {
 
     fn make(maker: &mut TableMaker, root: &tempfile::TempDir, second: u64) -> ProcessTable {
         let (mut folder, mut found) = (ProcessFolder::new(root.path()), Vec::new());
-        folder.walk(&mut found, &mut Vec::new());
+        folder.walk(&[], Duration::from_secs(second), &mut found, &mut Vec::new());
         maker.make(&found, &mut folder, &mut Vec::new(), &moment(second))
     }
 

@@ -9,7 +9,7 @@ use super::{
     columns::{CachedSection, Columns},
     groups::{Groups, ProcessGroup},
     process_table::{ProcessTable, TableMaker},
-    walk::{Pace, Process, ProcessFolder, table_period, walk_period},
+    walk::{EVERY_TICK_MAX, Pace, Process, ProcessFolder, table_period, walk_period},
 };
 use std::{path::Path, time::Duration};
 use tocsin_vocabulary::{Timestamp, batch::Cell};
@@ -89,8 +89,10 @@ impl Processes {
         };
         let table_due = is_due(self.tabled, table_period(self.last.len()));
         let period = walk_period(self.last.len(), self.pace(moment.mono));
-        if table_due || is_due(self.walked, period) || !self.members_are_well(buffer) {
-            self.walk(buffer, moment);
+        if table_due || is_due(self.walked, period) {
+            self.walk(buffer, moment, self.pace(moment.mono));
+        } else if !self.members_are_well(buffer, moment.mono) {
+            self.walk(buffer, moment, Pace::Searching);
         }
         if self.groups.sum(&self.last, events) {
             self.lost = Some(moment.mono);
@@ -112,7 +114,7 @@ impl Processes {
         }
     }
 
-    fn walk(&mut self, buffer: &mut Vec<u8>, moment: &Moment) {
+    fn walk(&mut self, buffer: &mut Vec<u8>, moment: &Moment, pace: Pace) {
         let Self {
             folder,
             groups,
@@ -120,7 +122,10 @@ impl Processes {
             spare,
             ..
         } = self;
-        folder.walk(spare, buffer);
+        // Where a process is looked for, its number may have been a quiet one's.
+        let all = pace == Pace::Searching || last.len() <= EVERY_TICK_MAX;
+        let known: &[Process] = if all { &[] } else { last };
+        folder.walk(known, moment.mono, spare, buffer);
         if !groups.is_empty() {
             let mut before = last.iter().peekable();
             for process in &mut *spare {
@@ -134,10 +139,10 @@ impl Processes {
     }
 
     /// Looks at the members of groups alone; `false` when one is gone or became something else.
-    fn members_are_well(&mut self, buffer: &mut Vec<u8>) -> bool {
+    fn members_are_well(&mut self, buffer: &mut Vec<u8>, mono: Duration) -> bool {
         let Self { folder, last, .. } = self;
         last.iter_mut().filter(|process| process.groups != 0).all(|process| {
-            let Some(seen) = folder.look(process.pid, buffer) else {
+            let Some(seen) = folder.look(process.pid, mono, buffer) else {
                 return false;
             };
             let well = seen.is(process) && seen.name() == process.name() && seen.is_alive() == process.is_alive();

@@ -1,7 +1,8 @@
 //! Walking all processes: which there are now, and how often that may be asked.
 //!
 //! A walk reads one small file per process, about 10 µs each. So up to [`EVERY_TICK_MAX`] processes it is done on each
-//! tick, and above that it stretches: the more where nothing is watched closely, which is a [`Pace`].
+//! tick, and above that it stretches: the more where nothing is watched closely, which is a [`Pace`]. Most processes of a
+//! large host do nothing for hours: those that used no processor time are read at every [`QUIET_EVERY`]th walk only.
 
 use super::{
     file::read_at,
@@ -21,6 +22,11 @@ pub(crate) const EVERY_TICK_MAX: usize = 100;
 
 /// Longest time between two walks, but on hosts with so many processes that a walk takes longer than half a second.
 const WALK_PERIOD_MAX: Duration = Duration::from_secs(60);
+
+/// A process that used no processor time over so many walks is quiet.
+const QUIET_AFTER: u8 = 2;
+/// Of this many walks a quiet process is read at one; each at another, so that no walk reads all.
+pub(crate) const QUIET_EVERY: u32 = 4;
 
 /// Usual time between two process tables.
 const TABLE_PERIOD: Duration = Duration::from_secs(30);
@@ -79,10 +85,14 @@ pub(crate) struct Process {
     pub(crate) groups: u64,
     /// Whether `groups` holds for good; a young process may still become another program.
     pub(crate) settled: bool,
+    /// When it was read, by the monotonic clock.
+    pub(crate) seen: Duration,
+    /// Walks in a row that found it without any processor time used since the one before, at most [`QUIET_AFTER`].
+    quiet: u8,
 }
 
 impl Process {
-    pub(crate) fn new(pid: u32, stat: &ProcessStat<'_>) -> Self {
+    pub(crate) fn new(pid: u32, stat: &ProcessStat<'_>, seen: Duration) -> Self {
         let mut name = [0; NAME_BYTES_MAX];
         let length = stat.name.len().min(NAME_BYTES_MAX);
         name[..length].copy_from_slice(&stat.name[..length]);
@@ -98,6 +108,8 @@ impl Process {
             name_length: u8::try_from(length).unwrap_or(0),
             groups: 0,
             settled: false,
+            seen,
+            quiet: 0,
         }
     }
 
@@ -118,6 +130,19 @@ impl Process {
         self.cpu_ticks = seen.cpu_ticks;
         self.threads = seen.threads;
         self.resident_pages = seen.resident_pages;
+        self.seen = seen.seen;
+    }
+
+    /// Notes what it did since the walk `before`.
+    fn note_quiet(&mut self, before: &Self) {
+        if self.is(before) && self.cpu_ticks == before.cpu_ticks {
+            self.quiet = QUIET_AFTER.min(before.quiet + 1);
+        }
+    }
+
+    /// Whether walk number `walk` has to read it.
+    const fn is_due(&self, walk: u32) -> bool {
+        self.quiet < QUIET_AFTER || self.pid.wrapping_add(walk).is_multiple_of(QUIET_EVERY)
     }
 
     /// Whether it still does something: neither a zombie nor dead.
@@ -132,6 +157,7 @@ pub(crate) struct ProcessFolder {
     folder: Option<OwnedFd>,
     entries: Vec<u8>,
     path: String,
+    walks: u32,
 }
 
 impl ProcessFolder {
@@ -141,6 +167,7 @@ impl ProcessFolder {
             folder: openat(CWD, root.join("proc"), flags, Mode::empty()).ok(),
             entries: Vec::with_capacity(DIRECTORY_BUFFER_BYTES),
             path: String::new(),
+            walks: 0,
         }
     }
 
@@ -157,10 +184,10 @@ impl ProcessFolder {
     }
 
     /// Looks at one process.
-    pub(crate) fn look(&mut self, pid: u32, buffer: &mut Vec<u8>) -> Option<Process> {
+    pub(crate) fn look(&mut self, pid: u32, mono: Duration, buffer: &mut Vec<u8>) -> Option<Process> {
         self.read(pid, "stat", buffer)
             .and_then(parse_stat)
-            .map(|stat| Process::new(pid, &stat))
+            .map(|stat| Process::new(pid, &stat, mono))
     }
 
     /// How many files process `pid` has open; `None` when it doesn't show them. More than `at_most` are not counted.
@@ -186,13 +213,16 @@ impl ProcessFolder {
         Some(count)
     }
 
-    /// All processes, sorted by number, in `found`; those that end meanwhile are left out.
-    pub(crate) fn walk(&mut self, found: &mut Vec<Process>, buffer: &mut Vec<u8>) {
+    /// All processes, sorted by number, in `found`; those that end meanwhile are left out. Of `known`, the processes of the
+    /// walk before, sorted too, quiet ones are taken over as they were.
+    pub(crate) fn walk(&mut self, known: &[Process], mono: Duration, found: &mut Vec<Process>, buffer: &mut Vec<u8>) {
         found.clear();
+        self.walks = self.walks.wrapping_add(1);
         let Self {
             folder: Some(folder),
             entries,
             path,
+            walks,
         } = self
         else {
             return;
@@ -206,12 +236,22 @@ impl ProcessFolder {
             else {
                 continue;
             };
+            let before = known.binary_search_by_key(&pid, |process| process.pid);
+            let before = before.ok().map(|at| &known[at]);
+            if let Some(before) = before.filter(|before| !before.is_due(*walks)) {
+                found.push(*before);
+                continue;
+            }
             path.clear();
             let read = write!(path, "{pid}/stat")
                 .ok()
                 .and_then(|()| read_at(&*folder, path.as_str(), buffer));
             if let Some(stat) = read.and_then(parse_stat) {
-                found.push(Process::new(pid, &stat));
+                let mut process = Process::new(pid, &stat, mono);
+                if let Some(before) = before {
+                    process.note_quiet(before);
+                }
+                found.push(process);
             }
             if found.len() >= PROCESSES_MAX {
                 break;
@@ -258,7 +298,7 @@ mod tests {
         fs::create_dir_all(root.path().join("proc/99")).unwrap();
         let (mut folder, mut found, mut buffer) = (ProcessFolder::new(root.path()), Vec::new(), Vec::new());
         for _ in 0..2 {
-            folder.walk(&mut found, &mut buffer);
+            folder.walk(&[], Duration::ZERO, &mut found, &mut buffer);
             assert_eq!(
                 found.iter().map(|process| process.pid).collect::<Vec<_>>(),
                 [7, 42, 300]
@@ -271,7 +311,43 @@ mod tests {
     fn a_tree_without_processes_has_none() {
         let root = tempfile::tempdir().unwrap();
         let mut found = Vec::new();
-        ProcessFolder::new(root.path()).walk(&mut found, &mut Vec::new());
+        ProcessFolder::new(root.path()).walk(&[], Duration::ZERO, &mut found, &mut Vec::new());
         assert!(found.is_empty());
+    }
+
+    #[test]
+    fn who_does_nothing_is_read_at_every_fourth_walk_and_who_works_at_each() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |pid: u32, ticks: u32| {
+            let folder = root.path().join("proc").join(pid.to_string());
+            fs::create_dir_all(&folder).unwrap();
+            let stat = format!("{pid} (a) S 1 1 1 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {pid} 0 5");
+            fs::write(folder.join("stat"), stat).unwrap();
+        };
+        fs::create_dir(root.path().join("proc")).unwrap();
+        let (mut folder, mut known, mut buffer) = (ProcessFolder::new(root.path()), Vec::new(), Vec::new());
+        let mut read_at = [Vec::new(), Vec::new()];
+        for walk in 1..=16_u32 {
+            write(7, 100);
+            write(8, 100 + walk);
+            // The quiet one works again after the 12th walk.
+            if walk > 12 {
+                write(7, 100 + walk);
+            }
+            let (mono, mut found) = (Duration::from_secs(walk.into()), Vec::new());
+            folder.walk(&known, mono, &mut found, &mut buffer);
+            for (process, read_at) in found.iter().zip(&mut read_at) {
+                if process.seen == mono {
+                    read_at.push(walk);
+                }
+            }
+            known = found;
+        }
+        assert_eq!(read_at[0], [1, 2, 3, 5, 9, 13, 14, 15, 16]);
+        assert_eq!(read_at[1], (1..=16).collect::<Vec<_>>());
+        fs::remove_dir_all(root.path().join("proc/7")).unwrap();
+        let mut found = Vec::new();
+        folder.walk(&known, Duration::from_secs(17), &mut found, &mut buffer);
+        assert_eq!(found.len(), 1, "who ended is gone, quiet or not");
     }
 }

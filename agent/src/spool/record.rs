@@ -188,6 +188,7 @@ impl<'a> Iterator for Walk<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use proptest::prelude::*;
 
     fn segment(payloads: &[Vec<u8>]) -> Vec<u8> {
@@ -227,7 +228,7 @@ mod tests {
 
     #[test]
     fn any_bytes_are_walked_to_their_end_without_overlap() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let mut at = 0;
             for found in Walk::new(bytes, 0) {
                 let (from, to) = match found {
@@ -239,7 +240,7 @@ mod tests {
                 at = to;
             }
             assert_eq!(at, bytes.len());
-        });
+        }));
     }
 
     #[test]

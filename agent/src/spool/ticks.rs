@@ -214,15 +214,16 @@ pub(crate) fn read_run(path: &Path, run: &Run) -> io::Result<Vec<StoredTick>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
 
     #[test]
     fn any_bytes_are_a_segment_or_damage() {
         let header = record::header(SpoolId::from_bytes([1; 16]));
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let mut segment = header.to_vec();
             segment.extend_from_slice(bytes);
             let scanned = scan(&segment).unwrap();
             assert!(scanned.runs.windows(2).all(|pair| pair[0].last < pair[1].first));
-        });
+        }));
     }
 }

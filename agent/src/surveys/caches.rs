@@ -81,6 +81,7 @@ fn tell_cached(host: &Host, disk: &str, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use crate::surveys::stand::Stand;
     use PartStatus::{Degraded, Failed, Ok};
 
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn any_table_is_survived() {
-        bolero::check!().for_each(|bytes: &[u8]| tell_arc(bytes, &mut Findings::default()));
+        bolero::check!().for_each(timed(|bytes: &[u8]| tell_arc(bytes, &mut Findings::default())));
     }
 
     #[test]

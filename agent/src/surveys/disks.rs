@@ -203,6 +203,7 @@ fn tell_controller(host: &Host, name: &str, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use crate::surveys::stand::Stand;
     use PartStatus::{Degraded, Failed, Ok};
     use std::os::unix::fs::symlink;
@@ -284,11 +285,11 @@ mod tests {
 
     #[test]
     fn any_page_is_survived() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let serial = page80(bytes);
             assert!(serial.is_ascii() && serial.len() <= bytes.len());
             hexadecimal(&String::from_utf8_lossy(bytes));
-        });
+        }));
     }
 
     #[test]

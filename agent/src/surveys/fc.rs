@@ -201,6 +201,7 @@ fn counter(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use crate::surveys::stand::Stand;
     use PartStatus::{Degraded, Failed, Ok, Unread};
 
@@ -305,11 +306,11 @@ mod tests {
 
     #[test]
     fn any_text_is_survived() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
             assert_ne!(counter(&text), Some(u64::MAX));
             assert!(gigabits(&text).is_none_or(|speed| speed <= 1_000_000_000_000_000));
-        });
+        }));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::sources::read_path;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fs,
+    io::{BufRead, BufReader, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -16,6 +17,9 @@ use tocsin_vocabulary::Timestamp;
 
 /// Most entries of one folder that are listed.
 const ENTRIES_MAX: usize = 20_000;
+
+/// A line of the kernel's tables has less than 200 bytes.
+const LINE_BYTES_MAX: u64 = 1_000;
 
 /// The host as a survey sees it.
 pub(crate) struct Host {
@@ -79,6 +83,13 @@ impl Host {
         Some(buffer)
     }
 
+    /// Tells each line of a table, which is never kept whole; `None` when there is no such table, when it can't be read, or
+    /// when it is longer than `bytes_max`: a part is not the whole.
+    pub(crate) fn each_line(&self, path: impl AsRef<Path>, bytes_max: u64, tell: impl FnMut(&[u8])) -> Option<()> {
+        let file = fs::File::open(self.path(path)).ok()?;
+        each_line(BufReader::with_capacity(64 << 10, file), bytes_max, tell)
+    }
+
     /// A file's text without white space around it; other bytes than UTF-8 are replaced.
     pub(crate) fn text(&self, path: impl AsRef<Path>) -> Option<String> {
         let bytes = self.bytes(path)?;
@@ -128,5 +139,20 @@ impl Host {
         deadline: Duration,
     ) -> Option<Result<Output, ToolError>> {
         self.tools.as_ref()?.run(name, arguments, deadline)
+    }
+}
+
+/// See [`Host::each_line`].
+pub(super) fn each_line(mut table: impl BufRead, bytes_max: u64, mut tell: impl FnMut(&[u8])) -> Option<()> {
+    let (mut line, mut left) = (Vec::new(), bytes_max);
+    loop {
+        line.clear();
+        let length = (&mut table).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).ok()?;
+        if length == 0 {
+            return Some(());
+        }
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        left = left.checked_sub(length).filter(|_| length < LINE_BYTES_MAX)?;
+        tell(&line);
     }
 }

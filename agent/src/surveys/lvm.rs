@@ -174,6 +174,7 @@ fn judge_full(what: &str, share: Option<f64>, part: &mut Part) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use crate::{
         field_data,
         surveys::stand::{Seen, Stand},
@@ -243,19 +244,21 @@ mod tests {
 
     #[test]
     fn any_text_is_survived() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             for volume in volumes(bytes).unwrap_or_default() {
                 tell(&volume, &mut Findings::default());
             }
-        });
-        bolero::check!().with_type::<(String, f64)>().for_each(|(bits, share)| {
-            let volume = Volume {
-                bits: bits.chars().collect(),
-                data: Some(*share),
-                ..Volume::default()
-            };
-            tell(&volume, &mut Findings::default());
-        });
+        }));
+        bolero::check!()
+            .with_type::<(String, f64)>()
+            .for_each(timed(|(bits, share): &(String, f64)| {
+                let volume = Volume {
+                    bits: bits.chars().collect(),
+                    data: Some(*share),
+                    ..Volume::default()
+                };
+                tell(&volume, &mut Findings::default());
+            }));
     }
 
     #[test]

@@ -160,6 +160,7 @@ impl Bests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use std::fs;
 
     const DAY: i64 = 86_400_000;
@@ -245,10 +246,10 @@ mod tests {
 
     #[test]
     fn any_file_is_a_memory_or_none() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             if let Some(mut bests) = parse::<Bests>(bytes) {
                 bests.note("eth0", 1, Timestamp::from_millis(0));
             }
-        });
+        }));
     }
 }

@@ -1,8 +1,8 @@
 //! Sockets and connections: how many of each state, what the protocols count, how full connection tracking is.
 //! From `/proc/net/{sockstat,sockstat6,snmp,snmp6,netstat,tcp,tcp6}` and `nf_conntrack`'s files (`proc(5)`).
 //!
-//! Counting states reads a line per connection, and the kernel takes locks meanwhile; so they are counted seldom, the more
-//! there are the less often, and in between the last counts stand.
+//! Counting states reads a line per connection, and the kernel takes locks meanwhile; so they are counted when the number of
+//! connections moved, the more there are the less often, and in between the last counts stand.
 
 mod counters;
 mod states;
@@ -20,12 +20,23 @@ const COST_SHARE: u32 = 1_000;
 const COUNT_PERIOD_MIN: Duration = Duration::from_secs(120);
 /// Longest time between two counts.
 const COUNT_PERIOD_MAX: Duration = Duration::from_secs(600);
+/// Of so few connections nobody cares which came and went.
+const MOVED_MIN: u64 = 50;
+
+/// Whether the number of connections became another: by a quarter, for the rest is coming and going.
+fn moved(before: u64, now: u64) -> bool {
+    before.abs_diff(now) >= (before / 4).max(MOVED_MIN)
+}
 
 /// Looks at sockets.
 #[derive(Debug, Default)]
 pub(crate) struct Sockets {
     counted: Option<States>,
+    /// Connections of all states when they were counted, if the kernel says it at once.
+    connections: Option<u64>,
+    /// Not before this, and not after that.
     count_due: Duration,
+    count_late: Duration,
 }
 
 impl Survey for Sockets {
@@ -38,15 +49,21 @@ impl Survey for Sockets {
     }
 
     fn look(&mut self, host: &Host, findings: &mut Findings) {
-        tell_sockstat(host, findings);
+        let connections = tell_sockstat(host, findings);
         tell_protocols(host, findings);
         tell_conntrack(host, findings);
-        if host.mono >= self.count_due {
+        let moved = self
+            .connections
+            .zip(connections)
+            .is_none_or(|(before, now)| moved(before, now));
+        if host.mono >= self.count_late || (moved && host.mono >= self.count_due) {
             self.counted = States::count(host);
+            self.connections = connections;
             let lines = self.counted.as_ref().map_or(0, States::total);
             let lines = u32::try_from(lines).unwrap_or(u32::MAX);
             let pause = COST_PER_LINE.saturating_mul(lines).saturating_mul(COST_SHARE);
             self.count_due = host.mono + pause.clamp(COUNT_PERIOD_MIN, COUNT_PERIOD_MAX);
+            self.count_late = host.mono + COUNT_PERIOD_MAX;
         }
         if let Some(states) = &self.counted {
             states.tell(findings);
@@ -54,7 +71,8 @@ impl Survey for Sockets {
     }
 }
 
-fn tell_sockstat(host: &Host, findings: &mut Findings) {
+/// Tells what is in use; gives the number of TCP connections of all states.
+fn tell_sockstat(host: &Host, findings: &mut Findings) -> Option<u64> {
     let read = |path| host.text(path).map(|text| Stat::parse(&text));
     let (v4, v6) = (read("proc/net/sockstat"), read("proc/net/sockstat6"));
     let of = |stat: &Option<Stat>, protocol: &str, name: &str| stat.as_ref()?.get(protocol, name);
@@ -72,6 +90,9 @@ fn tell_sockstat(host: &Host, findings: &mut Findings) {
         let page = crate::sources::page_bytes();
         findings.count("tocsin.network.tcp.memory", &[], pages.saturating_mul(page));
     }
+    let others = [of(&v6, "TCP6", "inuse"), of(&v4, "TCP", "tw")];
+    let in_use = of(&v4, "TCP", "inuse")?;
+    Some(others.into_iter().flatten().fold(in_use, u64::saturating_add))
 }
 
 fn tell_protocols(host: &Host, findings: &mut Findings) {

@@ -180,6 +180,7 @@ pub(super) fn below(root: &Path, path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use std::fs;
 
     #[test]
@@ -236,11 +237,11 @@ mod tests {
     fn any_pattern_and_any_name_are_survived() {
         bolero::check!()
             .with_type::<(String, String)>()
-            .for_each(|(pattern, name)| {
+            .for_each(timed(|(pattern, name): &(String, String)| {
                 let pattern = format!("/a/{pattern}");
                 if let Ok(pattern) = Pattern::new(&pattern) {
                     let _ = pattern.matches(&Path::new("/a").join(name.trim_start_matches('/')));
                 }
-            });
+            }));
     }
 }

@@ -282,6 +282,7 @@ fn addresses(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use proptest::prelude::*;
 
     fn masked(text: &str) -> String {
@@ -363,9 +364,9 @@ mod tests {
 
     #[test]
     fn any_text_is_survived() {
-        bolero::check!().with_type::<String>().for_each(|text| {
+        bolero::check!().with_type::<String>().for_each(timed(|text: &String| {
             let _ = masked(text);
             let _ = masked(&format!("password: {text}\nhttp://{text}@h $6${text}"));
-        });
+        }));
     }
 }

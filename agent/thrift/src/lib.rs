@@ -5,7 +5,7 @@
 //! go of them; what is needed again comes from the page cache, without reading the disk. The same goes for what the
 //! allocator keeps of memory that was freed.
 //!
-//! With `agent/early`, which has one attribute, this is the only crate that may call what Rust can't check: `mallopt(3)`,
+//! With `agent/early`, which has one attribute and two calls, this is the only crate that may call what Rust can't check: `mallopt(3)`,
 //! `malloc_trim(3)`, `madvise(2)`.
 
 use std::{fs, io, ops::Range};

@@ -46,6 +46,10 @@ pub enum Advice {
     Trouble,
     /// The address leads to something else.
     Elsewhere,
+    /// The answer broke off.
+    CutOff,
+    /// The answer is not what the configuration calls success.
+    NoSuccess,
     /// The text is too long.
     TooLong,
     /// The receiver is refused or cannot be reached.
@@ -62,7 +66,7 @@ pub enum Advice {
 
 impl Advice {
     /// Every one of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Name,
         Self::Forbidden,
         Self::Closed,
@@ -79,6 +83,8 @@ impl Advice {
         Self::Pace,
         Self::Trouble,
         Self::Elsewhere,
+        Self::CutOff,
+        Self::NoSuccess,
         Self::TooLong,
         Self::Receiver,
         Self::NoContact,
@@ -151,6 +157,14 @@ impl Advice {
             Self::Elsewhere => (
                 "something else answers at this address: check address, path and port",
                 "该地址上应答的是别的服务：请检查地址、路径和端口",
+            ),
+            Self::CutOff => (
+                "the connection broke off before the answer was whole: the service may have been restarted, or something else listens on that port; the message may have arrived",
+                "应答未收全连接就断开：对方服务可能刚重启，或该端口上是别的服务；消息可能已送达",
+            ),
+            Self::NoSuccess => (
+                "the provider answered, but not with what `success` asks for: look its words up in its documentation (account, template, signature), or correct `success`",
+                "对方有应答，但不含`success`要求的内容：请按应答原文查阅其文档（账号、模板、签名），或更正`success`",
             ),
             Self::TooLong => (
                 "the text is too long for the other side: shorten the template",

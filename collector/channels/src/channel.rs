@@ -4,7 +4,7 @@ use crate::advice::Advice;
 use async_trait::async_trait;
 use std::time::Duration;
 use tocsin_desk::model::{Page, Person};
-use tocsin_vocabulary::Timestamp;
+use tocsin_vocabulary::{Level, Timestamp};
 
 /// How much of a customer's matters may leave the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -38,6 +38,9 @@ impl Secrecy {
     }
 }
 
+/// The level of what is said of no ticket: heartbeats, drills, tests, and that an answer could not be used.
+pub const OWN_LEVEL: Level = Level::new(9);
+
 /// What a page's text is made of besides the page itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
@@ -45,6 +48,12 @@ pub struct Facts {
     pub secrecy: Secrecy,
     /// The asset's name; empty when there is none.
     pub asset: String,
+    /// The customer's name; empty where nobody entered one.
+    pub customer: String,
+    /// The site's name, likewise.
+    pub site: String,
+    /// Whether its ticket waits for somebody to accept it: only then does a text say how.
+    pub is_open: bool,
     /// Since when the ticket is open.
     pub since: Option<Timestamp>,
     /// When the next of its clocks is due.

@@ -20,8 +20,10 @@
 //! [`Common`]; the settings of each kind stand beside its code.
 
 mod common;
+mod table;
 
 pub use common::{Common, Quiet};
+pub use table::ChannelTable;
 
 use crate::{
     channel::Channel,
@@ -40,7 +42,7 @@ use crate::{
     voice::AsteriskConfig,
     webhook::{Webhook, WebhookConfig},
 };
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     fmt,
@@ -100,36 +102,6 @@ pub enum Kind {
     Syslog(SyslogConfig),
     /// SNMP v2c traps.
     SnmpTrap(SnmpTrapConfig),
-}
-
-impl<'de> Deserialize<'de> for ChannelConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut table = toml::Table::deserialize(deserializer)?;
-        let mut shared = toml::Table::new();
-        for key in Common::KEYS {
-            if let Some(value) = table.remove(*key) {
-                shared.insert((*key).to_owned(), value);
-            }
-        }
-        let name = shared
-            .get("name")
-            .and_then(toml::Value::as_str)
-            .unwrap_or("?")
-            .to_owned();
-        let told = |error: toml::de::Error| D::Error::custom(format!("channel `{name}`: {}", error.message()));
-        // Both are read before either is refused, so that both are told.
-        let common = Common::deserialize(shared);
-        let kind = Kind::deserialize(table);
-        match (common, kind) {
-            (Ok(common), Ok(kind)) => Ok(Self { common, kind }),
-            (Err(one), Err(other)) => Err(D::Error::custom(format!(
-                "channel `{name}`: {}; {}",
-                one.message(),
-                other.message()
-            ))),
-            (Err(error), _) | (_, Err(error)) => Err(told(error)),
-        }
-    }
 }
 
 /// How the connection to the mail server is protected.
@@ -247,6 +219,12 @@ impl Kind {
                 | Self::Cmpp(_)
                 | Self::Gateway(_)
         )
+    }
+
+    /// Whether it can learn what arrived: by receipts of delivery, or because somebody picks up.
+    #[must_use]
+    pub const fn tells_arrival(&self) -> bool {
+        self.is_sms() || matches!(self, Self::Asterisk(_))
     }
 
     /// Messages per minute without a setting: under what the providers allow (20 a minute for the robots of DingTalk and
@@ -388,6 +366,16 @@ impl ChannelConfig {
         }
         self.common.mistakes(&mut mistakes);
         self.kind.mistakes(&mut mistakes);
+        if !self.kind.tells_arrival() {
+            let kind = self.kind.as_str();
+            let is_given = [
+                ("receipt_within", self.common.receipt_within.is_some()),
+                ("delivery_min", self.common.delivery_min.is_some()),
+            ];
+            for (key, _) in is_given.iter().filter(|(_, is_given)| *is_given) {
+                mistakes.push(format!("`{key}`: {kind} never tells what arrived, so leave it out"));
+            }
+        }
         mistakes
     }
 }

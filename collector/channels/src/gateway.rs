@@ -20,7 +20,8 @@
 mod balance;
 
 use crate::{
-    channel::{Channel, Condition, Envelope, Incoming, Receipt, SendError},
+    advice::Advice,
+    channel::{Channel, Condition, Envelope, Incoming, Receipt, SendError, SendErrorKind},
     config::Common,
     http::{self, TIMEOUT},
     secret::{Secret, SecretText},
@@ -247,10 +248,12 @@ impl Gateway {
         if let Some(success) = &config.success
             && !blank(&said).contains(&blank(success))
         {
-            let said = wording::one_line(&said);
-            return Err(SendError::permanent(format!(
-                "the gateway's answer is no success: {said}"
-            )));
+            let reason = format!("the gateway's answer is no success: {}", wording::one_line(&said));
+            let strange = answered.strange(reason);
+            return Err(match strange.kind {
+                SendErrorKind::Unknown => strange,
+                _ => strange.meaning(Advice::NoSuccess),
+            });
         }
         Ok(Receipt {
             reference: envelope.page.key.clone(),

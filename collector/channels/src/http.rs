@@ -29,12 +29,25 @@ pub(crate) struct Answered {
     pub(crate) status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Vec<u8>,
+    /// Whether the body came to its end, or as far as it is read.
+    whole: bool,
 }
 
 impl Answered {
     /// The body as JSON; null when it is none.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// The error where a success lacks what this kind of server says: something else answered, or, when the answer was
+    /// cut off, nobody knows.
+    pub(crate) fn strange(&self, reason: impl Into<String>) -> SendError {
+        let reason = reason.into();
+        if self.whole {
+            SendError::permanent(reason).meaning(Advice::Elsewhere)
+        } else {
+            SendError::unknown(format!("{reason}; the answer was cut off")).meaning(Advice::CutOff)
+        }
     }
 }
 
@@ -50,6 +63,8 @@ impl Server {
             .map_err(|error| format!("`url` is not an address: {error}"))?;
         let mut client = Client::builder()
             .timeout(timeout)
+            // Sooner, so that a server that was never reached is told from one that may have taken the message.
+            .connect_timeout(timeout.mul_f32(0.8))
             .redirect(Policy::none())
             .no_proxy()
             .dns_resolver(Resolver(guard.clone()))
@@ -113,11 +128,12 @@ impl Server {
             .get(header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
-        let body = read(answer).await;
+        let (body, whole) = read(answer).await;
         Ok(Answered {
             status,
             retry_after,
             body,
+            whole,
         })
     }
 }
@@ -130,17 +146,20 @@ fn with(url: &Url, parameters: &[(&str, &str)]) -> Url {
     url
 }
 
-/// The answer's beginning. What is cut off by a lost connection is judged by what came.
-async fn read(mut answer: Response) -> Vec<u8> {
+/// The answer's beginning, and whether it is all that is wanted of it: a lost connection cuts it off.
+async fn read(mut answer: Response) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = answer.chunk().await {
-        body.extend_from_slice(&chunk);
+    loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return (body, true),
+            Err(_) => return (body, false),
+        }
         if body.len() >= ANSWER_BYTES_MAX {
             body.truncate(ANSWER_BYTES_MAX);
-            break;
+            return (body, true);
         }
     }
-    body
 }
 
 /// What an HTTP status means: 2xx is success; 408, 429 and 5xx are tried again; any other is final. After 500, 502 and 504
@@ -191,12 +210,17 @@ fn failed(error: reqwest::Error, url: &Url) -> SendError {
     } else {
         SendErrorKind::Unknown
     };
-    let what = if error.is_timeout() {
-        "no answer in time from"
-    } else {
-        "cannot reach"
+    let what = match kind {
+        _ if error.is_timeout() => "no answer in time from",
+        SendErrorKind::Unknown => "no proper answer from",
+        _ => "cannot reach",
     };
-    let advice = advice::of_error(&error).or(error.is_timeout().then_some(Advice::Silent));
+    let otherwise = match kind {
+        _ if error.is_timeout() => Some(Advice::Silent),
+        SendErrorKind::Unknown => Some(Advice::CutOff),
+        _ => None,
+    };
+    let advice = advice::of_error(&error).or(otherwise);
     SendError::new(kind, format!("{what} {peer}: {}", chain(&error.without_url()))).meaning(advice)
 }
 

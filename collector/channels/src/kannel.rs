@@ -116,7 +116,7 @@ impl Channel for Kannel {
         let said = wording::one_line(&String::from_utf8_lossy(&answered.body));
         if !(said.starts_with("0:") || said.starts_with("3:")) {
             let reason = format!("kannel did not say that it accepted: {said}");
-            return Err(hide(SendError::permanent(reason)));
+            return Err(hide(answered.strange(reason)));
         }
         Ok(Receipt {
             reference,

@@ -45,7 +45,8 @@ pub mod worker;
 
 pub use advice::Advice;
 pub use channel::{
-    Channel, Condition, Envelope, Facts, Incoming, Outcome, Reached, Receipt, Secrecy, SendError, SendErrorKind,
+    Channel, Condition, Envelope, Facts, Incoming, OWN_LEVEL, Outcome, Reached, Receipt, Secrecy, SendError,
+    SendErrorKind,
 };
 pub use config::{BuildError, BuildMistake, Built, ChannelConfig, build};
 pub use outbox::{Failed, Outbox, OutboxError};

@@ -9,7 +9,7 @@ use crate::{
     config::{Common, MailConfig, Security},
     guard::Guard,
     secret::{Secret, need_system_authorities, read_certificates},
-    wording,
+    wording::{self, Style},
 };
 use async_trait::async_trait;
 use lettre::{
@@ -21,7 +21,11 @@ use lettre::{
         client::{Certificate, Tls, TlsParameters},
     },
 };
-use std::time::{Duration, SystemTime};
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
 use tocsin_desk::model::Person;
 use tocsin_vocabulary::Timestamp;
 
@@ -32,15 +36,18 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Hands pages to one SMTP server.
-#[derive(Debug)]
 pub struct Mail {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
-    peer: String,
+    config: MailConfig,
+    tls: Tls,
+    credentials: Option<Credentials>,
     from: Mailbox,
-    host: String,
-    port: u16,
     guard: Guard,
+    style: Style,
+    /// The way that was taken last, and to which address: connections are kept open.
+    way: Mutex<Option<(SocketAddr, Transport)>>,
 }
+
+type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
 impl Mail {
     /// From a configuration without mistakes.
@@ -53,33 +60,68 @@ impl Mail {
             Security::Starttls => Tls::Required(tls_of(config)?),
             Security::Tls => Tls::Wrapper(tls_of(config)?),
         };
-        let port = config.port();
-        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)
-            .port(port)
-            .tls(tls)
-            .timeout(Some(ANSWER_TIMEOUT));
-        if let (Some(user), Some(file)) = (&config.username, &config.password_file) {
-            let password = Secret::read(file)?;
-            let password = String::from_utf8(password.bytes().to_vec())
-                .map_err(|_| format!("the password in {} is not text", file.display()))?;
-            transport = transport.credentials(Credentials::new(user.clone(), password));
-        }
-        let from = config
-            .from
-            .parse()
-            .map_err(|error| format!("`from` is not a mail address: {error}"))?;
+        let credentials = match (&config.username, &config.password_file) {
+            (Some(user), Some(file)) => {
+                let password = Secret::read_text(file)?;
+                Some(Credentials::new(user.clone(), password.as_str().to_owned()))
+            }
+            _ => None,
+        };
         Ok(Self {
-            transport: transport.build(),
-            peer: format!("{}:{port}", config.host),
-            from,
-            host: config.host.clone(),
-            port,
+            tls,
+            credentials,
+            from: config
+                .from
+                .parse()
+                .map_err(|error| format!("`from` is not a mail address: {error}"))?,
             guard: common.guard(&config.host),
+            style: Style::long(common),
+            way: Mutex::default(),
+            config: config.clone(),
         })
     }
 
+    /// The way to an address that was looked at: a name would be resolved anew, and might lead elsewhere.
+    fn way(&self, address: SocketAddr) -> Transport {
+        let mut way = self.way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, transport)) = way.as_ref()
+            && *known == address
+        {
+            return transport.clone();
+        }
+        let mut transport = Transport::builder_dangerous(address.ip().to_string())
+            .port(address.port())
+            .tls(self.tls.clone())
+            .timeout(Some(ANSWER_TIMEOUT));
+        if let Some(credentials) = &self.credentials {
+            transport = transport.credentials(credentials.clone());
+        }
+        let transport = transport.build();
+        *way = Some((address, transport.clone()));
+        transport
+    }
+
+    fn peer(&self) -> String {
+        format!("{}:{}", self.config.host, self.config.port())
+    }
+
+    /// Hands a mail to one address of the server.
+    async fn hand(&self, address: SocketAddr, message: Message) -> Result<Receipt, SendError> {
+        match tokio::time::timeout(TIMEOUT, self.way(address).send(message)).await {
+            Ok(Ok(answer)) => {
+                let line = answer.first_line().unwrap_or_default();
+                Ok(Receipt::taken(wording::one_line(&format!("{} {line}", answer.code()))))
+            }
+            Ok(Err(error)) => Err(failed(&error, &self.peer())),
+            Err(_) => {
+                let reason = format!("{} did not take the mail within {} s", self.peer(), TIMEOUT.as_secs());
+                Err(SendError::unknown(reason).meaning(Advice::Silent))
+            }
+        }
+    }
+
     /// The message as it goes out.
-    fn message(&self, envelope: &Envelope) -> Result<Message, String> {
+    fn message(&self, envelope: &Envelope, now: Timestamp) -> Result<Message, String> {
         let person = &envelope.person;
         if person.email.is_empty() {
             return Err(format!(
@@ -99,7 +141,7 @@ impl Mail {
             .date(SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
             .subject(wording::subject(envelope))
             .header(ContentType::TEXT_PLAIN)
-            .body(wording::body(envelope))
+            .body(self.style.letter(envelope, now))
             .map_err(|error| format!("cannot write the mail: {}", chain(&error)))
     }
 }
@@ -134,21 +176,17 @@ fn message_id(key: &str, domain: &str) -> String {
 
 #[async_trait]
 impl Channel for Mail {
-    async fn send(&self, envelope: &Envelope, _now: Timestamp) -> Result<Receipt, SendError> {
-        let message = self.message(envelope).map_err(SendError::no_contact)?;
-        // Whereto the name leads is looked at before anything is said there.
-        self.guard.resolve(&self.host, self.port).await?;
-        match tokio::time::timeout(TIMEOUT, self.transport.send(message)).await {
-            Ok(Ok(answer)) => {
-                let line = answer.first_line().unwrap_or_default();
-                Ok(Receipt::taken(wording::one_line(&format!("{} {line}", answer.code()))))
-            }
-            Ok(Err(error)) => Err(failed(&error, &self.peer)),
-            Err(_) => {
-                let reason = format!("{} did not take the mail within {} s", self.peer, TIMEOUT.as_secs());
-                Err(SendError::unknown(reason).meaning(Advice::Silent))
+    async fn send(&self, envelope: &Envelope, now: Timestamp) -> Result<Receipt, SendError> {
+        let message = self.message(envelope, now).map_err(SendError::no_contact)?;
+        let mut last = None;
+        for address in self.guard.resolve(&self.config.host, self.config.port()).await? {
+            match self.hand(address, message.clone()).await {
+                // Nothing was said to it, so another address of the server may be tried.
+                Err(error) if matches!(error.advice, Some(Advice::Closed | Advice::NoWay)) => last = Some(error),
+                other => return other,
             }
         }
+        Err(last.unwrap_or_else(|| SendError::temporary(format!("{} has no address", self.peer()))))
     }
 
     fn address(&self, person: &Person) -> Option<String> {
@@ -156,15 +194,17 @@ impl Channel for Mail {
     }
 
     fn render(&self, envelope: &Envelope) -> Vec<String> {
-        vec![wording::subject(envelope), wording::body(envelope)]
+        let now = envelope.page.created_at;
+        vec![wording::subject(envelope), self.style.letter(envelope, now)]
     }
 }
 
-/// What an SMTP error means: 5yz is final, 4yz is not (RFC 5321, 4.2.1); a lost connection may have lost only the answer.
+/// What an SMTP error means: 5yz is final, 4yz is not (RFC 5321, 4.2.1); a connection that never came about has taken
+/// nothing, and one that was lost may have lost only the answer.
 fn failed(error: &Error, peer: &str) -> SendError {
     let kind = if error.is_permanent() || error.is_client() {
         SendErrorKind::Permanent
-    } else if error.is_transient() || error.is_tls() {
+    } else if error.is_transient() || error.is_tls() || is_unconnected(error) {
         SendErrorKind::Temporary
     } else {
         SendErrorKind::Unknown
@@ -176,6 +216,12 @@ fn failed(error: &Error, peer: &str) -> SendError {
     .meaning(meaning(error))
 }
 
+/// Whether it failed before a word of the mail was said: in the TCP connection, or in TLS. The library has a kind for that
+/// and tells it in words only.
+fn is_unconnected(error: &Error) -> bool {
+    error.to_string().starts_with("Connection error")
+}
+
 /// What it means: by the reply's code (RFC 5321, 4.2.3; RFC 4954, 6), or by what became of the connection.
 fn meaning(error: &Error) -> Option<Advice> {
     match error.status().map(u16::from) {
@@ -184,6 +230,8 @@ fn meaning(error: &Error) -> Option<Advice> {
         Some(552 | 523) => Some(Advice::TooLong),
         Some(400..=499) => Some(Advice::Trouble),
         Some(_) => None,
+        // The library's own refusal: the server offers no encryption.
+        None if error.is_client() && chain(error).contains("STARTTLS") => Some(Advice::NoTls),
         None => advice::of_error(error).or(error.is_tls().then_some(Advice::Tls)),
     }
 }

@@ -133,9 +133,8 @@ impl Channel for Ntfy {
             .map(wording::one_line)
             .unwrap_or_default();
         if reference.is_empty() {
-            return Err(SendError::permanent(
-                "the answer has no id of a message: is this an ntfy server's address, without the topic?",
-            ));
+            let reason = "the answer has no id of a message: is this an ntfy server's address, without the topic?";
+            return Err(answered.strange(reason));
         }
         Ok(Receipt {
             reference,
@@ -225,9 +224,7 @@ impl Channel for Gotify {
             .map_err(hide)?;
         http::judge("gotify", &answered).map_err(hide)?;
         let Some(id) = answered.json()["id"].as_i64() else {
-            return Err(SendError::permanent(
-                "the answer has no id of a message: is this a Gotify server's address?",
-            ));
+            return Err(answered.strange("the answer has no id of a message: is this a Gotify server's address?"));
         };
         Ok(Receipt {
             reference: id.to_string(),

@@ -257,7 +257,7 @@ fn judge(brand: Brand, answered: &http::Answered) -> Result<Receipt, SendError> 
     let Some(code) = code.and_then(Value::as_i64) else {
         http::judge(name, answered)?;
         let remedy = "no code of success in its answer: is this the robot's address?";
-        return Err(SendError::permanent(format!("{name}: {remedy}")));
+        return Err(answered.strange(format!("{name}: {remedy}")));
     };
     if code == 0 {
         return Ok(Receipt::taken(format!("{name}: code 0")));

@@ -106,7 +106,13 @@ fn authorities(found: usize) -> Result<(), String> {
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let length = std::fs::metadata(path)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?
+        .map_err(|error| {
+            // What is no path may be the secret itself, which no message shows.
+            if path.components().count() < 2 {
+                return "it names no file: give a full path, or the name of one of systemd's credentials".to_owned();
+            }
+            format!("cannot read {}: {error}", path.display())
+        })?
         .len();
     if length > FILE_BYTES_MAX {
         return Err(format!(
@@ -142,6 +148,12 @@ mod tests {
         assert!(!format!("{:?}", Secret::read_text(&path).unwrap()).contains("hush"));
         std::fs::write(&path, "\n").unwrap();
         assert!(Secret::read(&path).unwrap_err().contains("is empty"));
+    }
+
+    #[test]
+    fn a_secret_that_stands_where_a_file_should_is_not_shown() {
+        let told = Secret::read(Path::new("SEChush")).unwrap_err();
+        assert!(told.contains("names no file") && !told.contains("hush"), "{told}");
     }
 
     #[test]

@@ -6,6 +6,8 @@ pub const NAMES: &[&str] = &[
     "level",
     "title",
     "asset",
+    "customer",
+    "site",
     "reason",
     "body",
     "since",
@@ -18,9 +20,21 @@ pub const NAMES: &[&str] = &[
     "customer_call",
 ];
 
-/// What is wrong with a template; none when it can be used.
+/// What is wrong with a message's template; none when it can be used.
 pub(crate) fn mistake(template: &str) -> Option<String> {
-    unknown(template, NAMES)
+    let is_numbered = names(template, "number") || names(template, "customer_call");
+    let numberless = || "put `{number}` into it: every message names its ticket".to_owned();
+    unknown(template, NAMES).or_else(|| (!is_numbered).then(numberless))
+}
+
+/// Whether a template uses a name.
+pub(crate) fn names(template: &str, wanted: &str) -> bool {
+    let mut is_named = false;
+    fill(template, &mut |name| {
+        is_named |= name == wanted;
+        String::new()
+    });
+    is_named
 }
 
 /// The first name that is none of `names`, or an open brace, in words.

@@ -11,6 +11,11 @@
 //!   "level": 2,
 //!   "drill": false,
 //!   "link": "https://…",
+//!   "asset": "web-1",
+//!   "customer": "第一银行",
+//!   "site": "主机房",
+//!   "since": "2026-11-22T03:04:00.000Z",
+//!   "due_at": "2026-11-22T04:04:00.000Z",
 //!   "created_at": "2026-11-22T03:04:05.678Z",
 //!   "person": "张三",
 //!   "attempt": 1,
@@ -18,7 +23,8 @@
 //! }
 //! ```
 //!
-//! `ticket_number` is null and `link` empty where there is no ticket; `reason` is one of `opened`, `unaccepted`,
+//! `ticket_number`, `since` (when the ticket was opened) and `due_at` (its next clock) are null and `link` empty where there
+//! is no ticket; `asset`, `customer` and `site` are empty where nobody entered them; `reason` is one of `opened`, `unaccepted`,
 //! `stalled`, `warned`, `breached`, `recurred`, `restored`, `handover`, `notice`; `level` 1 is the worst. Fields may be
 //! added, never removed.
 //!
@@ -27,16 +33,16 @@
 //! timestamp, a full stop, and the body as sent. A receiver compares in constant time and refuses old timestamps.
 //!
 //! With `format = "alertmanager"` the document is that of Alertmanager's webhook, version 4, so that receivers made for it
-//! work: one alert with labels `alertname` (the title), `severity`, `level`, `ticket`, `instance`, annotations `summary`,
-//! `description`, `link`, and the page's key as `fingerprint` and `groupKey`. A restored ticket is `resolved`.
+//! work: one alert with labels `alertname` (the title), `severity`, `level`, `ticket`, `instance`, `customer`, `site`, annotations
+//! `summary`, `description`, `link`, and the page's key as `fingerprint` and `groupKey`. A restored ticket is `resolved`.
 //!
-//! What a customer's secrecy forbids is missing from both: title, body and link give way to ticket number and level.
+//! What a customer's secrecy forbids is missing from both: all but ticket number and level gives way.
 //!
 //! 2xx is success; 408, 429 and 5xx are tried again, not before `Retry-After` (seconds); any other answer is final.
 //! Redirects are not followed and proxies of the environment not used: a page goes where the configuration says.
 
 use crate::{
-    channel::{Channel, Envelope, Receipt, Secrecy, SendError},
+    channel::{Channel, Envelope, Facts, Receipt, Secrecy, SendError},
     config::Common,
     http::{self, Server, TIMEOUT},
     secret::Secret,
@@ -121,6 +127,11 @@ struct Document<'a> {
     level: u8,
     drill: bool,
     link: &'a str,
+    asset: &'a str,
+    customer: &'a str,
+    site: &'a str,
+    since: Option<String>,
+    due_at: Option<String>,
     created_at: String,
     person: &'a str,
     attempt: u32,
@@ -185,17 +196,23 @@ fn words(envelope: &Envelope, page: &Page) -> (Text, Text) {
     )
 }
 
+/// A text as far as the customer lets it out: as a whole, or not at all.
+fn shown<'a>(envelope: &Envelope, text: &'a str) -> &'a str {
+    if envelope.secrecy() == Secrecy::Full { text } else { "" }
+}
+
 fn link(envelope: &Envelope) -> &str {
-    if envelope.secrecy() == Secrecy::Full {
-        &envelope.link
-    } else {
-        ""
-    }
+    shown(envelope, &envelope.link)
 }
 
 fn ours(envelope: &Envelope) -> Document<'_> {
     let page = &envelope.page;
     let (title, body) = words(envelope, page);
+    let facts = &envelope.facts;
+    let time = |time: Option<Timestamp>| {
+        let shown = time.filter(|_| envelope.secrecy() == Secrecy::Full);
+        shown.map(|time| time.to_string())
+    };
     Document {
         version: 1,
         key: &page.key,
@@ -206,6 +223,11 @@ fn ours(envelope: &Envelope) -> Document<'_> {
         level: page.level.rank(),
         drill: page.drill,
         link: link(envelope),
+        asset: shown(envelope, &facts.asset),
+        customer: shown(envelope, &facts.customer),
+        site: shown(envelope, &facts.site),
+        since: time(facts.since),
+        due_at: time(facts.due_at),
         created_at: page.created_at.to_string(),
         person: &envelope.person.name,
         attempt: envelope.attempt(),
@@ -250,8 +272,15 @@ fn alertmanager(envelope: &Envelope) -> serde_json::Value {
                 "ticket": page.ticket_number.map_or_else(String::new, |number| number.to_string()),
                 "drill": page.drill.to_string(),
             });
-            if envelope.secrecy() == Secrecy::Full && page.id == envelope.page.id && !envelope.facts.asset.is_empty() {
-                labels["instance"] = envelope.facts.asset.clone().into();
+            if envelope.secrecy() == Secrecy::Full && page.id == envelope.page.id {
+                let Facts {
+                    asset, customer, site, ..
+                } = &envelope.facts;
+                for (label, value) in [("instance", asset), ("customer", customer), ("site", site)] {
+                    if !value.is_empty() {
+                        labels[label] = value.clone().into();
+                    }
+                }
             }
             let started = envelope.facts.since.unwrap_or(page.created_at).to_string();
             let ended = if status == "resolved" {

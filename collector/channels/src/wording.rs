@@ -3,12 +3,13 @@
 //! become a header or a second line.
 
 mod brief;
+mod letter;
 
 pub(crate) use brief::Style;
 
-use crate::channel::{Envelope, Secrecy};
-use tocsin_desk::model::PageReason;
-use tocsin_vocabulary::{Language, Level, Text};
+use crate::channel::{Envelope, Facts, Secrecy};
+use tocsin_desk::model::{Page, PageReason};
+use tocsin_vocabulary::{Language, Level};
 
 /// Longest single line that is built from outside words, in characters.
 const LINE_MAX: usize = 200;
@@ -79,18 +80,36 @@ pub(crate) fn code_only(envelope: &Envelope) -> String {
 
 /// Drill and resend, as they stand before everything else.
 pub(crate) fn marks(envelope: &Envelope) -> String {
-    let chinese = envelope.person.language == Language::Chinese;
-    let drill = match (envelope.page.drill, chinese) {
+    format!("{}{}", drill_mark(envelope), resent_mark(envelope))
+}
+
+/// Says that it is a drill, where it is one.
+pub(crate) fn drill_mark(envelope: &Envelope) -> &'static str {
+    match (envelope.page.drill, envelope.person.language) {
         (false, _) => "",
-        (true, true) => "【演练】",
-        (true, false) => "[DRILL] ",
-    };
-    let resent = match (envelope.is_resent(), chinese) {
+        (true, Language::Chinese) => "【演练】",
+        (true, Language::English) => "[DRILL] ",
+    }
+}
+
+/// Says that it may have arrived before, where it may.
+pub(crate) fn resent_mark(envelope: &Envelope) -> &'static str {
+    match (envelope.is_resent(), envelope.person.language) {
         (false, _) => "",
-        (true, true) => "\u{ff08}重发\u{ff09}",
-        (true, false) => "(resent) ",
-    };
-    format!("{drill}{resent}")
+        (true, Language::Chinese) => "\u{ff08}重发\u{ff09}",
+        (true, Language::English) => "(resent) ",
+    }
+}
+
+/// What is wrong and where: a page's title, behind the asset's name where the title does not say it. One line.
+pub(crate) fn what(page: &Page, facts: &Facts, language: Language) -> String {
+    let (title, asset) = (page.title.get(language), &facts.asset);
+    let is_said = asset.is_empty() || title.to_lowercase().contains(&asset.to_lowercase());
+    one_line(&match (is_said, language) {
+        (true, _) => title.to_owned(),
+        (false, Language::Chinese) => format!("{asset}\u{ff1a}{title}"),
+        (false, Language::English) => format!("{asset}: {title}"),
+    })
 }
 
 /// One line for a subject: product, drill, resend, ticket number, reason, title.
@@ -111,7 +130,7 @@ pub(crate) fn subject(envelope: &Envelope) -> String {
         (others, Language::Chinese) => format!(" 等{}件", others + 1),
         (others, Language::English) => format!(" and {others} more"),
     };
-    let title = page.title.get(language);
+    let title = what(page, &envelope.facts, language);
     one_line(&format!(
         "{product}{}{number}{}{colon}{title}{more}",
         marks(envelope),
@@ -119,53 +138,11 @@ pub(crate) fn subject(envelope: &Envelope) -> String {
     ))
 }
 
-/// The plain text under the subject.
-pub(crate) fn body(envelope: &Envelope) -> String {
-    let (page, language) = (&envelope.page, envelope.person.language);
-    let mut lines = vec![subject(envelope), String::new()];
-    let label = |en: &str, zh: &str| {
-        Text::new(format!("{en}: "), format!("{zh}\u{ff1a}"))
-            .get(language)
-            .to_owned()
-    };
-    if envelope.secrecy() == Secrecy::Full {
-        if !page.body.get(language).is_empty() {
-            lines.push(
-                page.body
-                    .get(language)
-                    .lines()
-                    .map(one_line)
-                    .collect::<Vec<_>>()
-                    .join("\n"),
-            );
-        }
-        if page.ticket_number.is_some() {
-            lines.push(format!("{}{}", label("Level", "级别"), page.level));
-        }
-        lines.push(format!("{}{}", label("Time", "时间"), page.created_at));
-        if !envelope.link.is_empty() {
-            lines.push(format!("{}{}", label("Open the ticket", "查看并接单"), envelope.link));
-        }
-        for (other, _) in &envelope.also {
-            let number = other
-                .ticket_number
-                .map_or_else(String::new, |number| format!("#{number} "));
-            lines.push(one_line(&format!(
-                "{number}{} {}",
-                level(other.level, language),
-                other.title.get(language)
-            )));
-        }
-    }
-    lines.push(format!("{}{}", label("Key", "编号"), one_line(&page.key)));
-    lines.push(String::new());
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::worker::tests::envelope;
+    use tocsin_vocabulary::Text;
 
     #[test]
     fn a_subject_is_one_line_whatever_the_host_is_called() {
@@ -179,6 +156,15 @@ mod tests {
         );
         envelope.person.language = Language::English;
         assert!(subject(&envelope).starts_with("[Tocsin] [DRILL] (resent) #1 new ticket: web"));
-        assert!(body(&envelope).lines().all(|line| !line.starts_with("Bcc")));
+    }
+
+    #[test]
+    fn where_it_is_wrong_is_said_once() {
+        let mut envelope = envelope(1, "mail");
+        envelope.facts.asset = "web-1".to_owned();
+        let said = |envelope: &Envelope| what(&envelope.page, &envelope.facts, Language::Chinese);
+        assert_eq!(said(&envelope), "web-1 磁盘已满");
+        envelope.page.title = Text::plain("uplink down");
+        assert_eq!(said(&envelope), "web-1\u{ff1a}uplink down");
     }
 }

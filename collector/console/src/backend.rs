@@ -21,12 +21,15 @@ pub use duty::DutyRoom;
 pub use evidence::Evidence;
 pub use papers::Paperwork;
 pub use plans::{PlanRequest, Planner, Plans};
-pub use rulebook::{ReplayAlert, ReplayAnswer, ReplayQuestion, ReplayTally, RuleReading, RuleState, Rulebook};
+pub use rulebook::{
+    ReplayAlert, ReplayAnswer, ReplayQuestion, ReplayTally, RuleReading, RuleState, RuleTrial, Rulebook,
+};
 
 use async_trait::async_trait;
 use serde::Serialize;
 use std::time::Duration;
 use tocsin_desk::{
+    calendar::Span,
     input::{Act, Report},
     model::{Actor, Alert, Entry, Fault, Person, Ticket},
     record::{
@@ -34,7 +37,7 @@ use tocsin_desk::{
         Speaker, TicketFilter,
     },
 };
-use tocsin_vocabulary::{Code, HostId, PageId, PersonId, Series, Severity, Text, TicketId, Timestamp};
+use tocsin_vocabulary::{AssetId, Code, HostId, PageId, PersonId, Series, Severity, Text, TicketId, Timestamp};
 use tokio::sync::{broadcast, mpsc};
 
 /// Why something was not done, in words for whoever asked.
@@ -159,6 +162,19 @@ pub struct Host {
     pub last_seen_at: Option<Timestamp>,
     /// Its clock minus ours, in milliseconds.
     pub clock_offset_ms: Option<i64>,
+}
+
+impl Host {
+    /// Its asset with the time in which it was watched: from enrolment to its last tick, or for good while it streams.
+    #[must_use]
+    pub fn watched(&self) -> (AssetId, Span) {
+        let from = self.record.enrolled_at;
+        let to = match self.state {
+            HostState::Live => Timestamp::from_millis(i64::MAX),
+            _ => self.last_seen_at.or(self.record.last_seen_at).unwrap_or(from),
+        };
+        (self.record.asset, Span { from, to })
+    }
 }
 
 /// How the points of a step are made of samples.

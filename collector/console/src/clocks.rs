@@ -20,6 +20,8 @@ pub(crate) struct ClockView {
     pub(crate) tone: &'static str,
     /// What is left, in thousandths of the whole.
     pub(crate) left: i64,
+    /// The contract's clause, as the policy words it; empty where it says nothing.
+    pub(crate) clause: String,
 }
 
 /// What is left when a clock counts as nearly due, in thousandths.
@@ -69,6 +71,7 @@ impl ClockView {
             text: element(at, &text, zone),
             tone,
             left,
+            clause: String::new(),
         }
     }
 }

@@ -51,7 +51,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use api::{QueryAnswer, openapi};
+pub use api::{QueryAnswer, openapi, problem::response as problem};
 pub use report_view::{Speech, markdown as report_markdown};
 pub use routes::{guarded, router};
 pub use state::ConsoleOptions;

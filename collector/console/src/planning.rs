@@ -16,10 +16,7 @@ pub(crate) async fn names_of(visit: &Visit, planned: &[Planned]) -> Result<Names
         return Ok(Names::default());
     }
     let places = visit.console.backend.places().await?;
-    let hosts = visit.console.backend.hosts().await?;
-    let customers = hosts
-        .into_iter()
-        .map(|host| (host.record.customer, host.record.customer_name));
+    let customers = visit.console.backend.customers().await?;
     Ok(Names::new(places, customers))
 }
 

@@ -89,15 +89,18 @@ pub(crate) fn view(report: &Report, version: &Version<'_>, speech: &Speech<'_>) 
         let written = version.words.get(*key).cloned().unwrap_or_default();
         (speech.word("section", key), written)
     });
-    let stands = speech.tell(
-        "report-version",
-        &[
-            ("n", version.number.into()),
-            ("standing", speech.word("standing", version.standing.as_str()).into()),
-            ("who", version.line.by.clone().into()),
-            ("at", speech.at(version.line.at).into()),
-        ],
-    );
+    let facts_of_it = [
+        ("n", version.number.into()),
+        ("standing", speech.word("standing", version.standing.as_str()).into()),
+        ("who", version.line.by.clone().into()),
+        ("at", speech.at(version.line.at).into()),
+    ];
+    // What nobody wrote yet is no version: it is what the ticket says by itself.
+    let stands = if version.line.by.is_empty() {
+        speech.tell("report-drafted", &facts_of_it)
+    } else {
+        speech.tell("report-version", &facts_of_it)
+    };
     ReportView {
         title: speech.word("owed", report.kind.as_str()),
         subject: format!("#{} {}", report.number, speech.text(&facts.ticket.title)),

@@ -270,12 +270,17 @@ impl Shell {
         let places = ticket.clocks.iter().enumerate();
         places
             .map(|(place, clock)| {
-                if let Some(raised) = ticket.reckoning.superseded(place, clock) {
+                let view = if let Some(raised) = ticket.reckoning.superseded(place, clock) {
                     ClockView::superseded(clock, raised, self.now, self.language, &self.zone)
                 } else if ticket.reckoning.is_paused(place) {
                     ClockView::paused(clock, self.now, self.language, &self.zone)
                 } else {
                     self.clock(clock)
+                };
+                let timing = ticket.reckoning.timings.get(place);
+                ClockView {
+                    clause: timing.map(|timing| timing.wording.clone()).unwrap_or_default(),
+                    ..view
                 }
             })
             .collect()
@@ -310,6 +315,12 @@ impl Shell {
         Html(format!(
             r#"<span class="level level-{rank}"><i aria-hidden="true">{shape}</i>{word}</span>"#
         ))
+    }
+
+    /// A policy by its title; one that is not known by its name.
+    pub(crate) fn policy(&self, name: &str) -> String {
+        let known = self.options.policies.iter().find(|known| known.name == name);
+        known.map_or_else(|| name.to_owned(), |policy| self.text(&policy.title).to_owned())
     }
 
     /// A severity: the word.

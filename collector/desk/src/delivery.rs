@@ -66,8 +66,14 @@ pub struct DuePage {
     pub person: Person,
     /// The person's staff number; empty without one.
     pub staff: String,
-    /// The asset's name; empty when there is no ticket.
+    /// The asset's name; empty when there is neither ticket nor alert.
     pub asset: String,
+    /// The customer's name; empty where nobody entered one.
+    pub customer: String,
+    /// The site's name, likewise.
+    pub site: String,
+    /// Whether its ticket waits for somebody to accept it.
+    pub is_open: bool,
     /// Since when its ticket is open.
     pub opened_at: Option<Timestamp>,
     /// When the next of the ticket's clocks is due.
@@ -165,18 +171,26 @@ impl DrillReport {
     /// People whom no channel is known to have taken a page to.
     #[must_use]
     pub fn unreached(&self) -> Vec<&str> {
-        let is_taken = |state| {
-            matches!(
-                state,
-                DeliveryState::Accepted | DeliveryState::Delivered | DeliveryState::Read
-            )
-        };
+        self.without(&[DeliveryState::Accepted, DeliveryState::Delivered, DeliveryState::Read])
+    }
+
+    /// People of whom a page was taken and none is known to have arrived.
+    #[must_use]
+    pub fn unproven(&self) -> Vec<&str> {
+        let unreached = self.unreached();
+        let mut logins = self.without(&[DeliveryState::Delivered, DeliveryState::Read]);
+        logins.retain(|login| !unreached.contains(login));
+        logins
+    }
+
+    /// People of whose pages none is in one of these states.
+    fn without(&self, states: &[DeliveryState]) -> Vec<&str> {
         let mut logins: Vec<&str> = self.rows.iter().map(|row| row.login.as_str()).collect();
         logins.sort_unstable();
         logins.dedup();
         logins.retain(|login| {
             let mut own = self.rows.iter().filter(|row| row.login == *login);
-            !own.any(|row| is_taken(row.state))
+            !own.any(|row| states.contains(&row.state))
         });
         logins
     }

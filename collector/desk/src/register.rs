@@ -5,11 +5,13 @@
 //!
 //! * [`sheet`] — CSV in and out,
 //! * [`check`] — a sheet becomes rows,
+//! * [`promise`] — what contracts may name,
 //! * [`spare`] — the 5 % rule of spare parts,
 //! * [`knowledge`] — which articles and past tickets resemble what is in hand.
 
 pub mod check;
 pub mod knowledge;
+pub mod promise;
 pub mod sheet;
 pub mod spare;
 
@@ -55,6 +57,21 @@ pub enum Kind {
     OneOf(&'static [&'static str]),
     /// An IANA zone; empty is Asia/Shanghai.
     Zone,
+}
+
+/// The zone of sites that name none.
+const ZONE: &str = "Asia/Shanghai";
+
+impl Kind {
+    /// What is meant where nothing is said.
+    const fn meant(self) -> &'static str {
+        match self {
+            Count => "0",
+            OneOf([first, ..]) => first,
+            Zone => ZONE,
+            _ => "",
+        }
+    }
 }
 
 /// A column of a register.
@@ -253,14 +270,16 @@ pub struct Revision {
     pub after: String,
 }
 
-/// What differs between two states of a line: column, before, after.
+/// What differs between two states of a line: column, before, after. What was never said and what is meant then are the
+/// same.
 #[must_use]
 pub fn differences(book: Book, before: Option<&Row>, after: &Row) -> Vec<(&'static str, String, String)> {
-    let columns = book.columns().iter().map(|column| column.key);
+    let columns = book.columns().iter();
     columns
-        .filter_map(|key| {
-            let (old, new) = (before.map_or("", |row| row.get(key)), after.get(key));
-            (old != new).then(|| (key, old.to_owned(), new.to_owned()))
+        .filter_map(|column| {
+            let (old, new) = (before.map_or("", |row| row.get(column.key)), after.get(column.key));
+            let unsaid = before.is_some() && old.is_empty() && new == column.kind.meant();
+            (old != new && !unsaid).then(|| (column.key, old.to_owned(), new.to_owned()))
         })
         .collect()
 }

@@ -6,7 +6,7 @@
 mod figures;
 
 use crate::{
-    Ledger, LedgerError,
+    DEFAULT_CUSTOMER, DEFAULT_SITE, Ledger, LedgerError,
     engine::{Tx, commit},
     pages::{columns, page},
     people::{person, person_columns},
@@ -361,8 +361,10 @@ impl Ledger {
 
 /// What is known of queued pages besides themselves. A notice has no ticket: its key begins with its alert's id. `unknown`:
 /// the outcome of an earlier try was lost and no report said since that it failed; a plain refusal leaves nothing unknown.
-const FACTS: &str = "SELECT page.id AS id, ticket.asset_name AS asset_name, ticket.opened_at AS opened_at,
-       ticket.next_due_at AS next_due_at, COALESCE(ticket.customer, asset.customer) AS customer,
+const FACTS: &str =
+    "SELECT page.id AS id, COALESCE(ticket.asset_name, asset.name) AS asset_name, ticket.opened_at AS opened_at,
+       ticket.next_due_at AS next_due_at, customer.id AS customer, customer.name AS customer_name,
+       site.id AS site, site.name AS site_name, CASE WHEN ticket.state = 'open' THEN 1 ELSE 0 END AS is_open,
        CASE WHEN delivery.state = 'sending' OR EXISTS (
          SELECT 1 FROM delivery_step AS lost WHERE lost.page = page.id AND lost.state = 'unknown'
            AND NOT EXISTS (SELECT 1 FROM delivery_step AS told WHERE told.page = lost.page
@@ -370,7 +372,9 @@ const FACTS: &str = "SELECT page.id AS id, ticket.asset_name AS asset_name, tick
      FROM page
      LEFT JOIN ticket ON ticket.id = page.ticket
      LEFT JOIN alert ON page.ticket IS NULL AND alert.id = SUBSTR(page.page_key, 1, 36)
-     LEFT JOIN asset ON asset.id = alert.asset
+     LEFT JOIN asset ON asset.id = COALESCE(ticket.asset, alert.asset)
+     LEFT JOIN customer ON customer.id = COALESCE(ticket.customer, asset.customer)
+     LEFT JOIN site ON site.id = asset.site
      LEFT JOIN delivery ON delivery.page = page.id";
 
 /// A row of [`FACTS`].
@@ -379,6 +383,9 @@ struct PageFacts {
     opened_at: Option<Timestamp>,
     next_due_at: Option<Timestamp>,
     customer: Option<String>,
+    customer_name: String,
+    site_name: String,
+    is_open: bool,
     unknown: bool,
 }
 
@@ -392,9 +399,19 @@ impl PageFacts {
                 .maybe_time("next_due_at")?
                 .filter(|due| due.as_millis() < i64::MAX),
             customer: fields.maybe_text("customer")?,
+            customer_name: named(fields, ["customer", "customer_name"], &DEFAULT_CUSTOMER.to_string())?,
+            site_name: named(fields, ["site", "site_name"], &DEFAULT_SITE.to_string())?,
+            is_open: fields.flag("is_open")?,
             unknown: fields.flag("unknown")?,
         })
     }
+}
+
+/// The name of a customer or a site; empty for the one that is there before anybody enters one.
+fn named(fields: &Fields<'_>, [id, name]: [&'static str; 2], default: &str) -> Result<String, LedgerError> {
+    let is_entered = fields.maybe_text(id)?.is_some_and(|id| id != default);
+    let name = fields.maybe_text(name)?.unwrap_or_default();
+    Ok(if is_entered { name } else { String::new() })
 }
 
 /// What customers wish, and what holds where nobody knows whose a page is.
@@ -426,8 +443,9 @@ impl Secrecies {
     }
 }
 
-/// Keys of pages that say nothing of any customer: heartbeats, drills and troubles of channels.
-const OWN: [&str; 3] = ["heartbeat-", "drill-", "channel-"];
+/// Keys of pages that say nothing of any customer: heartbeats, drills and troubles of channels, and that an answer could
+/// not be used.
+const OWN: [&str; 4] = ["heartbeat-", "drill-", "channel-", "reply-"];
 
 fn due(page: Page, facts: PageFacts, person: Person, staff: String, secrecy: &Secrecies) -> DuePage {
     let is_own = page.ticket.is_none() && OWN.iter().any(|prefix| page.key.starts_with(prefix));
@@ -438,6 +456,9 @@ fn due(page: Page, facts: PageFacts, person: Person, staff: String, secrecy: &Se
             secrecy.of(facts.customer.as_deref())
         },
         asset: facts.asset,
+        customer: facts.customer_name,
+        site: facts.site_name,
+        is_open: facts.is_open,
         opened_at: facts.opened_at,
         next_due_at: facts.next_due_at,
         unknown: facts.unknown,

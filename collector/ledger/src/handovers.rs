@@ -2,12 +2,11 @@
 
 use crate::{
     Ledger, LedgerError, audit,
-    engine::{Tx, commit},
-    pages,
+    engine::commit,
+    revisioned::Revisioned,
     rosters::{json, next},
     statement::{Fields, Statement},
 };
-use sqlx::any::AnyRow;
 use tocsin_desk::{handover::Handover, model::Page, record::AuditLine};
 
 impl Ledger {
@@ -46,8 +45,10 @@ impl Ledger {
     /// When the ledger can't be read.
     pub async fn handover(&self, id: u64) -> Result<Option<Handover>, LedgerError> {
         const OPERATION: &str = "read a handover";
-        let mut tx = self.engine.snapshot(OPERATION).await?;
-        let row = row(&mut tx, OPERATION, id).await?;
+        let row = Statement::new(OPERATION, "SELECT body FROM handover WHERE id = $1")
+            .count(id)
+            .row(&mut *self.engine.reader(OPERATION).await?)
+            .await?;
         row.map(|row| Fields::new(OPERATION, &row).json("body")).transpose()
     }
 
@@ -97,47 +98,14 @@ impl Ledger {
         lines: &[AuditLine],
         change: impl FnOnce(&mut Handover) -> Result<(), E> + Send,
     ) -> Result<Result<Handover, E>, LedgerError> {
-        const OPERATION: &str = "change a handover";
-        let mut tx = self.engine.write(OPERATION).await?;
-        let row = row(&mut tx, OPERATION, id)
-            .await?
-            .ok_or_else(|| LedgerError::NotFound {
-                operation: OPERATION,
-                what: format!("handover {id}"),
-            })?;
-        let fields = Fields::new(OPERATION, &row);
-        let (mut handover, revision): (Handover, u64) = (fields.json("body")?, fields.number("revision")?);
-        if let Err(refused) = change(&mut handover) {
-            return Ok(Err(refused));
+        Revisioned {
+            operation: "change a handover",
+            noun: "handover",
+            read: "SELECT body, revision FROM handover WHERE id = $1",
+            write: "UPDATE handover SET body = $2, closed = $3, revision = revision + 1 WHERE id = $1 AND revision = $4",
+            ended: Handover::is_closed,
         }
-        let written = Statement::new(
-            OPERATION,
-            "UPDATE handover SET body = $2, closed = $3, revision = revision + 1 WHERE id = $1 AND revision = $4",
-        )
-        .count(id)
-        .text(&json(OPERATION, &handover)?)
-        .flag(handover.is_closed())
-        .count(revision)
-        .run(&mut tx)
-        .await?;
-        if written == 0 {
-            return Err(LedgerError::Conflict {
-                operation: OPERATION,
-                what: format!("handover {id} was changed meanwhile: look at it again"),
-            });
-        }
-        for page in pages {
-            pages::put(&mut tx, OPERATION, page).await?;
-        }
-        audit::append(&mut tx, lines).await?;
-        commit(tx, OPERATION).await?;
-        Ok(Ok(handover))
-    }
-}
-
-async fn row(tx: &mut Tx, operation: &'static str, id: u64) -> Result<Option<AnyRow>, LedgerError> {
-    Statement::new(operation, "SELECT body, revision FROM handover WHERE id = $1")
-        .count(id)
-        .row(tx)
+        .change(self, id, pages, lines, change)
         .await
+    }
 }

@@ -59,6 +59,7 @@ mod place;
 mod planned;
 mod registers;
 mod reports;
+mod revisioned;
 mod rosters;
 mod sheets;
 mod sms_tables;

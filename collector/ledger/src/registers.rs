@@ -6,6 +6,7 @@ use crate::{
     rosters::{json, next},
     statement::{Fields, Statement},
 };
+use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
 use tocsin_desk::{
     record::AuditLine,
@@ -21,23 +22,45 @@ const USES_MAX: i64 = 500;
 /// The columns that other tables have, under the keys of the register.
 const fn core(book: Book) -> &'static str {
     match book {
-        Book::Customers => "SELECT id, name FROM customer ORDER BY created_at, id",
+        Book::Customers => "SELECT id, name FROM customer",
         Book::Sites => {
             "SELECT site.id AS id, site.name AS name, zone, customer.name AS customer
-             FROM site JOIN customer ON customer.id = site.customer ORDER BY site.created_at, site.id"
+             FROM site JOIN customer ON customer.id = site.customer"
         }
         Book::Contracts => {
             "SELECT contract.id AS id, contract.name AS name, customer.name AS customer, policy, grade, service_hours
-             FROM contract JOIN customer ON customer.id = contract.customer ORDER BY contract.created_at, contract.id"
+             FROM contract JOIN customer ON customer.id = contract.customer"
         }
         Book::Assets => {
             "SELECT asset.id AS id, asset.name AS name, customer.name AS customer, contract.name AS contract,
                     site.name AS site, importance
              FROM asset JOIN customer ON customer.id = asset.customer JOIN contract ON contract.id = asset.contract
-                  JOIN site ON site.id = asset.site ORDER BY asset.created_at, asset.id"
+                  JOIN site ON site.id = asset.site"
         }
-        Book::Spares => "SELECT id FROM register_row WHERE book = 'spares' ORDER BY id",
-        Book::Knowledge => "SELECT id FROM register_row WHERE book = 'knowledge' ORDER BY id",
+        Book::Spares => "SELECT id FROM register_row WHERE book = 'spares'",
+        Book::Knowledge => "SELECT id FROM register_row WHERE book = 'knowledge'",
+    }
+}
+
+/// The order of a register, oldest first.
+const fn order(book: Book) -> &'static str {
+    match book {
+        Book::Customers => "ORDER BY created_at, id",
+        Book::Sites => "ORDER BY site.created_at, site.id",
+        Book::Contracts => "ORDER BY contract.created_at, contract.id",
+        Book::Assets => "ORDER BY asset.created_at, asset.id",
+        Book::Spares | Book::Knowledge => "ORDER BY id",
+    }
+}
+
+/// The condition that one row fulfils, by its id.
+const fn one(book: Book) -> &'static str {
+    match book {
+        Book::Customers => "WHERE id = $1",
+        Book::Sites => "WHERE site.id = $1",
+        Book::Contracts => "WHERE contract.id = $1",
+        Book::Assets => "WHERE asset.id = $1",
+        Book::Spares | Book::Knowledge => "AND id = $1",
     }
 }
 
@@ -63,6 +86,22 @@ impl Ledger {
         let rows = rows(&mut tx, OPERATION, book).await?;
         commit(tx, OPERATION).await?;
         Ok(rows)
+    }
+
+    /// One row of a register.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn register_row(&self, book: Book, id: &str) -> Result<Option<Row>, LedgerError> {
+        const OPERATION: &str = "read a row of a register";
+        let mut tx = self.engine.snapshot(OPERATION).await?;
+        const CELLS: &str = "SELECT id, cells, changed_at FROM register_row WHERE book = $1 AND id = $2";
+        let cells = Statement::new(OPERATION, CELLS).text(book.as_str()).text(id);
+        let cells = cells.rows(&mut tx).await?;
+        let found = Statement::assembled(OPERATION, format!("{} {}", core(book), one(book))).text(id);
+        let found = found.rows(&mut tx).await?;
+        commit(tx, OPERATION).await?;
+        Ok(joined(OPERATION, book, &cells, &found)?.pop())
     }
 
     /// Enters rows, all or none; rows without an id are new and get one. Each change goes into the history. Answers how
@@ -268,23 +307,24 @@ fn spare_use(fields: &Fields<'_>) -> Result<Use, LedgerError> {
 }
 
 pub(crate) async fn rows(tx: &mut Tx, operation: &'static str, book: Book) -> Result<Vec<Row>, LedgerError> {
-    let found = Statement::new(
-        operation,
-        "SELECT id, cells, changed_at FROM register_row WHERE book = $1",
-    )
-    .text(book.as_str())
-    .rows(tx)
-    .await?;
-    let mut cells: BTreeMap<String, (BTreeMap<String, String>, Timestamp)> = BTreeMap::new();
-    for row in &found {
+    const CELLS: &str = "SELECT id, cells, changed_at FROM register_row WHERE book = $1";
+    let cells = Statement::new(operation, CELLS).text(book.as_str()).rows(tx).await?;
+    let found = Statement::assembled(operation, format!("{} {}", core(book), order(book)));
+    joined(operation, book, &cells, &found.rows(tx).await?)
+}
+
+/// The rows of other tables, each with its cells.
+fn joined(operation: &'static str, book: Book, cells: &[AnyRow], found: &[AnyRow]) -> Result<Vec<Row>, LedgerError> {
+    let mut by_id: BTreeMap<String, (BTreeMap<String, String>, Timestamp)> = BTreeMap::new();
+    for row in cells {
         let fields = Fields::new(operation, row);
-        cells.insert(fields.text("id")?, (fields.json("cells")?, fields.time("changed_at")?));
+        by_id.insert(fields.text("id")?, (fields.json("cells")?, fields.time("changed_at")?));
     }
-    let mut rows = Vec::new();
-    for row in &Statement::new(operation, core(book)).rows(tx).await? {
+    let mut rows = Vec::with_capacity(found.len());
+    for row in found {
         let fields = Fields::new(operation, row);
         let id = fields.text("id")?;
-        let (mut values, changed_at) = match cells.remove(&id) {
+        let (mut values, changed_at) = match by_id.remove(&id) {
             Some((values, at)) => (values, Some(at)),
             None => (BTreeMap::new(), None),
         };

@@ -12,7 +12,7 @@ use tocsin_desk::{
     model::{Actor, Clock, ClockKind, Entry, Ticket, TicketKind, TicketState, Via},
     record::{List, TicketFilter},
 };
-use tocsin_vocabulary::{FaultId, Level, TicketId};
+use tocsin_vocabulary::{FaultId, Level, TicketId, Timestamp};
 
 /// Sorts a ticket without running clocks behind all others of its level.
 const END_OF_TIME: i64 = i64::MAX;
@@ -188,15 +188,7 @@ pub(crate) async fn live(tx: &mut Tx, operation: &'static str) -> Result<Vec<Tic
     let rows = Statement::assembled(operation, sql).rows(tx).await?;
     // All at once: a start reads very many, and lists of ids would take longer than the rows.
     let of_live = format!("WHERE ticket IN (SELECT id FROM ticket WHERE {LIVE})");
-    let mut clocks: HashMap<TicketId, Vec<Clock>> = HashMap::new();
-    let sql = format!("{CLOCKS} {of_live} ORDER BY ticket, place");
-    for row in Statement::assembled(operation, sql).rows(tx).await? {
-        let fields = Fields::new(operation, &row);
-        clocks
-            .entry(fields.parsed("ticket")?)
-            .or_default()
-            .push(clock(&fields)?);
-    }
+    let mut clocks = live_clocks(tx, operation, &of_live).await?;
     let mut reckonings = crate::clocks::live_reckonings(tx, operation, &of_live).await?;
     rows.iter()
         .map(|row| {
@@ -206,6 +198,52 @@ pub(crate) async fn live(tx: &mut Tx, operation: &'static str) -> Result<Vec<Tic
             Ok(ticket)
         })
         .collect()
+}
+
+/// The clocks of live tickets, a row for each ticket and in it a word for each cell: of very many rows it is the rows and
+/// cells that take their time, and not what is in them.
+async fn live_clocks(
+    tx: &mut Tx,
+    operation: &'static str,
+    of_live: &str,
+) -> Result<HashMap<TicketId, Vec<Clock>>, LedgerError> {
+    let sql = format!(
+        "SELECT ticket, string_agg(kind || ' ' || place || ' ' || started_at || ' ' || due_at || ' ' ||
+                COALESCE(CAST(stopped_at AS TEXT), '-') || ' ' || COALESCE(CAST(breached_at AS TEXT), '-'), ';') AS clocks
+         FROM ticket_clock {of_live} GROUP BY ticket"
+    );
+    let rows = Statement::assembled(operation, sql).rows(tx).await?;
+    let read = |row: &AnyRow| {
+        let fields = Fields::new(operation, row);
+        let text = fields.text("clocks")?;
+        let mut clocks = Vec::new();
+        for words in text.split(';') {
+            clocks.push(clock_in_words(words).ok_or_else(|| fields.strange("clocks", words))?);
+        }
+        clocks.sort_unstable_by_key(|(place, _)| *place);
+        let clocks = clocks.into_iter().map(|(_, clock)| clock).collect();
+        Ok((fields.parsed("ticket")?, clocks))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// A clock and its place: `resolve 2 1795305660000 1795320060000 - -`.
+fn clock_in_words(words: &str) -> Option<(u32, Clock)> {
+    let mut words = words.split(' ');
+    let kind = ClockKind::parse(words.next()?)?;
+    let place = words.next()?.parse().ok()?;
+    let mut time = || match words.next()? {
+        "-" => Some(None),
+        millis => Some(Some(Timestamp::from_millis(millis.parse().ok()?))),
+    };
+    let clock = Clock {
+        kind,
+        started_at: time()??,
+        due_at: time()??,
+        stopped_at: time()?,
+        breached_at: time()?,
+    };
+    Some((place, clock))
 }
 
 /// Inserts a ticket, or replaces the row that is exactly one revision older.

@@ -252,9 +252,7 @@ impl Committer {
                     chain_segment.store(segment, Ordering::Release);
                 }
                 let needed = chain_segment.load(Ordering::Acquire);
-                if let Some(before) = state.set_latest(tick, dictionary, *received_at) {
-                    self.shared.spares.give(before);
-                }
+                state.set_latest(tick, dictionary, *received_at);
                 let place = TickPlace {
                     spool: *spool,
                     seq: *seq,

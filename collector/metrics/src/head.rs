@@ -111,6 +111,8 @@ pub(crate) struct Head {
 /// Bytes that an open tick takes in memory.
 pub(crate) const PLACE_BYTES: usize = size_of::<Place>();
 const _: () = assert!(PLACE_BYTES <= 40);
+/// Least room that is made at once for more places. Not as many again, as vectors do: there are ten thousand heads.
+const PLACES_MORE: usize = 16;
 
 impl Head {
     /// Adds a tick that needs journal segments from `needed` on. One that is held already is kept only for those that
@@ -127,6 +129,9 @@ impl Head {
             return;
         }
         let spool = self.spool_index(tick.spool);
+        if self.places.len() == self.places.capacity() {
+            self.places.reserve_exact(PLACES_MORE.max(self.places.len() / 8));
+        }
         self.places.push(Place {
             record,
             spool,

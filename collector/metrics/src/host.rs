@@ -6,7 +6,7 @@ use crate::{
     intervals::Intervals,
 };
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::AtomicU32},
 };
 use tocsin_vocabulary::{
@@ -148,19 +148,21 @@ impl HostState {
         }
     }
 
-    /// A live tick is the newest whatever its time says: its host's clock may have been set back. Answers the one before.
-    pub(crate) fn set_latest(
-        &mut self,
-        tick: &Arc<Tick>,
-        dictionary: &Dictionary,
-        received_at: Timestamp,
-    ) -> Option<Arc<Tick>> {
-        let before = self.latest.replace(Latest {
+    /// A live tick is the newest whatever its time says: its host's clock may have been set back.
+    pub(crate) fn set_latest(&mut self, tick: &Arc<Tick>, dictionary: &Dictionary, received_at: Timestamp) {
+        self.latest = Some(Latest {
             tick: tick.clone(),
             dictionary: dictionary.clone(),
             received_at,
         });
-        before.map(|latest| latest.tick)
+    }
+
+    /// A live tick comes. The last one, if it is the newest and nobody else has it, is written over instead of being copied
+    /// for that: it is some kilobytes, long out of the processor's caches. Until the new one is durable, whoever asks for the
+    /// newest finds it in the journal.
+    pub(crate) fn let_go_of_latest(&mut self) {
+        let last = self.chain.decoder.tick();
+        self.latest.take_if(|latest| Arc::ptr_eq(&latest.tick, last));
     }
 
     /// A tick of the backlog is the newest only when it is later than what is known.
@@ -203,7 +205,7 @@ impl Host {
 /// All hosts.
 #[derive(Debug, Default)]
 pub(crate) struct Hosts {
-    map: RwLock<HashMap<HostId, Arc<Host>>>,
+    map: RwLock<BTreeMap<HostId, Arc<Host>>>,
 }
 
 impl Hosts {
@@ -235,8 +237,6 @@ impl Hosts {
     /// All of them, sorted by id.
     pub(crate) fn all(&self) -> Vec<Arc<Host>> {
         let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = map.values().cloned().collect();
-        all.sort_by_key(|host| host.id);
-        all
+        map.values().cloned().collect()
     }
 }

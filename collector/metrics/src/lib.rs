@@ -119,7 +119,6 @@ mod retention;
 mod rollups;
 mod seal;
 mod shared;
-mod spares;
 mod store;
 pub mod tail;
 #[cfg(test)]

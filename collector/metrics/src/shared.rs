@@ -13,7 +13,6 @@ use crate::{
     query::gate::Gate,
     retention::Classes,
     rollups::Rollups,
-    spares::Spares,
     tail::Pins,
 };
 use std::{
@@ -54,7 +53,6 @@ pub(crate) struct Shared {
     pub(crate) head_bytes: AtomicUsize,
     pub(crate) counters: Counters,
     pub(crate) scratch: Mutex<Scratch>,
-    pub(crate) spares: Spares,
     /// What readers of the journal still need.
     pub(crate) pins: Pins,
     segments: Mutex<Segments>,
@@ -89,7 +87,6 @@ impl Shared {
             head_bytes: AtomicUsize::new(0),
             counters: Counters::default(),
             scratch: Mutex::new(scratch),
-            spares: Spares::default(),
             pins: Pins::default(),
             segments: Mutex::new(segments),
         }

@@ -35,7 +35,11 @@ use host::{Host, Orphan};
 use life::{Life, Moment};
 use memory::Memory;
 use said::{DECISIONS_MAX, Said};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 use timers::{Slot, Timers};
 use tocsin_vocabulary::{Dictionary, HostId, Severity, Timestamp, batch::Tick};
 
@@ -89,6 +93,8 @@ pub struct Engine {
     /// Decisions for which there was no room.
     dropped: u64,
     keeps: bool,
+    /// Silent hosts of which a rule wants to know whether their machine answers.
+    asks: BTreeSet<HostId>,
 }
 
 impl Engine {
@@ -269,7 +275,7 @@ impl Engine {
                     host.restore_absence(at, alert.instance, series, life);
                 }
                 Condition::Event(_) => host.restore_occurrence(at, alert.instance, life, &self.rules, now),
-                Condition::NoData(_) => host.restore_silence(at, life, &mut self.timers),
+                Condition::NoData { .. } => host.restore_silence(at, life, &mut self.timers),
                 Condition::Metric(_) | Condition::Derived(_) => host.adopt(Orphan {
                     rule: alert.rule,
                     series: plan::series_of(rule.metric(), &alert.instance).map(Arc::new),
@@ -309,6 +315,23 @@ impl Engine {
         self.say(out)
     }
 
+    /// Silent hosts of which a rule wants to know whether their machine answers at its address; each is told by
+    /// [`Self::answered`]. Until then such a rule says nothing of them, and asks again.
+    #[must_use = "what is not answered is not judged"]
+    pub fn take_asks(&mut self) -> BTreeSet<HostId> {
+        std::mem::take(&mut self.asks)
+    }
+
+    /// Whether the machine of a silent host answers.
+    #[must_use = "a transition that is dropped is a lost page"]
+    pub fn answered(&mut self, host: HostId, answers: bool, now: Timestamp) -> Vec<Transition> {
+        let mut out = Said::new(self.keeps);
+        self.with(host, |host, rules, timers| {
+            host.answered(answers, rules, timers, now, &mut out);
+        });
+        self.say(out)
+    }
+
     /// From now on keeps what is decided, until it is taken: whoever asks for it takes it often.
     pub const fn keep_decisions(&mut self) {
         self.keeps = true;
@@ -331,6 +354,7 @@ impl Engine {
         let room = DECISIONS_MAX.saturating_sub(self.decisions.len());
         let over = said.decisions.len().saturating_sub(room);
         self.dropped = self.dropped.saturating_add(over as u64);
+        self.asks.extend(said.asks);
         self.decisions.extend(said.decisions.into_iter().take(room));
         said.transitions
     }

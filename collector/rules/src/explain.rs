@@ -340,6 +340,23 @@ mod tests {
     }
 
     #[test]
+    fn a_threshold_is_said_as_it_counts_and_a_short_forecast_says_what_it_needs() {
+        let rule = format!(
+            "[[rule]]\nname = \"a\"\nmetric = \"tocsin.probe.duration\"\nabove = 0.02\nclear_below = 0.015\n{WORDS}"
+        );
+        assert_eq!(
+            sentence(&rule, Topic::Clears).en,
+            "tocsin.probe.duration is below 15 ms"
+        );
+        let rule = format!(
+            "[[rule]]\nname = \"a\"\nmetric = \"system.filesystem.utilization\"\nforecast = 1\nbelow = \"5m\"\nover = \"2m\"\n{WORDS}"
+        );
+        let cost = sentence(&rule, Topic::Cost);
+        assert!(cost.en.contains("less often than every 5s"), "{}", cost.en);
+        assert!(cost.zh.contains("超过 5 秒"), "{}", cost.zh);
+    }
+
+    #[test]
     fn several_conditions_are_said_together() {
         let rule = format!(
             "[[rule]]\nname = \"a\"\nall = [{{ metric = \"system.uptime\", below = 600 }}, {{ not = {{ metric = \"tocsin.cpu.load_per_cpu\", avg = \"10m\", above = 2 }} }}]\n{WORDS}"

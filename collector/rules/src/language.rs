@@ -22,7 +22,8 @@
 //! remedy.zh = "清理或迁移不需要的文件,或扩容文件系统。"
 //! ```
 //!
-//! A rule about silence has `no_data = "60s"` in place of `metric` and its threshold.
+//! A rule about silence has `no_data = "60s"` in place of `metric` and its threshold; with `answers = true` only of hosts
+//! whose machine answers at its address all the same, with `answers = false` only of those whose machine does not.
 //!
 //! # What a value is compared with, and what is made of it first
 //!
@@ -129,6 +130,9 @@ use std::{collections::BTreeMap, time::Duration};
 use tocsin_vocabulary::{Severity, Text};
 use toml::de::{DeTable, DeValue};
 
+/// By name of a rule: its file and line, whether it has other mistakes or not.
+type Places = BTreeMap<String, (String, usize)>;
+
 /// A mistake in a rule file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}: {message}; {hint}")]
@@ -185,6 +189,7 @@ const KEYS: &[&str] = &[
     "cleared_by",
     "clear_after",
     "no_data",
+    "answers",
     "for",
     "clear_for",
     "severity",
@@ -209,19 +214,13 @@ const NAME_BYTES_MAX: usize = 64;
 pub(crate) fn read<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Vec<Rule>, Vec<RuleError>> {
     let mut errors = Vec::new();
     let mut rules: BTreeMap<String, Rule> = BTreeMap::new();
+    let mut places = Places::new();
     for (file, text) in files {
-        for rule in read_file(file, text, &mut errors) {
-            if let Some(first) = rules.get(&rule.name) {
-                errors.push(RuleError {
-                    file: rule.file,
-                    line: rule.line,
-                    message: format!("rule `{}` is already in {}:{}", rule.name, first.file, first.line),
-                    hint: "give it another name, or delete one of the two".to_owned(),
-                });
-            } else {
-                rules.insert(rule.name.clone(), rule);
-            }
+        let before = errors.len();
+        for rule in read_file(file, text, &mut places, &mut errors) {
+            rules.entry(rule.name.clone()).or_insert(rule);
         }
+        errors[before..].sort_by_key(|error| error.line);
     }
     let count: usize = rules.values().map(|rule| 1 + rule.overrides.len()).sum();
     if let Some(last) = rules.values().last().filter(|_| count > RULES_MAX) {
@@ -250,7 +249,7 @@ pub(crate) fn is_toml(file: &str, text: &str, broken: &[toml::de::Error], errors
     broken.is_empty()
 }
 
-fn read_file(file: &str, text: &str, errors: &mut Vec<RuleError>) -> Vec<Rule> {
+fn read_file(file: &str, text: &str, places: &mut Places, errors: &mut Vec<RuleError>) -> Vec<Rule> {
     let (document, broken) = DeTable::parse_recoverable(text);
     if !is_toml(file, text, &broken, errors) {
         return Vec::new();
@@ -280,12 +279,29 @@ fn read_file(file: &str, text: &str, errors: &mut Vec<RuleError>) -> Vec<Rule> {
             .min()
             .unwrap_or(text.len());
         let own = text.get(start..end).unwrap_or_default().trim_end();
+        claim_name(&mut Fields::new(file, text, table, start, errors), places);
         if let Some(mut rule) = read_rule(Fields::new(file, text, table, start, errors)) {
             own.clone_into(&mut rule.text);
             rules.push(rule);
         }
     }
     rules
+}
+
+/// Tells when another rule has the same name, whatever else is wrong with either.
+fn claim_name(fields: &mut Fields<'_>, places: &mut Places) {
+    let Some(name) = fields.own_table().get("name").and_then(|name| name.get_ref().as_str()) else {
+        return;
+    };
+    match places.get(name) {
+        None => {
+            places.insert(name.to_owned(), (fields.file().to_owned(), fields.first_line()));
+        }
+        Some((file, line)) => {
+            let message = format!("the name `{}` is taken in {file}:{line}", name.escape_debug());
+            fields.error("name", &message, "give it another name, or delete one of the two");
+        }
+    }
 }
 
 /// Reads one rule. Every key is looked at even after a mistake, so that all mistakes are known at once.
@@ -303,7 +319,7 @@ fn read_rule(mut fields: Fields<'_>) -> Option<Rule> {
             of_events = condition.by.iter().map(String::as_str).chain(["body"]).collect();
             &of_events
         }
-        Some(Condition::NoData(_)) | None => &[],
+        Some(Condition::NoData { .. }) | None => &[],
     };
     let hold = fields.duration("for", HOLD_MAX).unwrap_or_default();
     let clear_hold = fields.duration("clear_for", HOLD_MAX).unwrap_or_default();

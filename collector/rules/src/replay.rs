@@ -202,7 +202,7 @@ pub fn metrics(rules: &RuleSet) -> BTreeSet<&'static str> {
             Condition::Absent(condition) => {
                 names.insert(condition.metric.name);
             }
-            Condition::Event(_) | Condition::NoData(_) => {}
+            Condition::Event(_) | Condition::NoData { .. } => {}
         }
     }
     names
@@ -223,7 +223,7 @@ pub fn looks_at(rules: &RuleSet, series: &tocsin_vocabulary::Series) -> bool {
             .iter()
             .any(|operand| series.name == operand.metric.name && fits(&operand.filters)),
         Condition::Absent(condition) => series.name == condition.metric.name && fits(&condition.filters),
-        Condition::Event(_) | Condition::NoData(_) => false,
+        Condition::Event(_) | Condition::NoData { .. } => false,
     })
 }
 

@@ -93,8 +93,13 @@ pub enum Condition {
     Absent(AbsentCondition),
     /// Something happened, so often.
     Event(EventCondition),
-    /// Nothing was heard from the host for this long.
-    NoData(Duration),
+    /// Nothing was heard from the host.
+    NoData {
+        /// For this long.
+        after: Duration,
+        /// Only if its machine answers at its address all the same, or only if it does not; none: either way.
+        answers: Option<bool>,
+    },
 }
 
 /// A condition with hysteresis, a severity, an action and a remedy.
@@ -162,7 +167,7 @@ impl Rule {
             Condition::Metric(condition) => condition.metric.name,
             Condition::Derived(condition) => condition.operands.first().map_or("", |one| one.metric.name),
             Condition::Absent(condition) => condition.metric.name,
-            Condition::Event(_) | Condition::NoData(_) => "",
+            Condition::Event(_) | Condition::NoData { .. } => "",
         }
     }
 
@@ -179,7 +184,7 @@ impl Rule {
                 },
                 None => None,
             },
-            Condition::Absent(_) | Condition::Event(_) | Condition::NoData(_) => None,
+            Condition::Absent(_) | Condition::Event(_) | Condition::NoData { .. } => None,
         }
     }
 
@@ -200,7 +205,7 @@ impl Rule {
         match &self.condition {
             Condition::Metric(condition) => Some(condition.bounds),
             Condition::Derived(condition) => condition.tests.first().map(|test| test.bounds),
-            Condition::Absent(_) | Condition::Event(_) | Condition::NoData(_) => None,
+            Condition::Absent(_) | Condition::Event(_) | Condition::NoData { .. } => None,
         }
     }
 

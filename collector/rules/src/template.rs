@@ -75,7 +75,14 @@ impl Template {
 
     /// Fills the placeholders, once: braces in a host's names stay what they are.
     pub(crate) fn fill(&self, facts: Facts<'_>) -> Text {
-        Text::new(fill(&self.en, facts), fill(&self.zh, facts))
+        let hold = format_duration(facts.hold);
+        let (value, threshold, zh_hold) = (chinese(facts.value), chinese(facts.threshold), chinese(&hold));
+        let zh = Facts {
+            value: &value,
+            threshold: &threshold,
+            ..facts
+        };
+        Text::new(fill(&self.en, facts, &hold), fill(&self.zh, zh, &zh_hold))
     }
 }
 
@@ -83,7 +90,7 @@ impl Template {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Words(Vec<Piece>);
 
-fn fill(pieces: &[Piece], facts: Facts<'_>) -> String {
+fn fill(pieces: &[Piece], facts: Facts<'_>, hold: &str) -> String {
     let mut out = String::new();
     for piece in pieces {
         match piece {
@@ -91,13 +98,32 @@ fn fill(pieces: &[Piece], facts: Facts<'_>) -> String {
             Piece::Host => out.push_str(facts.host),
             Piece::Value => out.push_str(facts.value),
             Piece::Threshold => out.push_str(facts.threshold),
-            Piece::For => out.push_str(&format_duration(facts.hold)),
+            Piece::For => out.push_str(hold),
             Piece::Attribute(name) => {
                 out.push_str(facts.series.and_then(|series| series.attribute(name)).unwrap_or(""));
             }
         }
     }
     out
+}
+
+/// A span as Chinese readers have it: `7h 12m` becomes `7 小时 12 分钟`; whatever is no span stays as it is.
+pub(crate) fn chinese(text: &str) -> String {
+    let words: Option<Vec<String>> = text.split(' ').map(chinese_word).collect();
+    words.map_or_else(|| text.to_owned(), |words| words.join(" "))
+}
+
+fn chinese_word(word: &str) -> Option<String> {
+    let (number, unit) = word.split_at(word.find(|c: char| !c.is_ascii_digit())?);
+    let unit = match unit {
+        "d" => "天",
+        "h" => "小时",
+        "m" => "分钟",
+        "s" => "秒",
+        "ms" => "毫秒",
+        _ => return None,
+    };
+    (!number.is_empty()).then(|| format!("{number} {unit}"))
 }
 
 const BYTES: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -111,7 +137,7 @@ pub(crate) fn figure(value: f64, metric: &Metric, per: Option<Duration>) -> Stri
     let figure = match metric.unit {
         "By" => prefixed(value, 1024.0, &BYTES),
         "bit/s" => prefixed(value, 1000.0, &BITS),
-        "s" if per.is_none() => format!("{} s", number(value)),
+        "s" if per.is_none() => seconds(value),
         "1" if metric.decimals >= 4 => format!("{} %", number(value * 100.0)),
         _ => number(value),
     };
@@ -140,15 +166,53 @@ pub(crate) fn in_unit(value: f64, unit: &str) -> String {
         _ if !value.is_finite() => value.to_string(),
         "By" => prefixed(value, 1024.0, &BYTES),
         "bit/s" => prefixed(value, 1000.0, &BITS),
-        "s" => format!("{} s", number(value)),
+        "s" => seconds(value),
         "%" => format!("{} %", number(value * 100.0)),
         _ => number(value),
     }
 }
 
-/// At most two digits after the point, none that are zero.
+/// Seconds as people read them: `15 ms`, `2.5 s`, `7h 12m`.
+fn seconds(value: f64) -> String {
+    match value.abs() {
+        size if size >= 120.0 => format!("{}{}", if value < 0.0 { "-" } else { "" }, span(size)),
+        size if size >= 1.0 || size == 0.0 => format!("{} s", number(value)),
+        _ => format!("{} ms", number(value * 1e3)),
+    }
+}
+
+/// Seconds in the two greatest units, for hours are not told by the second.
+pub(crate) fn span(seconds: f64) -> String {
+    let Ok(whole) = Duration::try_from_secs_f64(seconds.round()) else {
+        return String::new();
+    };
+    let mut left = whole.as_secs();
+    let mut words: Vec<String> = Vec::new();
+    for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
+        let count = left / length;
+        left %= length;
+        if count > 0 {
+            words.push(format!("{count}{unit}"));
+        }
+        if words.len() == 2 || (!words.is_empty() && count == 0) {
+            break;
+        }
+    }
+    if words.is_empty() {
+        "0s".to_owned()
+    } else {
+        words.join(" ")
+    }
+}
+
+/// Two digits after the point, or the first two that count, none of them a last zero.
 pub(crate) fn number(value: f64) -> String {
-    let text = format!("{value:.2}");
+    let (mut digits, mut size) = (2, value.abs());
+    while size > 0.0 && size < 0.1 && digits < 6 {
+        size *= 10.0;
+        digits += 1;
+    }
+    let text = format!("{value:.digits$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
@@ -173,6 +237,11 @@ mod tests {
         );
         assert_eq!(figure("tocsin.cpu.load_per_cpu", 2.1, None), "2.1");
         assert_eq!(figure("system.uptime", 90.0, None), "90 s");
+        assert_eq!(figure("tocsin.backup.lock.age", 25_930.0, None), "7h 12m");
+        assert_eq!(figure("tocsin.clock.offset", -3_700.0, None), "-1h 1m");
+        assert_eq!(figure("tocsin.probe.duration", 0.015, None), "15 ms");
+        assert_eq!(figure("tocsin.cpu.load_per_cpu", 0.015, None), "0.015");
+        assert_eq!(figure("tocsin.cpu.load_per_cpu", 0.0, None), "0");
         assert_eq!(figure("system.uptime", f64::NAN, None), "NaN");
     }
 
@@ -192,6 +261,22 @@ mod tests {
         assert_eq!(
             Template::new(words.clone(), words).fill(facts),
             Text::plain("{host}: {value}")
+        );
+    }
+
+    #[test]
+    fn spans_are_told_in_each_language() {
+        let words = Template::read("{value} ({threshold}, {for})", &[]).unwrap();
+        let facts = Facts {
+            host: "h",
+            series: None,
+            value: "7h 12m",
+            threshold: "15 ms",
+            hold: Duration::from_secs(600),
+        };
+        assert_eq!(
+            Template::new(words.clone(), words).fill(facts),
+            Text::new("7h 12m (15 ms, 10m)", "7 小时 12 分钟 (15 ms, 10 分钟)")
         );
     }
 

@@ -30,7 +30,8 @@
 //! stand: `0.5x5m` is as many samples as fit into five minutes, `0+10x5m` rises by ten with each of them. After its last
 //! sample a series is gone; when all are gone, ticks go on without any until the last expectation.
 //!
-//! `silent = ["2m..10m"]` lists spans in which no tick comes at all. Events are `[[test.event]]` with `at`, `event`,
+//! `silent = ["2m..10m"]` lists spans in which no tick comes at all, and `answers = true` says that the machine answers at its
+//! address all the same. Events are `[[test.event]]` with `at`, `event`,
 //! `attributes`, `body` and `late = true`. `raises = 1` says how often the alert is raised in all.
 
 mod document;
@@ -141,6 +142,8 @@ pub struct RuleTest {
     pub events: Vec<MadeEvent>,
     /// Spans without ticks, from the test's beginning.
     pub silent: Vec<(Duration, Duration)>,
+    /// Whether the machine answers at its address while it is silent.
+    pub answers: bool,
     /// What should come of it, in the order of time.
     pub expect: Vec<Expectation>,
     /// How often the alert is raised in all; `None`: as often as it likes.

@@ -34,6 +34,18 @@ fn every_default_rule_has_a_test_that_raises_and_clears_it() {
 }
 
 #[test]
+fn every_default_rule_clears_otherwise_than_it_raises() {
+    let ways = ["clear_below", "clear_above", "clear_for", "clear_after", "cleared_by"];
+    let rules = RuleSet::builtin();
+    let without: Vec<&str> = rules
+        .rules()
+        .filter(|rule| !ways.iter().any(|way| rule.text.contains(way)))
+        .map(|rule| rule.name.as_str())
+        .collect();
+    assert_eq!(without, Vec::<&str>::new());
+}
+
+#[test]
 fn every_test_of_the_default_pack_passes() {
     let rules = RuleSet::builtin();
     let mut failures = String::new();

@@ -1,16 +1,16 @@
 //! Accounts as a terminal shows them.
 
-use crate::cli::printable;
+use crate::{cli::printable, clock_command::lasting};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::{fmt::Write as _, time::Duration};
 use tocsin_desk::account::{
+    availability::Availability,
     downtime::{Downtime, Turn},
     extension::Moved,
     overview::ContractLine,
     report::ReportRow,
 };
-use tocsin_vocabulary::time::format_duration;
 
 fn list<T: DeserializeOwned>(value: Option<&Value>) -> Vec<T> {
     let items = value.and_then(Value::as_array).into_iter().flatten();
@@ -19,8 +19,24 @@ fn list<T: DeserializeOwned>(value: Option<&Value>) -> Vec<T> {
         .collect()
 }
 
+/// Days, hours, minutes and seconds, those that are not zero: `2d 3h`; `0` for nothing.
 fn length(duration: Duration) -> String {
-    format_duration(Duration::from_secs(duration.as_secs()))
+    let (days, rest) = (duration.as_secs() / 86_400, duration.as_secs() % 86_400);
+    match (days, rest) {
+        (0, 0) => "0".to_owned(),
+        (0, _) => lasting(Duration::from_secs(rest)),
+        (_, 0) => format!("{days}d"),
+        _ => format!("{days}d {}", lasting(Duration::from_secs(rest))),
+    }
+}
+
+/// A share of time; `not observed` where nobody watched, for that is no 100 %.
+fn share(of: &Availability, ratio: f64) -> String {
+    if of.is_unobserved() {
+        "not observed".to_owned()
+    } else {
+        format!("{:.4}%", ratio * 100.0)
+    }
 }
 
 /// Downtimes, a line each with the last word below.
@@ -67,8 +83,8 @@ pub(super) fn downtimes(value: &Value) -> String {
 /// Contracts and their assets.
 pub(super) fn availability(value: &Value) -> String {
     let mut out = format!(
-        "{:<28}{:>13}{:>13}{:>12}{:>7}  ENDS\n",
-        "CONTRACT", "AVAILABILITY", "OURS ONLY", "UNPLANNED", "DAYS"
+        "{:<28}{:>14}{:>14}{:>16}{:>16}{:>6}  ENDS\n",
+        "CONTRACT", "AVAILABILITY", "OURS ONLY", "UNPLANNED", "NOT OBSERVED", "DAYS"
     );
     for line in list::<ContractLine>(value.get("contracts")) {
         let of = &line.availability;
@@ -78,22 +94,24 @@ pub(super) fn availability(value: &Value) -> String {
             .map_or_else(|| "-".to_owned(), |day| day.to_string());
         let _ = writeln!(
             out,
-            "{:<28}{:>12.4}%{:>12.4}%{:>12}{:>7}  {ends}",
+            "{:<28}{:>14}{:>14}{:>16}{:>16}{:>6}  {ends}",
             printable(&line.name),
-            of.ratio() * 100.0,
-            of.ratio_ours() * 100.0,
+            share(of, of.ratio()),
+            share(of, of.ratio_ours()),
             length(of.unplanned),
+            length(of.not_observed),
             line.extension.days
         );
         for asset in &line.assets {
             let of = &asset.availability;
             let _ = writeln!(
                 out,
-                "  {:<26}{:>12.4}%{:>12.4}%{:>12}",
+                "  {:<26}{:>14}{:>14}{:>16}{:>16}",
                 printable(&asset.name),
-                of.ratio() * 100.0,
-                of.ratio_ours() * 100.0,
-                length(of.unplanned)
+                share(of, of.ratio()),
+                share(of, of.ratio_ours()),
+                length(of.unplanned),
+                length(of.not_observed)
             );
         }
     }

@@ -19,6 +19,7 @@ impl Channels for Wired {
                 kind: built.config.kind.as_str(),
                 goes_to: built.config.kind.goes_to(),
                 per_minute: built.config.per_minute(),
+                tells_arrival: built.config.kind.tells_arrival(),
                 figures: of.unwrap_or_else(|| ChannelFigures {
                     channel: name.clone(),
                     ..ChannelFigures::default()

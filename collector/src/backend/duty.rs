@@ -12,7 +12,7 @@ use tocsin_desk::{
     roster::{Exchange, Roster},
     sheet::TicketSheet,
 };
-use tocsin_vocabulary::{PersonId, TicketId, Timestamp};
+use tocsin_vocabulary::{CustomerId, PersonId, TicketId, Timestamp};
 
 #[async_trait]
 impl DutyRoom for Wired {
@@ -46,6 +46,12 @@ impl DutyRoom for Wired {
     }
     async fn register(&self, book: Book) -> Result<Vec<Row>, Failure> {
         self.ledger.register(book).await.map_err(failed)
+    }
+    async fn register_row(&self, book: Book, id: &str) -> Result<Option<Row>, Failure> {
+        self.ledger.register_row(book, id).await.map_err(failed)
+    }
+    async fn customers(&self) -> Result<Vec<(CustomerId, String)>, Failure> {
+        self.ledger.customers().await.map_err(failed)
     }
     async fn register_changes(&self, book: Book, id: &str) -> Result<Vec<Revision>, Failure> {
         self.ledger.register_changes(book, id).await.map_err(failed)

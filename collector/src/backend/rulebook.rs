@@ -1,6 +1,6 @@
 //! Rules read aloud and replayed, for the console.
 
-use super::Wired;
+use super::{Wired, trials::trials};
 use crate::replaying::{self, Listener, Past, ReplayAsk};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -20,6 +20,10 @@ const REPLAY_MAX: Duration = Duration::from_secs(15);
 
 #[async_trait]
 impl Rulebook for Wired {
+    async fn rules_refused(&self) -> Vec<String> {
+        self.rules.refused().to_vec()
+    }
+
     async fn rule(&self, name: &str) -> Result<Option<RuleReading>, Failure> {
         let Some(view) = self.rules().await?.into_iter().find(|view| view.name == name) else {
             return Ok(None);
@@ -27,6 +31,8 @@ impl Rulebook for Wired {
         let Some((rule, mut states)) = self.engine.standing(name) else {
             return Ok(None);
         };
+        let (folder, tested) = (self.rules.path.clone(), rule.clone());
+        let tests = tokio::task::spawn_blocking(move || trials(folder.as_deref(), &tested)).await;
         // Wrong things first.
         states.sort_by_key(|state| {
             let rank = match state.state {
@@ -48,6 +54,7 @@ impl Rulebook for Wired {
                 .collect(),
             states: states.into_iter().map(standing).collect(),
             further_clear,
+            tests: tests.unwrap_or_default(),
             view,
         }))
     }

@@ -204,12 +204,14 @@ fn files_of(dir: &Path, listener: &Listener) -> Result<(Manifest, Findings), Bac
     let (manifest, damages) = verify_files(&disk, dir, &listener.steps("ledger and files"))?;
     let mut findings = match verify_backup(&disk, &dir.join(METRICS), &listener.steps("metric store")) {
         Ok(found) => Findings::of_store(found),
-        Err(error @ (BackupError::NoManifest { .. } | BackupError::Manifest { .. })) => Findings {
-            damages: vec![format!(
-                "{METRICS}/{MANIFEST}: {error}; no sample can be restored from here"
-            )],
-            ..Findings::default()
-        },
+        Err(error @ (BackupError::NoFolder { .. } | BackupError::NoManifest { .. } | BackupError::Manifest { .. })) => {
+            Findings {
+                damages: vec![format!(
+                    "{METRICS}/{MANIFEST}: {error}; no sample can be restored from here"
+                )],
+                ..Findings::default()
+            }
+        }
         Err(error) => return Err(error),
     };
     findings.damages.extend(damages.iter().map(ToString::to_string));

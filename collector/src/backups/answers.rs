@@ -5,7 +5,7 @@ use crate::control::Control;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tocsin_console::backend::Failure;
-use tocsin_desk::backup::{Job, JobRun};
+use tocsin_desk::backup::{Job, JobRun, Schedule};
 use tocsin_ledger::{Ledger, LedgerError};
 use tocsin_vocabulary::{Code, HostId, RunResult, Timestamp};
 
@@ -21,15 +21,18 @@ impl Control {
     pub(crate) async fn jobs(&self, ask: JobAsk) -> Result<Value, Failure> {
         let (ledger, backups): (&Arc<Ledger>, &Arc<Backups>) = (&self.ledger, &self.backups);
         match ask {
-            JobAsk::Declare { host, plan, ping } => {
+            JobAsk::Declare { host, plan, ping, .. } => {
                 let host = self.host(&host).await?;
                 let job = backups.declare(host, &plan, ping, CLI).await?;
-                Ok(shown(
-                    &job,
-                    &self.host_name(host).await?,
-                    &self.console_url,
-                    (self.clock)(),
-                ))
+                let name = self.host_name(host).await?;
+                let mut value = shown(&job, &name, &self.console_url, (self.clock)());
+                let zone = job.schedule.as_ref().and_then(Schedule::zone_name);
+                value["schedule_zone"] = zone.unwrap_or(job.zone.as_str()).into();
+                if let Some(Schedule::After(leader)) = &job.schedule {
+                    let found = ledger.job_named(host, leader).await.map_err(|error| failed(&error))?;
+                    value["leader_known"] = found.is_some().into();
+                }
+                Ok(value)
             }
             JobAsk::List { .. } => {
                 let hosts = self.backend.hosts().await?;
@@ -70,7 +73,7 @@ impl Control {
                 backups.forget(job.id, CLI).await?;
                 Ok(json!({ "name": job.name }))
             }
-            JobAsk::Uncovered => {
+            JobAsk::Uncovered { .. } => {
                 let uncovered = ledger.uncovered_hosts(None).await.map_err(|error| failed(&error))?;
                 let items: Vec<Value> = uncovered
                     .iter()
@@ -125,10 +128,9 @@ fn shown(job: &Job, host: &str, console_url: &str, now: Timestamp) -> Value {
     if let Some(fields) = value.as_object_mut() {
         fields.remove("ping_key");
         if !job.ping_key.is_empty() {
-            fields.insert(
-                "ping_url".to_owned(),
-                format!("{console_url}/ping/{}/{}", job.ping_key, slug(&job.name)).into(),
-            );
+            let address = format!("{console_url}/ping/{}/{}", job.ping_key, slug(&job.name));
+            // The key alone names the job, too: of a name without letters nothing follows it.
+            fields.insert("ping_url".to_owned(), address.trim_end_matches('/').into());
         }
     }
     value

@@ -1,14 +1,12 @@
-//! `tocsin-collector job …`: what can be said, asked of the running collector (`answers`), and how its answer is read. What
-//! tells of all jobs at once is in `reports`.
+//! `tocsin-collector job …`: what can be said, and asked of the running collector. `answers` answers, `lines` is what people read
+//! of that.
 
-use super::reports;
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tocsin_desk::backup::{Note, Period, Plan};
 use tocsin_vocabulary::{
     RunResult, Timestamp,
-    time::{HumanDuration, format_duration, parse_duration},
+    time::{HumanDuration, parse_duration},
 };
 
 /// Backup jobs.
@@ -71,7 +69,11 @@ pub enum JobCommand {
     /// Forget a job and its runs
     Remove(Which),
     /// Hosts that no job covers
-    Uncovered,
+    Uncovered {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// How the hosts of each contract are covered, and whether copies are as new as promised
     Coverage {
         /// As JSON
@@ -159,6 +161,9 @@ pub struct AddArgs {
     /// Give it an address for pings
     #[arg(long)]
     pub ping: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What is asked of the collector.
@@ -173,6 +178,8 @@ pub enum JobAsk {
         plan: Box<Plan>,
         /// With an address for pings.
         ping: bool,
+        /// For a program.
+        json: bool,
     },
     /// Lists jobs.
     List {
@@ -216,7 +223,10 @@ pub enum JobAsk {
         name: String,
     },
     /// Hosts without jobs.
-    Uncovered,
+    Uncovered {
+        /// For a program.
+        json: bool,
+    },
     /// Contracts.
     Coverage {
         /// For a program.
@@ -278,7 +288,7 @@ impl JobCommand {
                 host: which.host,
                 name: which.name,
             },
-            Self::Uncovered => JobAsk::Uncovered,
+            Self::Uncovered { json } => JobAsk::Uncovered { json },
             Self::Coverage { json } => JobAsk::Coverage { json },
             Self::Summary { period, on, json } => JobAsk::Summary {
                 period: Period::parse(&period)
@@ -299,6 +309,7 @@ fn declare(args: AddArgs) -> Result<JobAsk, String> {
     Ok(JobAsk::Declare {
         host: args.which.host,
         ping: args.ping,
+        json: args.json,
         plan: Box::new(Plan {
             name: args.which.name,
             schedule: args.schedule,
@@ -323,6 +334,7 @@ fn paused(which: Which, paused: bool) -> JobAsk {
     JobAsk::Declare {
         host: which.host,
         ping: false,
+        json: false,
         plan: Box::new(Plan {
             name: which.name,
             paused: Some(paused),
@@ -334,103 +346,6 @@ fn paused(which: Which, paused: bool) -> JobAsk {
 fn instant(text: Option<String>) -> Result<Option<Timestamp>, String> {
     text.map(|text| text.parse::<Timestamp>().map_err(|error| error.to_string()))
         .transpose()
-}
-
-/// A field of an answer, as a terminal may show it.
-pub(super) fn text(value: &Value, path: &str) -> String {
-    match value.pointer(path) {
-        Some(Value::String(text)) => text
-            .chars()
-            .map(|c| if c.is_control() { '\u{FFFD}' } else { c })
-            .collect(),
-        Some(Value::Null) | None => "-".to_owned(),
-        Some(other) => other.to_string(),
-    }
-}
-
-/// What people read for an answer.
-#[must_use]
-pub fn render(ask: &JobAsk, value: &Value) -> String {
-    let items = || value.get("items").and_then(Value::as_array).into_iter().flatten();
-    match ask {
-        JobAsk::List { json: true }
-        | JobAsk::Runs { json: true, .. }
-        | JobAsk::Coverage { json: true }
-        | JobAsk::Summary { json: true, .. }
-        | JobAsk::Intake { json: true } => format!("{value:#}"),
-        JobAsk::Coverage { .. } => reports::coverage_lines(value),
-        JobAsk::Summary { .. } => reports::summary_lines(value),
-        JobAsk::Intake { .. } => reports::intake_lines(value),
-        JobAsk::List { .. } => {
-            let mut lines = vec![format!(
-                "{:<20}{:<24}{:<24}{:<10}{:<26}{:<26}RPO",
-                "HOST", "JOB", "SCHEDULE", "RESULT", "LAST", "EXPECTED"
-            )];
-            lines.extend(items().map(|job| {
-                let age = job.pointer("/stand/rpo_now_ms").and_then(Value::as_u64);
-                let age = age.map_or_else(
-                    || "-".to_owned(),
-                    |age| format_duration(std::time::Duration::from_secs(age / 60_000 * 60)),
-                );
-                let broken = job.pointer("/stand/rpo_broken").and_then(Value::as_bool) == Some(true);
-                format!(
-                    "{:<20}{:<24}{:<24}{:<10}{:<26}{:<26}{age}{}",
-                    text(job, "/host_name"),
-                    text(job, "/name"),
-                    text(job, "/schedule"),
-                    text(job, "/stand/last_result"),
-                    text(job, "/stand/last_at"),
-                    text(job, "/stand/expected_at"),
-                    if broken { " (older than promised)" } else { "" }
-                )
-            }));
-            lines.join("\n")
-        }
-        JobAsk::Runs { .. } => {
-            let mut lines = vec![format!(
-                "{:<26}{:<10}{:<6}{:<14}{:<6}ERROR",
-                "STARTED", "RESULT", "EXIT", "BYTES", "LATE"
-            )];
-            lines.extend(items().map(|run| {
-                let error = text(run, "/error");
-                format!(
-                    "{:<26}{:<10}{:<6}{:<14}{:<6}{}",
-                    text(run, "/started_at"),
-                    text(run, "/result"),
-                    text(run, "/exit_code"),
-                    text(run, "/bytes"),
-                    if run.get("late") == Some(&Value::Bool(true)) {
-                        "yes"
-                    } else {
-                        "no"
-                    },
-                    error
-                )
-            }));
-            lines.join("\n")
-        }
-        JobAsk::Declare { .. } => {
-            let mut lines = vec![format!(
-                "{}: next run awaited {}",
-                text(value, "/name"),
-                text(value, "/stand/expected_at")
-            )];
-            if value.get("ping_url").is_some() {
-                lines.push(format!("ping: {}", text(value, "/ping_url")));
-            }
-            lines.join("\n")
-        }
-        JobAsk::Uncovered => {
-            let names: Vec<String> = items().map(|host| text(host, "/name")).collect();
-            if names.is_empty() {
-                return "every host has a job".to_owned();
-            }
-            names.join("\n")
-        }
-        JobAsk::Note { .. } => format!("noted: {}", text(value, "/result")),
-        JobAsk::Drill { .. } => format!("a restore was tried at {}", text(value, "/drilled_at")),
-        JobAsk::Forget { .. } => "done".to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -461,7 +376,7 @@ mod tests {
             "30m",
             "--ping",
         ]);
-        let Ok(JobAsk::Declare { host, plan, ping }) = ask else {
+        let Ok(JobAsk::Declare { host, plan, ping, .. }) = ask else {
             panic!("{ask:?}");
         };
         assert_eq!((host.as_str(), plan.name.as_str(), ping), ("db1", "nightly", true));

@@ -10,7 +10,7 @@ use tocsin_desk::{
 use tocsin_vocabulary::{Hash, HostId, RunResult, Severity, SpoolId, Timestamp};
 
 /// Events of ours about a host are kept beside its own under this spool, which no agent can have.
-const OUR_SPOOL: [u8; 16] = *b"tocsin-collector";
+pub(crate) const OUR_SPOOL: [u8; 16] = *b"tocsin-collector";
 /// A restore drill that is due.
 pub(super) const DRILL_DUE: &str = "backup.drill.due";
 /// A restore that was tried.
@@ -21,7 +21,7 @@ pub(super) const RPO_BROKEN: &str = "backup.rpo.broken";
 const ATTRIBUTE_CHARS_MAX: usize = 256;
 
 /// The number of what happened to `about` at `time`: the same again is the same number. Below 2⁶³, as ledgers count.
-fn number(about: &str, name: &str, time: Timestamp) -> u64 {
+pub(crate) fn number(about: &str, name: &str, time: Timestamp) -> u64 {
     let hash = Hash::of(format!("{about} {name} {}", time.as_millis()).as_bytes());
     let mut first = [0; 8];
     for (to, from) in first.iter_mut().zip(hash.as_bytes()) {

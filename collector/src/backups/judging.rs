@@ -51,10 +51,13 @@ impl Backups {
         let before = self.ledger.job_named(host, name).await?;
         let id = before.as_ref().map_or_else(|| self.next_id(JobId::next), |job| job.id);
         match plan_of(name, event).apply(before.as_ref(), id, host, &self.zone, (self.clock)()) {
-            Ok(job) if before.as_ref() != Some(&job) => {
-                self.ledger.declare_job(&job, &[]).await?;
-                self.arm(&job, None);
-            }
+            Ok(job) if before.as_ref() != Some(&job) => match self.circle(&job).await? {
+                Some(circle) => tracing::warn!(%host, job = name, circle, "a host declares a backup job that can't be"),
+                None => {
+                    self.ledger.declare_job(&job, &[]).await?;
+                    self.arm(&job, None);
+                }
+            },
             Ok(_) => {}
             Err(error) => tracing::warn!(%host, job = name, %error, "a host declares a backup job that can't be"),
         }
@@ -164,12 +167,15 @@ impl Backups {
 fn plan_of(name: &str, event: &EventRecord) -> Plan {
     let text = |key: &str| event.attributes.get(key).cloned();
     let duration = |key: &str| parse_duration(event.attributes.get(key)?).ok().map(HumanDuration);
+    let bytes = |key: &str| event.attributes.get(key)?.parse().ok();
     Plan {
         name: name.to_owned(),
         schedule: text("schedule"),
         zone: text("zone"),
         grace: duration("grace"),
         duration_max: duration("duration_max"),
+        bytes_min: bytes("bytes_min"),
+        bytes_max: bytes("bytes_max"),
         rpo: duration("rpo"),
         drill_every: duration("drill_every"),
         tool: text("tool"),

@@ -24,7 +24,7 @@
 //! * `judging` — a run that came,
 //! * `deadlines` — what did not come in time,
 //! * `events` — how rules are told,
-//! * [`command`](JobCommand), `answers` — the command line, `reports` — what it tells of all jobs at once,
+//! * [`command`](JobCommand), `answers`, `lines` — the command line, `reports` — what it tells of all jobs at once,
 //! * `register` — jobs that people declare, runs that they note,
 //! * `ping` — runs told over HTTP,
 //! * [`intake`] — results that appliances send,
@@ -36,6 +36,7 @@ mod deadlines;
 mod events;
 pub mod intake;
 mod judging;
+mod lines;
 mod ping;
 mod register;
 mod reports;
@@ -46,7 +47,9 @@ mod kill_points;
 #[cfg(test)]
 mod tests;
 
-pub use command::{JobAsk, JobCommand, render};
+pub use command::{JobAsk, JobCommand};
+pub(crate) use events::{OUR_SPOOL, number as event_number};
+pub use lines::render;
 pub(crate) use register::Actor;
 
 use crate::{clock::Clock, engine::EngineHandle};

@@ -4,7 +4,7 @@ use super::{Backups, events, turns::Turn};
 use crate::clock;
 use tocsin_console::backend::Failure;
 use tocsin_desk::{
-    backup::{Job, JobRun, Note, Plan},
+    backup::{Job, JobRun, Note, Plan, Schedule},
     record::AuditLine,
 };
 use tocsin_ledger::LedgerError;
@@ -14,6 +14,9 @@ use tocsin_vocabulary::{Code, HostId, JobId, RunId, Severity, Timestamp};
 const REASON_CHARS_MIN: usize = 3;
 /// Longest reason, in characters.
 const REASON_CHARS_MAX: usize = 1_000;
+
+/// Jobs that run one after another.
+const CHAIN_MAX: usize = 50;
 
 /// Who does it, for the audit trail.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +73,9 @@ impl Backups {
         if ping && job.ping_key.is_empty() {
             job.ping_key = clock::secret().map_err(|error| Failure::new(Code::Internal, error.to_string()))?;
         }
+        if let Some(circle) = self.circle(&job).await.map_err(|error| failed(&error))? {
+            return Err(Failure::new(Code::InvalidInput, circle));
+        }
         let line = self.line(actor, "backup.job.declare", &job.name, &host.to_string());
         self.ledger
             .declare_job(&job, &[line])
@@ -77,6 +83,28 @@ impl Backups {
             .map_err(|error| failed(&error))?;
         self.arm(&job, None);
         Ok(job)
+    }
+
+    /// Says so when a job would run after itself, by way of others or not: each would await the other for ever.
+    pub(super) async fn circle(&self, job: &Job) -> Result<Option<String>, LedgerError> {
+        let mut way = job.name.clone();
+        let mut schedule = job.schedule.clone();
+        for _ in 0..CHAIN_MAX {
+            let Some(Schedule::After(leader)) = schedule else {
+                return Ok(None);
+            };
+            way.push_str(" after ");
+            way.push_str(&leader);
+            if leader == job.name {
+                return Ok(Some(format!("a job can't run after itself: {way}")));
+            }
+            schedule = self
+                .ledger
+                .job_named(job.host, &leader)
+                .await?
+                .and_then(|job| job.schedule);
+        }
+        Ok(Some(format!("more than {CHAIN_MAX} jobs run one after another: {way}")))
     }
 
     /// Forgets a job and its runs.

@@ -1,6 +1,6 @@
 //! `tocsin-collector job coverage`, `summary`, `intake`: what is told of all jobs at once.
 
-use super::command::text;
+use super::lines::text;
 use jiff::{civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
 use std::collections::HashMap;

@@ -342,6 +342,96 @@ async fn pings_make_runs() {
 }
 
 #[tokio::test]
+async fn a_start_whose_end_was_never_told_does_not_take_the_next_days_run() {
+    let mut world = World::new().await;
+    let job = world.declare(nightly()).await;
+    let ping = |kind| Ping {
+        key: job.ping_key.clone(),
+        slug: String::new(),
+        kind,
+        rid: String::new(),
+        body: String::new(),
+    };
+    world.set("22T02:30:00");
+    world.backups.pinged(&ping(PingKind::Start)).await.unwrap();
+    // Told again by a client that heard no answer: one run.
+    world.set("22T02:30:20");
+    world.backups.pinged(&ping(PingKind::Start)).await.unwrap();
+    assert_eq!(world.runs(&job).await.len(), 1);
+    for (start, end) in [("23T02:30:00", "23T02:50:00"), ("24T02:31:00", "24T02:50:00")] {
+        world.set(start);
+        world.backups.pinged(&ping(PingKind::Start)).await.unwrap();
+        world.set(end);
+        world.backups.pinged(&ping(PingKind::Success)).await.unwrap();
+        world.backups.look().await.unwrap();
+    }
+    assert_eq!(world.names(), ["backup.run.ok", "backup.run.ok"], "nothing is missed");
+    let runs = world.runs(&job).await;
+    assert_eq!((runs.len(), runs[1].duration_ms), (3, Some(1_200_000)));
+    // Nor does an end that comes alone take what was overtaken.
+    world.set("25T02:30:00");
+    world.backups.pinged(&ping(PingKind::Success)).await.unwrap();
+    assert_eq!(world.runs(&job).await[0].started_at, at("25T02:30:00"));
+}
+
+#[tokio::test]
+async fn lines_of_log_are_kept_with_the_run_that_goes_on() {
+    let mut world = World::new().await;
+    let job = world.declare(nightly()).await;
+    let ping = |kind, body: &str| Ping {
+        key: job.ping_key.clone(),
+        slug: String::new(),
+        kind,
+        rid: "7".to_owned(),
+        body: body.to_owned(),
+    };
+    world.backups.pinged(&ping(PingKind::Log, "of nothing")).await.unwrap();
+    assert!(world.runs(&job).await.is_empty());
+    world.backups.pinged(&ping(PingKind::Start, "begun")).await.unwrap();
+    world.backups.pinged(&ping(PingKind::Log, "step 1\n")).await.unwrap();
+    assert_eq!(world.names(), [""; 0]);
+    world
+        .backups
+        .pinged(&ping(PingKind::Fail, "disk is full"))
+        .await
+        .unwrap();
+    let run = world.runs(&job).await.remove(0);
+    assert_eq!(run.tail, "begun\nstep 1\ndisk is full");
+    assert_eq!(run.error, "disk is full");
+}
+
+#[tokio::test]
+async fn jobs_that_would_await_each_other_are_refused() {
+    let world = World::new().await;
+    let after = |name: &str, leader: &str| Plan {
+        name: name.to_owned(),
+        schedule: Some(format!("after {leader}")),
+        ..Plan::default()
+    };
+    let declare = async |plan: Plan| world.backups.declare(world.host, &plan, false, CLI).await;
+    declare(after("b", "a")).await.unwrap();
+    declare(after("c", "b")).await.unwrap();
+    for (name, leader) in [("x", "x"), ("a", "b"), ("a", "c")] {
+        let refused = declare(after(name, leader)).await.unwrap_err();
+        assert!(
+            refused.reason.contains("after itself"),
+            "{name} {leader}: {}",
+            refused.reason
+        );
+    }
+    declare(nightly()).await.unwrap();
+    // What a host declares is held to the same.
+    let mut event = world.run(1, "ok", "22T02:30:00", 0);
+    event.name = JOB_DECLARED.to_owned();
+    event.attributes = BTreeMap::from([
+        ("job".to_owned(), "a".to_owned()),
+        ("schedule".to_owned(), "after c".to_owned()),
+    ]);
+    world.backups.told(world.host, &[(event, None)]).await.unwrap();
+    assert!(world.ledger.job_named(world.host, "a").await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_run_by_hand_needs_a_reason_and_makes_good_what_was_missed() {
     let mut world = World::new().await;
     let job = world.declare(nightly()).await;

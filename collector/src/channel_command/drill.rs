@@ -65,12 +65,18 @@ fn words(report: &DrillReport, language: Language) -> String {
     }
     let unreached = report.unreached().join(", ");
     let last = match (unreached.is_empty(), is_chinese) {
-        (true, true) => "所有人员至少有一个渠道可达".to_owned(),
-        (true, false) => "everybody was reached by at least one channel".to_owned(),
+        (true, true) => "所有人员的消息至少有一个渠道接收".to_owned(),
+        (true, false) => "at least one channel took everybody's page".to_owned(),
         (false, true) => format!("没有任何渠道可达的人员：{unreached}"),
         (false, false) => format!("reached by no channel: {unreached}"),
     };
     let _ = write!(out, "\n{last}");
+    let unproven = report.unproven().join(", ");
+    let _ = match (unproven.is_empty(), is_chinese) {
+        (true, _) => Ok(()),
+        (false, true) => write!(out, "\n没有送达回执\u{ff0c}请当面确认\u{ff1a}{unproven}"),
+        (false, false) => write!(out, "\nno receipt says that it arrived, so ask them: {unproven}"),
+    };
     out
 }
 
@@ -115,17 +121,19 @@ mod tests {
                 row("li", "robot", DeliveryState::Unknown),
                 row("wang", "modem", DeliveryState::Delivered),
                 row("wang", "robot", DeliveryState::Accepted),
+                row("zhao", "robot", DeliveryState::Accepted),
             ],
         };
         let en = words(&report, Language::English);
         assert!(
-            en.contains("4 pages, 2 taken, 1 of them") && en.ends_with("reached by no channel: li"),
+            en.contains("5 pages, 3 taken, 1 of them") && en.contains("reached by no channel: li\n"),
             "{en}"
         );
         assert!(en.contains("has no phone number"), "{en}");
+        assert!(en.ends_with("ask them: zhao"), "{en}");
         let zh = words(&report, Language::Chinese);
         assert!(
-            zh.contains("共4条") && zh.ends_with("没有任何渠道可达的人员：li"),
+            zh.contains("共5条") && zh.contains("没有任何渠道可达的人员：li\n"),
             "{zh}"
         );
     }

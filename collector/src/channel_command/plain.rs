@@ -2,7 +2,7 @@
 //! the other side said.
 
 use super::TEST_TIMEOUT;
-use tocsin_channels::{Advice, Built, Reached, Receipt, SendError, SendErrorKind};
+use tocsin_channels::{Advice, Built, Reached, Receipt, SendError, SendErrorKind, config::Kind};
 use tocsin_console::backend::Failure;
 use tocsin_vocabulary::{Code, Language, Text};
 
@@ -23,7 +23,12 @@ pub(super) fn outcome(
     );
     let who = who.get(language);
     match tried {
-        Some(Ok(receipt)) => Ok(format!("{who}: {}", taken(&receipt, language))),
+        Some(Ok(receipt)) => {
+            let colon = Text::new(": ", "\u{ff1a}");
+            let (taken, next) = (taken(&receipt, language), next(&built.config.kind, &receipt));
+            let next = next.map_or_else(String::new, |next| format!("\n{}", next.get(language)));
+            Ok(format!("{who}{}{taken}{next}", colon.get(language)))
+        }
         Some(Err(error)) => Err(failed(who, &error, language)),
         None => {
             let seconds = TEST_TIMEOUT.as_secs();
@@ -58,6 +63,34 @@ fn taken(receipt: &Receipt, language: Language) -> String {
         ),
     };
     what.get(language).to_owned()
+}
+
+/// What is left to do after the other side took it: taken is not yet read.
+fn next(kind: &Kind, receipt: &Receipt) -> Option<Text> {
+    if receipt.reached == Reached::Delivered {
+        return None;
+    }
+    let (en, zh) = match kind {
+        Kind::Gammu(_) | Kind::GammuSql(_) | Kind::Smstools(_) => (
+            "the modem's daemon sends it from there: look whether the phone has it",
+            "已放入短信猫程序的队列，由它发出：请看手机是否收到",
+        ),
+        Kind::Kannel(_) | Kind::Smpp(_) | Kind::Cmpp(_) | Kind::Gateway(_) => {
+            ("look whether the phone has it", "请看手机是否收到")
+        }
+        Kind::Dingtalk(_) | Kind::Wecom(_) | Kind::Feishu(_) => ("look whether it stands in the chat", "请在群里核对"),
+        Kind::Mail(_) => (
+            "the mail server has it: look into the mailbox, and among what was sorted out",
+            "邮件服务器已收下：请查看收件箱和垃圾邮件箱",
+        ),
+        Kind::SnmpTrap(_) | Kind::Syslog(_) => (
+            "nothing answers on this way, so it proves no arrival: look for it at the receiver",
+            "这种方式没有应答，不能证明送达：请在接收端核对",
+        ),
+        Kind::Ntfy(_) | Kind::Gotify(_) => ("look whether the app rings", "请看手机应用是否响铃"),
+        Kind::Webhook(_) | Kind::Asterisk(_) => return None,
+    };
+    Some(Text::new(en, zh))
 }
 
 fn failed(who: &str, error: &SendError, language: Language) -> Failure {
@@ -133,7 +166,8 @@ mod tests {
     #[test]
     fn a_message_that_was_taken_and_one_that_took_too_long_are_told_apart() {
         let taken = outcome(&built(), Some(Ok(Receipt::taken("in the spool"))), Language::Chinese).unwrap();
-        assert!(taken.contains("已被对方接收"), "{taken}");
+        assert!(taken.contains("\u{ff1a}消息已被对方接收"), "{taken}");
+        assert!(taken.contains("请看手机是否收到"), "{taken}");
         let slow = outcome(&built(), None, Language::English).unwrap_err();
         assert!(slow.reason.contains("no outcome within 60 s"), "{}", slow.reason);
     }

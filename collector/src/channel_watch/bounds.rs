@@ -2,7 +2,7 @@
 
 use tocsin_channels::{Condition, config::Common};
 use tocsin_desk::delivery::ChannelFigures;
-use tocsin_vocabulary::{Level, Timestamp, time::format_duration};
+use tocsin_vocabulary::{Level, Text, Timestamp, time::format_duration};
 
 /// Looks in a row that must find trouble before people are told: a line that is back at once is no news.
 const LOOKS_MIN: u32 = 4;
@@ -18,9 +18,16 @@ pub(super) struct Told {
     looks: u32,
     /// Whether people were told.
     is_told: bool,
+    /// Whether it was looked at since the start.
+    is_known: bool,
 }
 
 impl Told {
+    /// Whether this is the first look since the start: what was told before is not known then.
+    pub(super) const fn is_first(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_known, true)
+    }
+
     /// Takes a look; answers whether people are to be told of it.
     pub(super) fn look(&mut self, is_in_trouble: bool) -> bool {
         self.looks = if is_in_trouble { self.looks + 1 } else { 0 };
@@ -40,15 +47,17 @@ pub(super) fn trouble(
     line: Option<&Condition>,
     figures: Option<&ChannelFigures>,
     now: Timestamp,
-) -> Option<String> {
+) -> Option<Text> {
     if let Some(line) = line {
         if !line.well {
-            return Some(line.detail.clone());
+            let detail = line.detail.as_str();
+            return Some(Text::new(detail, format!("通路不正常\u{ff1a}{detail}")));
         }
         if let Some(percent) = line.signal_percent.filter(|percent| *percent < bounds.signal_min) {
-            return Some(format!(
-                "the modem's signal is {percent} %, less than {} %",
-                bounds.signal_min
+            let least = bounds.signal_min;
+            return Some(Text::new(
+                format!("the modem's signal is {percent} %, less than {least} %"),
+                format!("短信猫信号{percent}%\u{ff0c}低于{least}%"),
             ));
         }
         if let Some((left, least)) = line
@@ -56,7 +65,10 @@ pub(super) fn trouble(
             .zip(bounds.balance_min)
             .filter(|(left, least)| left < least)
         {
-            return Some(format!("the balance is {left}, less than {least}: top it up"));
+            return Some(Text::new(
+                format!("the balance is {left}, less than {least}: top it up"),
+                format!("余额{left}\u{ff0c}低于{least}\u{ff0c}请充值"),
+            ));
         }
     }
     let figures = figures?;
@@ -67,10 +79,10 @@ pub(super) fn trouble(
         .filter(|_| !is_quiet(now) && !is_quiet(now.minus(bounds.queue_max.0)))
         .map(|since| now.since(since));
     if waited.is_some_and(|waited| waited > bounds.queue_max.0) {
-        return Some(format!(
-            "{} pages wait for it, the oldest for longer than {}",
-            figures.waiting,
-            format_duration(bounds.queue_max.0)
+        let (waiting, most) = (figures.waiting, format_duration(bounds.queue_max.0));
+        return Some(Text::new(
+            format!("{waiting} pages wait for it, the oldest for longer than {most}"),
+            format!("有{waiting}条通知在等待\u{ff0c}最久的已超过{most}"),
         ));
     }
     let rate = figures.delivered * 100 / figures.accepted.max(1);
@@ -78,8 +90,9 @@ pub(super) fn trouble(
     let least = bounds
         .delivery_min
         .filter(|least| is_enough && rate < u64::from(*least))?;
-    Some(format!(
-        "{rate} % of what was taken within a day is known to have arrived, less than {least} %"
+    Some(Text::new(
+        format!("{rate} % of what was taken within a day is known to have arrived, less than {least} %"),
+        format!("一日内已知送达率{rate}%\u{ff0c}低于{least}%"),
     ))
 }
 
@@ -117,7 +130,9 @@ mod tests {
             ..Common::default()
         };
         let well = Condition::new(true, "");
-        let found = |line: Condition, figures: ChannelFigures| trouble(&bounds, Some(&line), Some(&figures), NOW);
+        let found = |line: Condition, figures: ChannelFigures| {
+            trouble(&bounds, Some(&line), Some(&figures), NOW).map(|trouble| trouble.en)
+        };
         let none = ChannelFigures::default;
         assert_eq!(found(well.clone(), none()), None);
         let weak = Condition {

@@ -2,6 +2,7 @@
 
 use super::{duration, printable};
 use crate::control::{Ask as Request, PlanAsk};
+use crate::input_file;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -180,7 +181,7 @@ Example of a file; lines that begin with # say nothing:
   hypervisor-1,switch-a
   vm-1,hypervisor-1")]
     Import {
-        /// The file
+        /// File, or - for standard input
         file: PathBuf,
     },
     /// List alerts of which people are not told for now, and why
@@ -296,12 +297,8 @@ pub(super) fn topology(ask: Topology) -> Result<(Request, bool), String> {
 
 /// Lines of `asset,parent`; empty lines and those that begin with `#` say nothing.
 fn read(file: &std::path::Path) -> Result<Vec<(String, Option<String>)>, String> {
-    let unreadable = |error: &dyn std::fmt::Display| format!("cannot read {}: {error}", file.display());
-    let size = std::fs::metadata(file).map_err(|error| unreadable(&error))?.len();
-    if size > IMPORT_BYTES_MAX {
-        return Err(unreadable(&"it is longer than 4 MiB"));
-    }
-    parse(&std::fs::read_to_string(file).map_err(|error| unreadable(&error))?)
+    let text = input_file::text(file, IMPORT_BYTES_MAX);
+    parse(&text.map_err(|error| format!("cannot read {}: {error}", input_file::name(file)))?)
 }
 
 fn parse(text: &str) -> Result<Vec<(String, Option<String>)>, String> {

@@ -8,21 +8,15 @@ use tocsin_channels::BuildMistake;
 pub struct ChannelLines(HashMap<String, (usize, HashMap<String, usize>)>);
 
 impl ChannelLines {
-    /// Notes the table of a channel, whose head stands at `start`.
-    pub(super) fn note(&mut self, channel: &str, text: &str, start: usize) {
-        let before = text.get(..start).unwrap_or_default();
-        let head = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        let mut keys = HashMap::new();
-        for (line, number) in text.lines().skip(head - 1).zip(head..) {
-            if number > head && line.trim_start().starts_with('[') {
-                break;
-            }
-            if let Some((key, _)) = line.split_once('=') {
-                keys.entry(key.trim().to_owned()).or_insert(number);
-            }
-        }
+    /// Notes a channel's table.
+    pub(super) fn note(&mut self, channel: &str, head: usize, keys: HashMap<String, usize>) {
         // A second table of this name has a line of its own in its own mistakes.
         self.0.insert(channel.to_owned(), (head, keys));
+    }
+
+    /// Whether there is a table of this name, good or not.
+    pub(super) fn knows(&self, channel: &str) -> bool {
+        self.0.contains_key(channel)
     }
 
     /// The line of a channel's key, or of its head.
@@ -33,19 +27,11 @@ impl ChannelLines {
         key.and_then(|key| keys.get(key)).copied().unwrap_or(*head)
     }
 
-    /// Where a mistake stands that may begin with its key in backticks.
-    pub(super) fn named(&self, channel: &str, mistake: &str) -> usize {
-        let key = mistake.strip_prefix('`').and_then(|rest| rest.split('`').next());
-        self.line(channel, key)
-    }
-
-    /// Where a mistake stands.
+    /// Where a mistake stands: at its key, or at the first key in backticks that its message names.
     #[must_use]
     pub fn of(&self, mistake: &BuildMistake) -> usize {
-        match &mistake.key {
-            Some(key) => self.line(&mistake.channel, Some(key)),
-            None => self.named(&mistake.channel, &mistake.message),
-        }
+        let named = || mistake.message.strip_prefix('`')?.split(['`', ' ']).next();
+        self.line(&mistake.channel, mistake.key.as_deref().or_else(named))
     }
 }
 
@@ -55,11 +41,10 @@ mod tests {
 
     #[test]
     fn keys_are_found_in_their_own_table() {
-        let text =
-            "a = 1\n[[channel]]\nname = \"x\"\nsecret_file = \"/s\"\n\n[[channel]]\nname = \"y\"\nca_file = \"/c\"\n";
+        let keys = |list: &[(&str, usize)]| list.iter().map(|(key, line)| ((*key).to_owned(), *line)).collect();
         let mut lines = ChannelLines::default();
-        lines.note("x", text, text.find("[[").unwrap());
-        lines.note("y", text, text.rfind("[[").unwrap());
+        lines.note("x", 2, keys(&[("name", 3), ("secret_file", 4), ("security", 5)]));
+        lines.note("y", 6, keys(&[("name", 7), ("ca_file", 8)]));
         let mistake = |channel: &str, key: Option<&str>, message: &str| BuildMistake {
             channel: channel.to_owned(),
             key: key.map(str::to_owned),
@@ -69,5 +54,9 @@ mod tests {
         assert_eq!(lines.of(&mistake("y", Some("ca_file"), "")), 8);
         assert_eq!(lines.of(&mistake("y", Some("secret_file"), "")), 6, "the head");
         assert_eq!(lines.of(&mistake("x", None, "`name`: choose another")), 3);
+        assert_eq!(
+            lines.of(&mistake("x", None, "`security = \"none\"` to another machine")),
+            5
+        );
     }
 }

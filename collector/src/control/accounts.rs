@@ -5,13 +5,16 @@ use crate::duty::failed;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use tocsin_console::{Speech, authority, backend::Failure, report_markdown};
+use tocsin_console::{
+    Speech, authority,
+    backend::{Failure, Host},
+    report_markdown,
+};
 use tocsin_desk::{
     account::{
         AccountAct,
         downtime::{Downtime, DowntimeFilter},
-        overview::overview,
+        overview::{overview, unwatched},
         report::{self, Kind, ReportFilter},
         sheet as downtime_sheet, ticket_sheet,
     },
@@ -168,14 +171,9 @@ impl Control {
         }
         let assets = self.ledger.register(Book::Assets).await.map_err(failed)?;
         let downtimes = self.downtimes(None, None).await?;
-        let lines = overview(
-            period,
-            &contracts,
-            &assets,
-            &downtimes,
-            &BTreeMap::new(),
-            (self.clock)(),
-        );
+        let hosts = self.backend.hosts().await?;
+        let unknown = unwatched(period, &assets, hosts.iter().map(Host::watched));
+        let lines = overview(period, &contracts, &assets, &downtimes, &unknown, (self.clock)());
         let mut shown = Vec::new();
         for line in lines {
             let moves = match line.id.parse() {
@@ -287,7 +285,8 @@ impl Control {
             let reason = format!("the {} report of #{number} has no version {wanted}", kind.as_str());
             Failure::new(Code::NotFound, reason)
         })?;
-        let (zone, policies) = (zone(), Policy::shipped());
+        let zone = zone();
+        let policies: Vec<Policy> = self.room.book.policies().map(|(policy, _)| policy.clone()).collect();
         let speech = Speech {
             language,
             zone: &zone,

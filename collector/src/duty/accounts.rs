@@ -149,8 +149,18 @@ impl Room {
         let found = downtime_sheet::read(sheet, &assets, &zone, self.now()).map_err(|wrongs| mistaken(&wrongs))?;
         let id_of =
             |rows: &[Row], fits: &dyn Fn(&Row) -> bool| rows.iter().find(|row| fits(row)).map(|row| row.id.clone());
-        let mut downtimes = Vec::new();
+        let present = self
+            .ledger
+            .downtimes(&DowntimeFilter::default())
+            .await
+            .map_err(failed)?;
+        let rows = found.len();
+        let mut downtimes: Vec<Downtime> = Vec::new();
         for one in found {
+            // Read again, a sheet enters nothing twice.
+            if one.is_among(&present) || one.is_among(&downtimes) {
+                continue;
+            }
             let (name, whose) = (
                 one.asset.get("contract").to_owned(),
                 one.asset.get("customer").to_owned(),
@@ -179,7 +189,14 @@ impl Room {
         let audit = [self.line(by, action, "downtimes", &format!("{} rows", downtimes.len()))];
         let enter = self.ledger.enter_downtimes(&downtimes, &by.name, self.now(), &audit);
         let ids = enter.await.map_err(failed)?;
-        Ok(done(format!("{} downtimes wait for the customer's word", ids.len())))
+        let known = match rows - ids.len() {
+            0 => String::new(),
+            known => format!(", {known} are on record already"),
+        };
+        Ok(done(format!(
+            "{} downtimes wait for the customer's word{known}",
+            ids.len()
+        )))
     }
 
     /// A report of a ticket as it stands; empty and due now when none is owed.

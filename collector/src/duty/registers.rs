@@ -8,6 +8,7 @@ use tocsin_desk::{
     register::{
         Book, Row,
         check::{self, Known},
+        promise::Promises,
         spare::{self, Use},
     },
 };
@@ -18,12 +19,12 @@ impl Room {
         let action = act.as_str();
         match act {
             DutyAct::ImportRegister { book, sheet } => {
-                let rows = check::rows(book, &sheet, &self.known(book).await?);
+                let rows = check::rows(book, &sheet, &self.known(book).await?, Promises::from(&self.book));
                 self.put(by, action, book, rows.map_err(|mistakes| mistaken(&mistakes))?)
                     .await
             }
             DutyAct::PutRow { book, values } => {
-                let row = check::row(book, &values, &self.known(book).await?);
+                let row = check::row(book, &values, &self.known(book).await?, Promises::from(&self.book));
                 self.put(by, action, book, vec![row.map_err(|mistakes| mistaken(&mistakes))?])
                     .await
             }

@@ -89,7 +89,7 @@ Example of a file:
 
 Exit status: 0 saved, perhaps with warnings; 2 mistakes in the file.")]
     Set {
-        /// File
+        /// File, or - for standard input
         file: PathBuf,
     },
     /// Who is on duty now
@@ -276,7 +276,7 @@ pub enum ChainCommand {
     },
     /// Set it from a TOML file
     Set {
-        /// File
+        /// File, or - for standard input
         file: PathBuf,
     },
 }

@@ -42,7 +42,7 @@ impl Belongs {
 
 /// What the rules say of each other.
 pub(super) fn relations(rules: &RuleSet) -> Relations {
-    let silent = |rule: &&tocsin_rules::Rule| matches!(rule.condition, tocsin_rules::Condition::NoData(_));
+    let silent = |rule: &&tocsin_rules::Rule| matches!(rule.condition, tocsin_rules::Condition::NoData { .. });
     let explained = rules.rules().filter(|rule| !rule.explained_by.is_empty());
     Relations {
         silence: rules.rules().filter(silent).map(|rule| rule.name.clone()).collect(),

@@ -58,18 +58,25 @@ impl Engine {
                 return;
             }
             Turn::Updated => {
-                let known = self.silent.get(&change.host).and_then(|known| known.first());
-                change.ruling.silence = known.and_then(|known| known.ruling.silence);
+                change.ruling.silence = self.known_silence(change.host);
                 return;
             }
             Turn::Raised => {}
         }
         let asked = self.silent.contains_key(&change.host);
-        change.ruling.silence = self.plain_silence(change.host, now);
+        // Another rule may have asked before.
+        let known = self.known_silence(change.host);
+        change.ruling.silence = self.plain_silence(change.host, now).or(known);
         self.silent.entry(change.host).or_default().push(change.clone());
         if change.ruling.silence.is_none() && !asked {
             self.ask(change.host);
         }
+    }
+
+    /// What other alerts of the same silence say.
+    fn known_silence(&self, host: HostId) -> Option<Silence> {
+        let changes = self.silent.get(&host)?;
+        changes.iter().find_map(|change| change.ruling.silence)
     }
 
     /// What needs no question.
@@ -101,8 +108,16 @@ impl Engine {
         none
     }
 
-    /// Asks the machine where the host's agent came from, if there is room.
-    fn ask(&self, host: HostId) {
+    /// A rule wants to know whether the machine of a silent host answers. One that can't be asked is one that does not.
+    pub(super) fn ask_for_rules(&mut self, host: HostId) {
+        let now = (self.parts.clock)();
+        if self.plain_silence(host, now).is_some() || !self.ask(host) {
+            self.tell(|rules| rules.answered(host, false, now));
+        }
+    }
+
+    /// Asks the machine where the host's agent came from, if there is room; answers whether it does.
+    fn ask(&self, host: HostId) -> bool {
         let address = self.parts.live.presence(host).address;
         let address = address.or_else(|| self.addresses.get(&host).copied());
         let (Some(address), Some(engine), Ok(place)) = (
@@ -110,7 +125,7 @@ impl Engine {
             self.commands.upgrade(),
             Arc::<Semaphore>::clone(&self.asking).try_acquire_owned(),
         ) else {
-            return;
+            return false;
         };
         tokio::spawn(async move {
             let silence = if answers(address).await {
@@ -122,6 +137,7 @@ impl Engine {
             // Nobody listens when the engine has stopped.
             let _ = engine.send(Command::Silence(host, silence)).await;
         });
+        true
     }
 
     /// The answer came: the alerts of this silence say so, if they still hold.

@@ -7,7 +7,7 @@
 
 use super::command::TickSeen;
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use tocsin_rules::{Decision, Transition};
@@ -31,6 +31,8 @@ pub(super) struct Watch {
 pub(super) struct Heard {
     pub(super) said: Vec<Transition>,
     pub(super) decisions: Vec<Decision>,
+    /// Silent hosts of which rules want to know whether their machine answers.
+    pub(super) asks: BTreeSet<HostId>,
 }
 
 /// What is watched.
@@ -80,11 +82,12 @@ impl Watch {
         let mut said = std::mem::take(&mut state.said);
         said.extend(tell(&mut state.rules));
         let (decisions, dropped) = state.rules.take_decisions();
+        let asks = state.rules.take_asks();
         drop(state);
         if dropped > 0 {
             tracing::warn!(dropped, "more decisions of rules came at once than are kept");
         }
-        Heard { said, decisions }
+        Heard { said, decisions, asks }
     }
 
     /// Tells the rules a host's past in place of what they read of it; false when they looked at a later tick than the

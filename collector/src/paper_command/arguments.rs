@@ -202,7 +202,7 @@ Example of a file:
   level = 1
   steps = [\"restore\"]")]
     Set {
-        /// File
+        /// File, or - for standard input
         file: PathBuf,
         /// Who answers for it
         #[command(flatten)]

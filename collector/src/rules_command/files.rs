@@ -77,7 +77,15 @@ fn files_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 /// Files of the rules that are asked for: those of `--rules`, of the configuration, or the built-in ones.
 pub(super) fn of(config: &Config, which: &Which) -> Result<Vec<File>, Failure> {
-    match which.rules.as_ref().or(config.rules_dir.as_ref()) {
+    match &which.rules {
+        Some(folder) => Ok(find(std::slice::from_ref(folder))?.readable()?.rules),
+        None => in_force(config),
+    }
+}
+
+/// Files of the rules of the configuration, or the built-in ones.
+pub(super) fn in_force(config: &Config) -> Result<Vec<File>, Failure> {
+    match &config.rules_dir {
         Some(folder) => Ok(find(std::slice::from_ref(folder))?.readable()?.rules),
         None => Ok(builtin()),
     }

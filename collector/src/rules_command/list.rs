@@ -90,6 +90,6 @@ fn kind(condition: &Condition) -> &'static str {
         Condition::Derived(_) => "derived",
         Condition::Absent(_) => "absent",
         Condition::Event(_) => "event",
-        Condition::NoData(_) => "no_data",
+        Condition::NoData { .. } => "no_data",
     }
 }

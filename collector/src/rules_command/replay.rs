@@ -1,6 +1,6 @@
 //! `rules replay`.
 
-use super::{Done, Out, Which, files, print_json};
+use super::{Done, Out, Which, counted, files, print_json};
 use crate::{
     cli,
     config::Config,
@@ -67,8 +67,12 @@ fn tell(line: &str) {
 
 fn told(replayed: &Replayed, language: Language) -> String {
     let mut text = format!(
-        "{} … {}: {} hosts, {} ticks, {} rules",
-        replayed.from, replayed.to, replayed.hosts, replayed.ticks, replayed.rules
+        "{} … {}: {}, {} ticks, {}",
+        replayed.from,
+        replayed.to,
+        counted(replayed.hosts, "host"),
+        replayed.ticks,
+        counted(replayed.rules, "rule")
     );
     for remark in &replayed.remarks {
         let _ = write!(text, "\nnote: {remark}");

@@ -1,6 +1,6 @@
 //! `rules test`.
 
-use super::{Done, Out, Which, files, print_json};
+use super::{Done, Out, Which, counted, files, print_json};
 use crate::{cli, config::Config, rules_files::lines};
 use serde_json::{Value, json};
 use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
@@ -53,7 +53,8 @@ pub(super) fn run(config: &Config, paths: &[PathBuf], which: &Which, out: &Out) 
             test.file, test.line, test.rule, test.name
         );
     }
-    let _ = write!(text, "{} tests passed, {failed} failed", results.len() - failed);
+    let passed = counted(results.len() - failed, "test");
+    let _ = write!(text, "{passed} passed, {failed} failed");
     cli::print(&text);
     Ok(status)
 }

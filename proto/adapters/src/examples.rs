@@ -16,7 +16,7 @@ pub struct Example {
 }
 
 /// All of them.
-pub const EXAMPLES: [Example; 4] = [
+pub const EXAMPLES: [Example; 5] = [
     Example {
         name: "anybackup",
         about: "AnyBackup (爱数), CSV",
@@ -40,6 +40,12 @@ pub const EXAMPLES: [Example; 4] = [
         about: "Data Domain, SNMP traps",
         toml: include_str!("examples/datadomain.toml"),
         sample: include_str!("examples/datadomain.sample"),
+    },
+    Example {
+        name: "veeam-trap",
+        about: "Veeam, SNMP traps",
+        toml: include_str!("examples/veeam-trap.toml"),
+        sample: include_str!("examples/veeam-trap.sample"),
     },
 ];
 
@@ -94,6 +100,23 @@ mod tests {
         assert_eq!(runs[0].started_at, Some("2026-11-19T17:00:03Z".parse().unwrap()));
         assert_eq!(runs[1].error, "2 个文件被占用,已跳过");
         assert_eq!(runs[2].error, "无法连接客户端 fin-nas");
+    }
+
+    #[test]
+    fn traps_of_veeam_tell_of_jobs_and_those_of_single_machines_are_none() {
+        let runs = runs("veeam-trap");
+        let told: Vec<_> = runs
+            .iter()
+            .map(|run| (run.job.as_str(), run.result, run.error.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("Nightly VMs", Ok, ""),
+                ("Nightly VMs", Warning, "Changed block tracking is off for erp01"),
+                ("SQL", Failed, "No space left on repository R1")
+            ]
+        );
     }
 
     #[test]

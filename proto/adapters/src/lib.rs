@@ -253,6 +253,15 @@ impl Judge {
         Some(Self::Tool(tool))
     }
 
+    /// Whether what a run came to stands on standard output, beside nothing that is data: dumps write their data there.
+    #[must_use]
+    pub const fn is_told_on_stdout(&self) -> bool {
+        match self {
+            Self::Tool(tool) => !matches!(tool, Adapter::Mysqldump | Adapter::Xtrabackup),
+            Self::Defined(_) => true,
+        }
+    }
+
     /// Whether it finds runs among lines that are about something else: what may be sent one message at a time.
     #[must_use]
     pub fn finds_runs(&self) -> bool {

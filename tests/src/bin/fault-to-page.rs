@@ -25,7 +25,7 @@ use std::{
 };
 use tocsin_tests::{
     fault::{group, stand_in},
-    figures::{Figures, millis_of},
+    figures::{Figures, millis_of, next},
     host::Host,
     patience::until,
     phone::Phone,
@@ -189,14 +189,6 @@ async fn counted(site: &Site, host: &Host, name: &str, wanted: f64) {
 fn since(at: SystemTime, alert: &Value, key: &str) -> Duration {
     let time: Timestamp = alert[key].as_str().and_then(|text| text.parse().ok()).expect("a time");
     Duration::from_millis(u64::try_from(millis_of(at) - time.as_millis()).unwrap_or(0))
-}
-
-/// Xorshift: random enough for phases, and the same for the same seed.
-const fn next(state: &mut u64) -> u64 {
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    *state
 }
 
 #[allow(

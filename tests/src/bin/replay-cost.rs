@@ -64,7 +64,7 @@ fn rules(count: usize) -> RuleSet {
     let all = RuleSet::builtin();
     let of_metrics = all
         .rules()
-        .filter(|rule| !matches!(rule.condition, Condition::Event(_) | Condition::NoData(_)));
+        .filter(|rule| !matches!(rule.condition, Condition::Event(_) | Condition::NoData { .. }));
     let names: Vec<String> = of_metrics.take(count).map(|rule| rule.name.clone()).collect();
     all.only(&names)
 }

@@ -157,6 +157,11 @@ async fn a_damaged_byte_is_named_and_a_damaged_or_unfinished_backup_is_not_resto
     let (status, _, complaint) = outcome(&site, &["restore", words(&folder)]);
     assert_eq!(status, Some(5), "{complaint}");
     assert!(complaint.contains("no finished backup"), "{complaint}");
+    for command in ["restore", "verify"] {
+        let (status, _, complaint) = outcome(&site, &[command, words(&site.path("nowhere"))]);
+        assert_eq!(status, Some(3), "{complaint}");
+        assert!(complaint.contains("there is no folder"), "{complaint}");
+    }
     assert!(!site.state("metrics").exists(), "nothing was restored");
 }
 

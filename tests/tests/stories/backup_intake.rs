@@ -153,8 +153,10 @@ async fn how_soon_a_failure_and_a_missed_run_are_noticed() {
         "every 10s",
         "--grace",
         "1s",
+        "--json",
     ]);
-    let awaited = added.split_whitespace().last().expect("a time");
+    let added: serde_json::Value = serde_json::from_str(&added).expect("JSON");
+    let awaited = added["stand"]["expected_at"].as_str().expect("a time");
     let awaited: Timestamp = awaited.parse().expect("a time");
     let due = awaited.plus(Duration::from_secs(1));
     let page = phone.rings_for("opened").await;

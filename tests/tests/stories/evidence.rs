@@ -137,8 +137,17 @@ async fn a_collector_killed_with_a_thousand_alerts_raised_pages_nobody_again_and
 #[tokio::test]
 async fn of_a_machine_that_answers_the_agent_is_what_is_silent() {
     let folder = tempfile::tempdir().expect("a folder");
-    let silent = rule("silent", "").replace("metric = \"system.cpu.utilization\"\nabove = 0.5", "no_data = \"3s\"");
-    let site = Site::start(&rules_dir(folder.path(), &silent)).await;
+    let about = |name: &str, answers: &str| {
+        let lines = format!("no_data = \"3s\"\n{answers}");
+        rule(name, "").replace("metric = \"system.cpu.utilization\"\nabove = 0.5", &lines)
+    };
+    let rules = [
+        about("silent", ""),
+        about("mute", "answers = true"),
+        about("dead", "answers = false"),
+    ]
+    .concat();
+    let site = Site::start(&rules_dir(folder.path(), &rules)).await;
     let mut host = Host::start(&site, "host", "");
     host.is_live(&site).await;
     host.agent().kill();
@@ -148,6 +157,13 @@ async fn of_a_machine_that_answers_the_agent_is_what_is_silent() {
     })
     .await;
     assert_eq!(why, "agent_silent");
+    until("the rule about those that answer, and not its opposite", async || {
+        let raised = alerts(&site, "state=raised").await;
+        let mut rules: Vec<&str> = raised.iter().filter_map(|alert| alert["rule"].as_str()).collect();
+        rules.sort_unstable();
+        (rules == ["mute", "silent"]).then_some(())
+    })
+    .await;
     let ticket = site.tickets("open").await.remove(0);
     let detail = site.get(&format!("tickets/{}", ticket["number"])).await;
     let entries = detail["entries"].as_array().into_iter().flatten();

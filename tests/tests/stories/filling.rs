@@ -1,4 +1,5 @@
-//! A file system that fills, runs out of inodes and becomes read-only: its series say so, and say when it is over.
+//! A file system that fills, runs out of inodes and becomes read-only: its series say so, and say when it is over. One that
+//! fills steadily is foretold before it is full.
 
 use serde_json::Value;
 use std::{
@@ -6,10 +7,15 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
-use tocsin_tests::{host::Host, patience::until, program, site::Site};
-
-const STORY: &str = "a_file_system_that_fills_or_turns_read_only_is_seen_in_its_series";
+use tocsin_tests::{
+    host::Host,
+    patience::until,
+    program,
+    site::{Site, rules_dir},
+};
+use tocsin_vocabulary::Timestamp;
 
 const SPACE: &str = "system.filesystem.utilization";
 const INODES: &str = "tocsin.filesystem.inodes.utilization";
@@ -87,28 +93,44 @@ async fn becomes(site: &Site, host: &Host, metric: &str, point: &Path, wanted: i
     .await;
 }
 
-#[tokio::test]
-async fn a_file_system_that_fills_or_turns_read_only_is_seen_in_its_series() {
+/// A host with an agent that alone sees a small disk; none where that can't be made, which is told.
+fn host_with_disk(story: &str, site: &Site, folder: &Path) -> Option<(Host, Disk)> {
     if !program::is_root() {
-        return program::skipped(STORY, "only root may mount");
+        program::skipped(story, "only root may mount");
+        return None;
     }
-    let folder = tempfile::tempdir().expect("a folder");
-    let Some(disk) = Disk::new(folder.path()) else {
-        return program::skipped(STORY, "an ext4 in a file can't be made or mounted");
+    let Some(disk) = Disk::new(folder) else {
+        program::skipped(story, "an ext4 in a file can't be made or mounted");
+        return None;
     };
-    let site = Site::start("").await;
-    let mut host = Host::prepare(&site, "host", "").with_program(disk.program.clone());
+    let mut host = Host::prepare(site, "host", "").with_program(disk.program.clone());
     host.enrol(&site.install_string()).expect("a fresh token enrols");
     host.run();
+    Some((host, disk))
+}
+
+/// The disk's mount point as others reach it, and the agent's own process.
+fn seen_from_outside(host: &mut Host, point: &Path) -> (PathBuf, u32) {
+    let inside = child_of(host.agent().pid()).expect("the agent, within its namespaces");
+    let below = point.strip_prefix("/").expect("an absolute path");
+    (PathBuf::from(format!("/proc/{inside}/root")).join(below), inside)
+}
+
+#[tokio::test]
+async fn a_file_system_that_fills_or_turns_read_only_is_seen_in_its_series() {
+    let story = "a_file_system_that_fills_or_turns_read_only_is_seen_in_its_series";
+    let folder = tempfile::tempdir().expect("a folder");
+    let site = Site::start("").await;
+    let Some((mut host, disk)) = host_with_disk(story, &site, folder.path()) else {
+        return;
+    };
     let point = disk.point.as_path();
     becomes(&site, &host, SPACE, point, |share| share < 0.2).await;
     becomes(&site, &host, INODES, point, |share| share < 0.5).await;
     becomes(&site, &host, READ_ONLY, point, |flag| flag < 0.5).await;
 
     // Only through the agent's own view is the disk there.
-    let inside = child_of(host.agent().pid()).expect("the agent, within its namespaces");
-    let below = point.strip_prefix("/").expect("an absolute path");
-    let seen = PathBuf::from(format!("/proc/{inside}/root")).join(below);
+    let (seen, inside) = seen_from_outside(&mut host, point);
     assert!(!point.join("lost+found").exists() && seen.join("lost+found").exists());
 
     let filler = seen.join("filler");
@@ -139,4 +161,74 @@ async fn a_file_system_that_fills_or_turns_read_only_is_seen_in_its_series() {
     becomes(&site, &host, READ_ONLY, point, |flag| flag > 0.5).await;
     remount("remount,rw");
     becomes(&site, &host, READ_ONLY, point, |flag| flag < 0.5).await;
+}
+
+/// The threshold, and the forecast of it by the trend of one minute. On the story's own disk alone.
+fn rules(point: &Path) -> String {
+    let of = |name: &str, lines: &str| {
+        format!(
+            "[[rule]]\nname = \"{name}\"\nmetric = \"{SPACE}\"\nwhere = {{ \"system.filesystem.state\" = \"used\", \
+             \"system.filesystem.mountpoint\" = {point:?} }}\n{lines}\nseverity = \"major\"\naction = \"ticket\"\n\
+             title.en = \"{name}: {{value}}\"\ntitle.zh = \"{name}: {{value}}\"\nremedy.en = \"Make room.\"\n\
+             remedy.zh = \"Make room.\"\n"
+        )
+    };
+    let threshold = of("full", "above = 0.8\nclear_below = 0.7");
+    let forecast = "forecast = 0.8\nover = \"1m\"\nbelow = \"5m\"\nclear_above = \"10m\"";
+    format!("{threshold}{}", of("foretold", forecast))
+}
+
+/// Writes at a steady pace until it is told to stop or the disk is full.
+async fn fill(filler: PathBuf) {
+    const PIECE: usize = 26 << 10;
+    let mut file = std::fs::File::create(&filler).expect("a file");
+    let mut pace = tokio::time::interval(Duration::from_millis(250));
+    loop {
+        pace.tick().await;
+        // What is written counts at once, not when the kernel comes to it.
+        let written = file.write_all(&vec![7; PIECE]).and_then(|()| file.sync_data());
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_steadily_is_foretold_before_its_threshold() {
+    let story = "a_disk_that_fills_steadily_is_foretold_before_its_threshold";
+    let folder = tempfile::tempdir().expect("a folder");
+    let site = Site::start(&rules_dir(folder.path(), &rules(&folder.path().join("disk")))).await;
+    let Some((mut host, disk)) = host_with_disk(story, &site, folder.path()) else {
+        return;
+    };
+    let point = disk.point.as_path();
+    becomes(&site, &host, SPACE, point, |share| share < 0.2).await;
+    let (seen, _) = seen_from_outside(&mut host, point);
+    let filling = tokio::spawn(fill(seen.join("filler")));
+
+    let raised = async |rule: &str| -> Option<Value> {
+        let alerts = site.get("alerts?state=raised").await;
+        let found = alerts["items"].as_array()?.iter().find(|alert| alert["rule"] == rule);
+        found.cloned()
+    };
+    becomes(&site, &host, SPACE, point, |share| share > 0.25).await;
+    let foretold = until("the forecast", async || raised("foretold").await).await;
+    assert_eq!(raised("full").await, None, "the threshold is not reached yet");
+    let share = figure(&site, &host, SPACE, point).await.expect("its share");
+    assert!(share < 0.75, "there is time left to do something: {share}");
+    let full = until("the threshold", async || raised("full").await).await;
+
+    let at = |alert: &Value| -> Timestamp { alert["raised_at"].as_str().expect("a time").parse().expect("a time") };
+    let left = at(&full).since(at(&foretold)).as_secs_f64();
+    let said = foretold["value"].as_f64().expect("seconds");
+    assert!((0.5..2.0).contains(&(said / left)), "said {said} s, had {left} s");
+
+    filling.abort();
+    let _ = filling.await;
+    std::fs::remove_file(seen.join("filler")).expect("room again");
+    until("both to be over", async || {
+        let left = site.get("alerts?state=raised").await;
+        left["items"].as_array()?.is_empty().then_some(())
+    })
+    .await;
 }

@@ -69,6 +69,9 @@ async fn a_collector_killed_at_every_step_between_alert_and_page_loses_nothing()
                 (step, passes, again.then(|| random.one_of(&OWING[2..])))
             }
         };
+        if deaths > 0 {
+            println!("{run}: {step:?} after {passes}, then {again:?}");
+        }
         scene.dies_at(step, passes, again).await;
         let wrong = scene.violations().await;
         assert!(

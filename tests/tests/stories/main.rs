@@ -41,4 +41,5 @@ mod probes;
 mod reload;
 mod retention;
 mod rules_workbench;
+mod shown_commands;
 mod silence;

@@ -81,6 +81,14 @@ async fn a_collector_takes_a_good_rule_and_keeps_its_rules_after_a_bad_one() {
     })
     .await;
     assert_eq!(names(&site).await, ["first"], "the rules before it are still in force");
+    let cookie = site.sign_in().await;
+    let page = site.page("/rules", &cookie).await;
+    assert!(
+        page.contains("story.toml:1: ") && page.contains("role=\"alert\""),
+        "{page}"
+    );
+    let status = site.cli(&["status"]);
+    assert!(status.contains("warning: a change was refused"), "{status}");
 
     // Always true, so the next tick raises it.
     let _ = rules_dir(folder.path(), &rule("second", "2.0"));
@@ -94,4 +102,6 @@ async fn a_collector_takes_a_good_rule_and_keeps_its_rules_after_a_bad_one() {
     })
     .await;
     assert_eq!(names(&site).await, ["second"]);
+    let page = site.page("/rules", &cookie).await;
+    assert!(!page.contains("story.toml:1: "), "it is mended: {page}");
 }

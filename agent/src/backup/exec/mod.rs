@@ -10,7 +10,8 @@
 //!
 //! * The command stays in our process group, so a terminal's keys reach it as they would without us. Signals that others
 //!   send to us are passed on; when the terminal stops the command, we stop too, so that the shell sees it.
-//! * Standard output is the very descriptor that we were given, unless an adapter reads it. Where both outputs are the
+//! * Standard output is the very descriptor that we were given, unless an adapter reads it: one that was asked for, or one of a
+//!   program that is known to tell there what it did, while that is no terminal. Where both outputs are the
 //!   same file or pipe, both go through one pipe, so that their order stays.
 //! * What the command leaves running with our pipe in its hands goes on writing: another process relays it.
 //! * Nothing that fails here fails the command: a run that can't be kept is a line on standard error.
@@ -37,7 +38,7 @@ pub(super) use start::leave_closed;
 use start::{Started, Way};
 use std::{
     ffi::OsString,
-    io::Write as _,
+    io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -75,9 +76,10 @@ pub fn exec(order: &Order, clock: &dyn Clock) -> ExitCode {
     let mut run = begun(order, clock);
     let started = clock.mono();
     let kept = runs.begin(&run);
-    let (end, said) = wrap(order);
+    let judge = order.judge.clone().or_else(|| Judge::of_program(&run.command));
+    let (end, said) = wrap(order, judge.as_ref());
     let took = clock.mono().saturating_sub(started);
-    ended(&mut run, order, &end, said, clock.wall(), took);
+    ended(&mut run, order, judge.as_ref(), &end, said, clock.wall(), took);
     let kept = kept.and_then(|()| runs.finish(&run));
     if let Err(error) = kept {
         let error = anyhow::Error::from(error);
@@ -139,10 +141,12 @@ struct Said {
 }
 
 /// Starts the command, and comes back when it has ended.
-fn wrap(order: &Order) -> (End, Said) {
+fn wrap(order: &Order, judge: Option<&Judge>) -> (End, Said) {
     let notes = Notes::begin();
     start::leave_closed();
-    let way = Way::choose(order.judge.is_some());
+    // A program's progress on a terminal is for people; and whoever asked for an adapter wants it read in any case.
+    let is_told = || judge.is_some_and(Judge::is_told_on_stdout) && !std::io::stdout().is_terminal();
+    let way = Way::choose(order.judge.is_some() || is_told());
     let Started { pid, stdout, stderr } = match start::start(&order.command, order.pipefail, way) {
         Ok(started) => started,
         Err(refused) => {
@@ -171,7 +175,7 @@ fn wrap(order: &Order) -> (End, Said) {
 }
 
 /// Fills in what became of a run.
-fn ended(run: &mut Run, order: &Order, end: &End, said: Said, now: Timestamp, took: Duration) {
+fn ended(run: &mut Run, order: &Order, judge: Option<&Judge>, end: &End, said: Said, now: Timestamp, took: Duration) {
     run.ended_at = Some(now);
     run.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     run.exit_code = Some(end.code().into());
@@ -191,10 +195,10 @@ fn ended(run: &mut Run, order: &Order, end: &End, said: Said, now: Timestamp, to
                 exit_code: Some(i32::from(*code)),
                 stdout: stdout.as_deref(),
                 stderr: &stderr,
-                zone: &zone(order),
+                zone: &zone(judge),
                 now,
             };
-            read(run, order, *code, &output)
+            read(run, order, judge, *code, &output)
         }
     };
     if reading.result <= RunResult::Warning
@@ -214,8 +218,8 @@ fn ended(run: &mut Run, order: &Order, end: &End, said: Said, now: Timestamp, to
 }
 
 /// The zone of times that a tool writes without one; looked up only where somebody reads them.
-fn zone(order: &Order) -> TimeZone {
-    if order.judge.is_some() {
+fn zone(judge: Option<&Judge>) -> TimeZone {
+    if judge.is_some() {
         TimeZone::system()
     } else {
         TimeZone::UTC
@@ -223,11 +227,8 @@ fn zone(order: &Order) -> TimeZone {
 }
 
 /// Judges a command that exited.
-fn read(run: &mut Run, order: &Order, code: u8, output: &Output<'_>) -> Reading {
-    let judge = order.judge.clone().or_else(|| Judge::of_program(&run.command));
-    let reading = judge
-        .as_ref()
-        .map_or_else(|| Reading::of_exit(output), |judge| judge.read(output));
+fn read(run: &mut Run, order: &Order, judge: Option<&Judge>, code: u8, output: &Output<'_>) -> Reading {
+    let reading = judge.map_or_else(|| Reading::of_exit(output), |judge| judge.read(output));
     run.judged_by = judge.map_or_else(|| "exit".to_owned(), |judge| judge.name().to_owned());
     if code != 0 && order.warning_exit.contains(&code) {
         return Reading {

@@ -2,19 +2,22 @@
 //!
 //! A command inherits what is blocked and what is ignored, but no handlers. So it is started under handlers that only
 //! take note; then signals are blocked and read from a descriptor, so that nothing is interrupted. What was ignored when
-//! we were started (`nohup`) gets no handler, and stays ignored in the command.
+//! we were started (`nohup`) gets no handler, and stays ignored in the command. Real-time signals are passed on as well, but
+//! not those of the instant in which the command is started.
 
 use super::{copy::Copier, start::Refused};
 use nix::{
-    errno::Errno,
     sys::{
         signal::{SigSet, Signal, kill, raise},
         signalfd::{SfdFlags, SignalFd},
-        wait::{WaitPidFlag, WaitStatus, waitpid},
     },
     unistd::Pid,
 };
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    process::{self, WaitOptions, WaitStatus},
+};
 use std::{
     io,
     os::fd::AsFd as _,
@@ -52,6 +55,11 @@ const OF_TERMINALS: [Signal; 5] = [
     Signal::SIGTSTP,
     Signal::SIGWINCH,
 ];
+/// A command that runs for longer is worth making ourselves small for.
+const SHORT: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 /// A code above this is the kernel's own (`sigaction(2)`: `si_code`).
 const SENT_BY_A_PROCESS_MAX: i32 = 0;
 
@@ -127,9 +135,10 @@ impl Watch {
     /// # Errors
     /// When the system refuses.
     pub(super) fn begin(notes: &Notes, pid: Pid) -> io::Result<Self> {
-        let mut set = SigSet::empty();
-        PASSED_ON.into_iter().for_each(|signal| set.add(signal));
-        set.add(Signal::SIGCHLD);
+        // All, and then not those: no other way there is to name the real-time ones.
+        let mut set = SigSet::all();
+        let others = Signal::iterator().filter(|signal| *signal != Signal::SIGCHLD && !PASSED_ON.contains(signal));
+        others.for_each(|signal| set.remove(signal));
         set.thread_block()?;
         let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         for (signal, noted) in &notes.0 {
@@ -150,7 +159,11 @@ pub(super) fn wait(watch: Option<&Watch>, pid: Pid, copiers: &mut [Copier]) -> E
         while !all_done(copiers, None) {}
         return end;
     };
-    let mut end = None;
+    let mut end = look(pid);
+    if end.is_none() && stays_quiet(&watch.signals) {
+        // Most of what we needed to begin is not needed to wait; where it can't be given back, it stays.
+        let _ = tocsin_thrift::give_back();
+    }
     loop {
         if let Some(found) = end.take().or_else(|| look(pid)) {
             copiers.iter_mut().for_each(Copier::stop);
@@ -161,26 +174,27 @@ pub(super) fn wait(watch: Option<&Watch>, pid: Pid, copiers: &mut [Copier]) -> E
             return end;
         }
         while let Ok(Some(told)) = watch.signals.read_signal() {
-            let Some(signal) = i32::try_from(told.ssi_signo)
-                .ok()
-                .and_then(|n| Signal::try_from(n).ok())
-            else {
-                continue;
-            };
+            let number = i32::try_from(told.ssi_signo).unwrap_or_default();
             match end.take() {
-                None => pass_on(signal, told.ssi_code, pid),
+                None => pass_on(number, told.ssi_code, pid),
                 // The command is gone; who wants us to end does not want us to wait for a slow reader.
-                Some(found) if is_last(signal) => return found,
+                Some(found) if is_last(number) => return found,
                 Some(found) => end = Some(found),
             }
         }
     }
 }
 
-const fn is_last(signal: Signal) -> bool {
+/// Whether no signal comes for a little while, that of the command's end among them.
+fn stays_quiet(signals: &SignalFd) -> bool {
+    let mut polled = [PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)];
+    poll(&mut polled, Some(&SHORT)) == Ok(0)
+}
+
+fn is_last(number: i32) -> bool {
     matches!(
-        signal,
-        Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP | Signal::SIGQUIT
+        Signal::try_from(number),
+        Ok(Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP | Signal::SIGQUIT)
     )
 }
 
@@ -191,7 +205,7 @@ fn all_done(copiers: &[Copier], signals: Option<(&SignalFd, bool)>) -> bool {
     if ended {
         let done = |copier: &Copier| {
             let mut own = [PollFd::from_borrowed_fd(copier.done(), PollFlags::IN)];
-            let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
             poll(&mut own, Some(&now)).is_ok_and(|ready| ready > 0)
         };
         let waiting: Vec<&Copier> = copiers.iter().filter(|copier| !done(copier)).collect();
@@ -210,43 +224,53 @@ fn all_done(copiers: &[Copier], signals: Option<(&SignalFd, bool)>) -> bool {
     false
 }
 
-fn pass_on(signal: Signal, code: i32, pid: Pid) {
-    let has_it_already = code > SENT_BY_A_PROCESS_MAX && OF_TERMINALS.contains(&signal);
-    if signal != Signal::SIGCHLD && !has_it_already {
-        // It may be gone meanwhile.
-        let _ = kill(pid, signal);
+fn pass_on(number: i32, code: i32, pid: Pid) {
+    // In each case it may be gone meanwhile.
+    match Signal::try_from(number) {
+        Ok(Signal::SIGCHLD) => {}
+        Ok(signal) if code > SENT_BY_A_PROCESS_MAX && OF_TERMINALS.contains(&signal) => {}
+        Ok(signal) => drop(kill(pid, signal)),
+        Err(_) => tocsin_early::send(pid.as_raw(), number),
     }
 }
 
 /// Looks what became of the command; stops ourselves where the terminal stopped it.
 fn look(pid: Pid) -> Option<End> {
     loop {
-        match waitpid(pid, Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED)) {
-            Ok(WaitStatus::Stopped(_, signal)) => stop_too(signal),
-            Ok(status) => return ended(status),
-            Err(Errno::EINTR) => {}
+        match waited(pid, WaitOptions::NOHANG | WaitOptions::UNTRACED) {
+            Ok(Some(status)) => match status.stopping_signal() {
+                Some(signal) => stop_too(signal),
+                None => return ended(status),
+            },
+            Ok(None) => return None,
+            Err(Errno::INTR) => {}
             Err(_) => return Some(End::Lost),
         }
     }
 }
 
+fn waited(pid: Pid, options: WaitOptions) -> Result<Option<WaitStatus>, Errno> {
+    let pid = process::Pid::from_raw(pid.as_raw());
+    process::waitpid(pid, options).map(|found| found.map(|(_, status)| status))
+}
+
 fn ended(status: WaitStatus) -> Option<End> {
-    match status {
-        WaitStatus::Exited(_, code) => Some(End::Exit(u8::try_from(code & 0xFF).unwrap_or(u8::MAX))),
-        WaitStatus::Signaled(_, signal, _) => Some(End::Signal(signal as i32)),
-        _ => None,
-    }
+    let code = |code: i32| End::Exit(u8::try_from(code & 0xFF).unwrap_or(u8::MAX));
+    status
+        .exit_status()
+        .map(code)
+        .or_else(|| status.terminating_signal().map(End::Signal))
 }
 
 fn blocking(pid: Pid) -> End {
     loop {
-        match waitpid(pid, None) {
+        match waited(pid, WaitOptions::empty()) {
             Ok(status) => {
-                if let Some(end) = ended(status) {
+                if let Some(end) = status.and_then(ended) {
                     return end;
                 }
             }
-            Err(Errno::EINTR) => {}
+            Err(Errno::INTR) => {}
             Err(_) => return End::Lost,
         }
     }
@@ -254,8 +278,11 @@ fn blocking(pid: Pid) -> End {
 
 /// The command was stopped from its terminal: we stop too, so that the shell takes the terminal back. Other stops are
 /// somebody's who will continue the command and does not know of us.
-fn stop_too(signal: Signal) {
-    if !matches!(signal, Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU) {
+fn stop_too(number: i32) {
+    if !matches!(
+        Signal::try_from(number),
+        Ok(Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU)
+    ) {
         return;
     }
     // As the terminal would have: by a stop that nobody handles. In a group without a shell the command would not have

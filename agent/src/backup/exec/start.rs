@@ -111,6 +111,7 @@ fn attempt(words: &[OsString], pipefail: bool, way: Way) -> io::Result<Started> 
         command.env("SHELLOPTS", "pipefail");
     }
     let (stdout, stderr) = connect(&mut command, way)?;
+    tocsin_early::fork(&mut command);
     let child = command.spawn()?;
     Ok(Started {
         pid: Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX)),

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fs;
+use std::time::Duration;
 
 fn group(process: Option<&str>, command: Option<&str>, user: Option<&str>) -> ProcessGroup {
     let owned = |text: Option<&str>| text.map(str::to_owned);
@@ -36,7 +37,7 @@ impl Tree {
 
     fn bits(&self, group: ProcessGroup, pid: u32) -> u64 {
         let mut folder = ProcessFolder::new(self.0.path());
-        let process = folder.look(pid, &mut Vec::new()).unwrap();
+        let process = folder.look(pid, Duration::ZERO, &mut Vec::new()).unwrap();
         Groups::new(vec![group], self.0.path()).matching(&process, &mut folder, &mut Vec::new())
     }
 }
@@ -93,7 +94,9 @@ fn going_and_coming_back_is_told_once_each() {
     let tree = Tree::new();
     let mut groups = Groups::new(vec![group(Some("db"), None, None)], tree.0.path());
     tree.process(9, "db", "", 1);
-    let mut alive = ProcessFolder::new(tree.0.path()).look(9, &mut Vec::new()).unwrap();
+    let mut alive = ProcessFolder::new(tree.0.path())
+        .look(9, Duration::ZERO, &mut Vec::new())
+        .unwrap();
     alive.groups = 1;
     let mut zombie = alive;
     zombie.state = b'Z';
@@ -117,7 +120,7 @@ fn a_process_that_becomes_another_program_is_looked_at_again() {
     let mut buffer = Vec::new();
     let mut look = |command: &str, before: Option<&Process>, uptime: u64| {
         tree.process(5, "python", command, 1_000);
-        let mut process = folder.look(5, &mut buffer).unwrap();
+        let mut process = folder.look(5, Duration::ZERO, &mut buffer).unwrap();
         groups.assign(&mut process, before, Some(uptime), &mut folder, &mut buffer);
         process
     };

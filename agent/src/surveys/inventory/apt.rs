@@ -2,29 +2,37 @@
 //! a child would take more memory than a guest may.
 //!
 //! The newest version of each installed package counts, from every archive that upgrades by itself. Pins of an
-//! administrator are not known here.
+//! administrator are not known here. Lists may lie as they came or, on small images, packed by LZ4.
 
 use super::{
     Host, changed,
     packages::{Package, Pending, Waiting, pending},
 };
+use lz4_flex::frame::FrameDecoder;
 use std::{
     cmp::Ordering,
     collections::HashMap,
     fs::File,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead, BufReader, Read as _},
     path::Path,
     time::SystemTime,
 };
 
 const LISTS: &str = "var/lib/apt/lists";
+/// Ends of the names of lists of packages.
+const PLAIN: &str = "_Packages";
+const PACKED: &str = "_Packages.lz4";
 /// Most bytes of one list: the largest, of a whole Debian, has about 60 MB.
 const LIST_BYTES_MAX: u64 = 256 << 20;
+
+fn is_list(name: &str) -> bool {
+    name.ends_with(PLAIN) || name.ends_with(PACKED)
+}
 
 /// When the lists were brought last; `None` when there are none.
 pub(super) fn lists_at(host: &Host) -> Option<SystemTime> {
     let names = host.entries(LISTS);
-    let lists = names.iter().filter(|name| name.ends_with("_Packages"));
+    let lists = names.iter().filter(|name| is_list(name));
     lists.filter_map(|name| changed(host, format!("{LISTS}/{name}"))).max()
 }
 
@@ -36,9 +44,9 @@ pub(super) fn waiting(host: &Host, installed: &[Package]) -> Option<Pending> {
         .collect();
     let mut newest: HashMap<(String, String), Waiting> = HashMap::new();
     for list in host.entries(LISTS) {
-        if list.ends_with("_Packages") && upgrades_by_itself(host, &list) {
+        if is_list(&list) && upgrades_by_itself(host, &list) {
             let security = list.contains("-security_") || list.contains("debian-security");
-            read(&host.path(LISTS).join(&list), |name, version, arch| {
+            read(open(&host.path(LISTS).join(&list))?, |name, version, arch| {
                 let known = installed.get(&(name, arch));
                 if known.is_none_or(|known| compare(version, known) != Ordering::Greater) {
                     return;
@@ -76,9 +84,18 @@ fn upgrades_by_itself(host: &Host, list: &str) -> bool {
     !release.lines().take(40).any(|line| line.trim() == "NotAutomatic: yes")
 }
 
+/// A list's text.
+fn open(path: &Path) -> Option<Box<dyn BufRead>> {
+    let file = File::open(path).ok()?;
+    Some(if path.extension().is_some_and(|end| end == "lz4") {
+        Box::new(BufReader::new(FrameDecoder::new(file).take(LIST_BYTES_MAX)))
+    } else {
+        Box::new(BufReader::new(file.take(LIST_BYTES_MAX)))
+    })
+}
+
 /// Tells name, version and architecture of each paragraph of a list.
-fn read(path: &Path, mut tell: impl FnMut(&str, &str, &str)) -> Option<()> {
-    let mut reader = BufReader::new(File::open(path).ok()?.take(LIST_BYTES_MAX));
+fn read(mut reader: impl BufRead, mut tell: impl FnMut(&str, &str, &str)) -> Option<()> {
     let (mut name, mut version, mut arch) = (String::new(), String::new(), String::new());
     let mut line = Vec::new();
     loop {
@@ -171,6 +188,7 @@ fn number<'r>(rest: &mut &'r [u8]) -> &'r [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
 
     #[test]
     fn versions_are_ordered_as_debian_orders_them() {
@@ -197,12 +215,45 @@ mod tests {
     }
 
     #[test]
+    fn a_packed_list_is_read_like_a_plain_one() {
+        use std::io::Write as _;
+        let folder = tempfile::tempdir().unwrap();
+        let text = "Package: bash\nVersion: 5.2\nArchitecture: amd64\n\nPackage: dash\nVersion: 1\nArchitecture: all\n";
+        let mut packer = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        packer.write_all(text.as_bytes()).unwrap();
+        let packed = packer.finish().unwrap();
+        for (name, bytes) in [("a_Packages", text.as_bytes()), ("a_Packages.lz4", &packed)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            assert!(is_list(name));
+            let mut told = Vec::new();
+            read(open(&path).unwrap(), |name, version, arch| {
+                told.push(format!("{name} {version} {arch}"));
+            })
+            .unwrap();
+            assert_eq!(told, ["bash 5.2 amd64", "dash 1 all"], "{name}");
+        }
+        let broken = folder.path().join("b_Packages.lz4");
+        std::fs::write(&broken, &packed[..packed.len() / 2]).unwrap();
+        assert_eq!(read(open(&broken).unwrap(), |_, _, _| {}), None);
+    }
+
+    #[test]
+    fn any_packed_list_is_survived() {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
+            let packed = BufReader::new(FrameDecoder::new(bytes).take(LIST_BYTES_MAX));
+            let _ = read(packed, |_, _, _| {});
+            let _ = read(bytes, |_, _, _| {});
+        }));
+    }
+
+    #[test]
     fn any_two_versions_are_ordered_the_same_from_both_sides() {
         bolero::check!()
             .with_type::<(String, String)>()
-            .for_each(|(one, other)| {
+            .for_each(timed(|(one, other): &(String, String)| {
                 assert_eq!(compare(one, other), compare(other, one).reverse());
                 assert_eq!(compare(one, one), Ordering::Equal);
-            });
+            }));
     }
 }

@@ -265,6 +265,7 @@ pub(super) fn interfaces(host: &Host) -> Vec<Interface> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
 
     #[test]
     fn slots_with_a_module_are_told_and_empty_ones_are_not() {
@@ -281,9 +282,9 @@ mod tests {
 
     #[test]
     fn any_output_is_survived() {
-        bolero::check!().with_type::<String>().for_each(|text| {
+        bolero::check!().with_type::<String>().for_each(timed(|text: &String| {
             let _ = decoded(text);
             let _ = decoded(&format!("Memory Device\n{text}"));
-        });
+        }));
     }
 }

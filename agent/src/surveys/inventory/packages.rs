@@ -290,6 +290,7 @@ pub(super) fn pending(mut waiting: Vec<Waiting>, security: Option<u64>) -> Pendi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
 
     #[test]
     fn updates_of_dnf_count_each_package_once_and_security_only_where_it_is_known() {
@@ -323,9 +324,9 @@ mod tests {
 
     #[test]
     fn any_output_is_survived() {
-        bolero::check!().with_type::<String>().for_each(|text| {
+        bolero::check!().with_type::<String>().for_each(timed(|text: &String| {
             let _ = dnf_pending(text, Some(&advised(text)));
             let _ = rpm_line(text);
-        });
+        }));
     }
 }

@@ -227,6 +227,7 @@ fn unescaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
 
     #[test]
     fn users_without_a_shell_are_left_out_and_strong_groups_are_told() {
@@ -251,10 +252,10 @@ mod tests {
 
     #[test]
     fn any_line_is_survived() {
-        bolero::check!().with_type::<String>().for_each(|line| {
+        bolero::check!().with_type::<String>().for_each(timed(|line: &String| {
             let _ = mount(line);
             let _ = user(line, &strong_groups(line));
             let _ = pairs(line).count();
-        });
+        }));
     }
 }

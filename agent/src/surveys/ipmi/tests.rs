@@ -1,6 +1,7 @@
 //! Listings in every format, states in words, thresholds that lie, the log.
 
 use super::*;
+use crate::fuzzing::timed;
 use crate::surveys::stand::{Stand, assert_values, status, values, verdict};
 use sensors::parse_line;
 use tocsin_vocabulary::Severity;
@@ -334,7 +335,7 @@ fn records_that_came_into_an_empty_log_are_new() {
 
 #[test]
 fn any_line_is_a_sensor_a_record_or_none() {
-    bolero::check!().for_each(|bytes: &[u8]| {
+    bolero::check!().for_each(timed(|bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         let sensors = sensors::parse(&text);
         let mut ids = BTreeSet::new();
@@ -346,7 +347,7 @@ fn any_line_is_a_sensor_a_record_or_none() {
         let mut log = log::Log::default();
         log.follow("", &mut Findings::default());
         log.follow(&text, &mut Findings::default());
-    });
+    }));
 }
 
 fn recorded(file: &str) -> Option<Findings> {

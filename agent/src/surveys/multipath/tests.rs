@@ -1,6 +1,7 @@
 //! Paths in every state.
 
 use super::*;
+use crate::fuzzing::any_like;
 use crate::{
     field_data,
     surveys::stand::{Stand, seen},
@@ -160,7 +161,7 @@ fn a_recorded_subsystem_has_a_dead_path() {
 
 #[test]
 fn any_text_is_survived() {
-    bolero::check!().for_each(|bytes: &[u8]| {
+    any_like(&[WHOLE], |bytes: &[u8]| {
         let host = Host::new(
             "/nowhere".as_ref(),
             tocsin_vocabulary::Timestamp::from_millis(0),

@@ -72,6 +72,7 @@ pub(crate) fn serve(host: &Host, from: &mut dyn Read, to: &mut dyn Write) -> io:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzzing::timed;
     use crate::surveys::stand::Stand;
 
     fn answer(stand: &Stand, request: &[u8]) -> String {
@@ -106,11 +107,11 @@ mod tests {
 
     #[test]
     fn any_request_is_survived() {
-        bolero::check!().for_each(|bytes: &[u8]| {
+        bolero::check!().for_each(timed(|bytes: &[u8]| {
             let parsed = request(&mut &*bytes).ok().and_then(|line| parse(&line));
             if let Some(Request::Ask(place)) = parsed {
                 assert!(place < 1_000_000);
             }
-        });
+        }));
     }
 }

@@ -3,6 +3,7 @@
 mod storcli;
 
 use super::*;
+use crate::fuzzing::timed;
 use crate::{
     field_data,
     surveys::stand::{self, Stand, seen as ordered},
@@ -445,17 +446,19 @@ fn any_text_is_survived() {
         ("raid arcconf 1", ARCCONF),
         ("raid megacli drives", MEGACLI),
     ];
-    bolero::check!().with_type::<(u16, Vec<u8>)>().for_each(|(at, bytes)| {
-        for (label, sample) in samples {
-            let at = usize::from(*at) % sample.len();
-            let spoilt = [&sample.as_bytes()[..at], bytes, &sample.as_bytes()[at..]].concat();
-            for text in [&spoilt, bytes] {
-                let (mut seen, mut findings) = (Seen::default(), Findings::default());
-                read(label, text, &mut seen);
-                seen.tell(&mut findings);
+    bolero::check!()
+        .with_type::<(u16, Vec<u8>)>()
+        .for_each(timed(|(at, bytes): &(u16, Vec<u8>)| {
+            for (label, sample) in samples {
+                let at = usize::from(*at) % sample.len();
+                let spoilt = [&sample.as_bytes()[..at], bytes, &sample.as_bytes()[at..]].concat();
+                for text in [&spoilt, bytes] {
+                    let (mut seen, mut findings) = (Seen::default(), Findings::default());
+                    read(label, text, &mut seen);
+                    seen.tell(&mut findings);
+                }
             }
-        }
-    });
+        }));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Disks of every kind, well and ill.
 
 use super::*;
+use crate::fuzzing::{any_like, timed};
 use crate::{
     field_data,
     surveys::stand::{Seen, Stand},
@@ -297,7 +298,8 @@ fn without_privilege_each_disk_is_unread_until_there_is_a_helper() {
 
 #[test]
 fn any_text_is_survived() {
-    bolero::check!().for_each(|bytes: &[u8]| {
+    let sample = ata("D1", &[(5, 10), (187, 0), (188, 17_180_131_332)]);
+    any_like(&[&sample], |bytes: &[u8]| {
         if let Some(report) = Report::parse(bytes, 0) {
             let mut part = describe("sda", &report);
             verdict::judge(&report, &mut History::default(), Timestamp::from_millis(0), &mut part);
@@ -307,15 +309,15 @@ fn any_text_is_survived() {
 
 #[test]
 fn any_table_of_attributes_is_survived() {
-    bolero::check!()
-        .with_type::<(i64, Vec<(u8, u64)>)>()
-        .for_each(|(exit, attributes)| {
+    bolero::check!().with_type::<(i64, Vec<(u8, u64)>)>().for_each(timed(
+        |(exit, attributes): &(i64, Vec<(u8, u64)>)| {
             let attributes: Vec<(u64, u64)> = attributes.iter().map(|(id, raw)| (u64::from(*id), *raw)).collect();
             let report = Report::parse(ata("D1", &attributes).as_bytes(), *exit).unwrap();
             let mut part = describe("sda", &report);
             verdict::judge(&report, &mut History::default(), Timestamp::from_millis(0), &mut part);
             assert!((part.status == Ok) == part.reason.is_empty());
-        });
+        },
+    ));
 }
 
 /// The controller that only `nvme` is asked of.
@@ -354,12 +356,12 @@ fn without_smartctl_the_log_of_nvme_is_read() {
 
 #[test]
 fn any_log_of_nvme_is_survived() {
-    bolero::check!().for_each(|bytes: &[u8]| {
+    bolero::check!().for_each(timed(|bytes: &[u8]| {
         if let Some(report) = Report::parse_nvme_log(bytes) {
             let mut part = describe("nvme0", &report);
             verdict::judge(&report, &mut History::default(), Timestamp::from_millis(0), &mut part);
         }
-    });
+    }));
 }
 
 #[test]

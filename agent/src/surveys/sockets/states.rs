@@ -1,16 +1,9 @@
 //! TCP connections by state, counted in `/proc/net/tcp` and `tcp6` line by line without keeping them.
 
 use crate::surveys::{Findings, Host};
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Read as _},
-};
 
-/// Most bytes of each table: about 400 000 connections. A longer one is not counted, for a part is not the whole.
+/// Most bytes of each table: about 400 000 connections. A longer one is not counted.
 const TABLE_BYTES_MAX: u64 = 64 << 20;
-
-/// A line of the kernel's has less than 200.
-const LINE_BYTES_MAX: u64 = 1_000;
 
 /// States in the kernel's order (`include/net/tcp_states.h`), from 1; as OpenTelemetry calls them.
 const NAMES: [&str; 11] = [
@@ -40,30 +33,19 @@ impl States {
         let mut states = Self::default();
         let mut any = false;
         for path in ["proc/net/tcp", "proc/net/tcp6"] {
-            let Ok(file) = File::open(host.path(path)) else {
+            if !host.path(path).exists() {
                 continue;
-            };
-            states.add(BufReader::with_capacity(64 << 10, file), TABLE_BYTES_MAX)?;
+            }
+            host.each_line(path, TABLE_BYTES_MAX, |line| states.add(line))?;
             any = true;
         }
         any.then_some(states)
     }
 
-    /// Adds the connections of one table; none when it does not end within `bytes_max`, or is no table.
-    pub(super) fn add(&mut self, mut table: impl BufRead, bytes_max: u64) -> Option<()> {
-        let mut line = Vec::new();
-        let mut left = bytes_max;
-        loop {
-            line.clear();
-            let length = (&mut table).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).ok()?;
-            if length == 0 {
-                return Some(());
-            }
-            let length = u64::try_from(length).unwrap_or(u64::MAX);
-            left = left.checked_sub(length).filter(|_| length < LINE_BYTES_MAX)?;
-            if let Some(state) = state_of(&line) {
-                self.0[state] += 1;
-            }
+    /// Counts the connection in a line; the heading is none.
+    pub(super) fn add(&mut self, line: &[u8]) {
+        if let Some(state) = state_of(line) {
+            self.0[state] += 1;
         }
     }
 

@@ -1,7 +1,11 @@
 //! Counters of old and new kernels, tables of connections, the recorded host.
 
 use super::*;
-use crate::surveys::stand::{Stand, assert_values, values};
+use crate::fuzzing::any_like;
+use crate::surveys::{
+    host::each_line,
+    stand::{Stand, assert_values, values},
+};
 
 const SNMP: &str = "\
 Ip: Forwarding DefaultTTL
@@ -120,13 +124,40 @@ fn the_more_connections_the_less_often_they_are_counted() {
 }
 
 #[test]
+fn while_their_number_stands_still_connections_are_counted_seldom() {
+    let stand = Stand::new(&[("proc/net/tcp", &table(&["01"; 100]))]);
+    let in_use = |count: u64| {
+        stand.write(
+            "proc/net/sockstat",
+            &format!("TCP: inuse {count} orphan 0 tw 9 alloc 1\n"),
+        );
+    };
+    let mut sockets = Sockets::default();
+    let mut waiting = |second: u64| values(&stand.look_at(&mut sockets, second))[&state("close_wait")];
+    in_use(100);
+    assert_eq!(waiting(0), 0.0);
+    stand.write("proc/net/tcp", &table(&["08"; 160]));
+    in_use(120);
+    assert_eq!(waiting(570), 0.0, "a few came");
+    assert_eq!(waiting(600), 160.0, "some day they are counted again");
+    stand.write("proc/net/tcp", &table(&["08"; 220]));
+    in_use(220);
+    assert_eq!(waiting(690), 160.0, "too soon");
+    assert_eq!(waiting(720), 220.0, "many came");
+}
+
+#[test]
 fn a_table_without_end_is_not_counted() {
     let endless = || std::io::BufReader::new(std::io::repeat(b'1'));
-    assert_eq!(States::default().add(endless(), u64::MAX), None, "one line");
+    let count = |table: &mut dyn std::io::BufRead, most: u64| {
+        let mut states = States::default();
+        each_line(table, most, |line| states.add(line)).map(|()| states.total())
+    };
+    assert_eq!(count(&mut endless(), u64::MAX), None, "one line");
     let text = table(&["01", "0A"]);
     let length = u64::try_from(text.len()).unwrap();
-    assert_eq!(States::default().add(text.as_bytes(), length), Some(()));
-    assert_eq!(States::default().add(text.as_bytes(), length - 1), None);
+    assert_eq!(count(&mut text.as_bytes(), length), Some(2));
+    assert_eq!(count(&mut text.as_bytes(), length - 1), None);
 }
 
 #[test]
@@ -152,14 +183,14 @@ fn connection_tracking_is_told_where_it_is() {
 
 #[test]
 fn any_tables_are_counters_or_none() {
-    bolero::check!().for_each(|bytes: &[u8]| {
+    any_like(&[SNMP], |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         let _ = Stat::parse(&text).get("TCP", "inuse");
         let _ = Pairs::parse(&text).get("Tcp", "OutSegs");
         let _ = counters::snmp6(&text, "Udp6InErrors");
         let _ = counters::sum_hex(&text, &["drop"]);
         let mut states = States::default();
-        let _ = states.add(bytes, u64::MAX);
+        let _ = each_line(bytes, u64::MAX, |line| states.add(line));
         let lines = bytes.split(|byte| *byte == b'\n').count();
         assert!(states.total() <= u64::try_from(lines).unwrap());
     });

@@ -1,6 +1,7 @@
 //! Both services, every state.
 
 use super::*;
+use crate::fuzzing::timed;
 use crate::surveys::stand::{Stand, assert_values, status, verdict};
 
 const APC: &str = "apcaccess status";
@@ -142,10 +143,10 @@ fn without_a_service_nothing_is_told() {
 
 #[test]
 fn any_answer_is_a_supply_or_none() {
-    bolero::check!().for_each(|bytes: &[u8]| {
+    bolero::check!().for_each(timed(|bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         let _ = (apcupsd::parse(&text), nut::parse("rack1", &text), nut::is_name(&text));
-    });
+    }));
 }
 
 #[test]

@@ -7,7 +7,11 @@
 //! | `DeliveryOK`, of every part | delivered |
 //! | `SendingError`, `DeliveryFailed`, `Error`, of any part | failed |
 //!
+//! A database on another machine is reached only at an address that `allow` lets through, as every other destination.
+//!
 //! Long texts are rows of `outbox_multipart` behind the first, each with its user data header.
+
+mod reach;
 
 use super::{LOOK_EVERY, STUCK_AFTER, note};
 use crate::{
@@ -19,9 +23,11 @@ use crate::{
     wording::Style,
 };
 use async_trait::async_trait;
+use reach::Tables;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashSet, VecDeque},
     path::PathBuf,
     sync::{Arc, Mutex as Lock, PoisonError},
@@ -63,6 +69,15 @@ impl GammuSqlConfig {
             Ok(url) if matches!(url.scheme(), "postgres" | "postgresql") => {
                 if url.password().is_some() {
                     mistakes.push("`database`: leave the password out, it stands in `password_file`".to_owned());
+                }
+                let is_elsewhere = |(key, value): (Cow<'_, str>, Cow<'_, str>)| {
+                    key == "hostaddr" || key == "host" && !value.starts_with('/')
+                };
+                if url.query_pairs().any(is_elsewhere) {
+                    let remedy = "name the host before the database's name, where `allow` holds for it";
+                    mistakes.push(format!(
+                        "`database`: `host` after `?` is only for a socket's folder, {remedy}"
+                    ));
                 }
             }
             _ => mistakes.push("`database` is sqlite:PATH or postgres://USER@HOST/DATABASE".to_owned()),
@@ -118,7 +133,7 @@ const CREATOR: &str = "tocsin";
 
 /// Sends through gammu-smsd's tables.
 pub struct GammuSql {
-    tables: Arc<dyn SmsTables>,
+    tables: Tables,
     modem: String,
     style: Style,
     found: Mutex<Found>,
@@ -149,10 +164,11 @@ impl GammuSql {
     /// # Errors
     /// A sentence that names the channel's file or setting that cannot be used.
     pub fn new(config: &GammuSqlConfig, common: &Common, open: OpenTables) -> Result<Self, String> {
-        Ok(Self::over(open(&config.address()?)?, config, common))
+        let tables = Tables::new(&config.address()?, common.networks(), open)?;
+        Ok(Self::over(tables, config, common))
     }
 
-    fn over(tables: Arc<dyn SmsTables>, config: &GammuSqlConfig, common: &Common) -> Self {
+    fn over(tables: Tables, config: &GammuSqlConfig, common: &Common) -> Self {
         Self {
             tables,
             modem: config.phone_id.clone().unwrap_or_default(),
@@ -162,9 +178,15 @@ impl GammuSql {
         }
     }
 
+    async fn processed(&self, id: i64) -> Result<(), String> {
+        let tables = self.tables.get().await.map_err(|error| error.reason)?;
+        tables.processed(id).await
+    }
+
     async fn look(&self, found: &mut Found) -> Result<(), String> {
         let mut messages: BTreeMap<(i64, String), Vec<String>> = BTreeMap::new();
-        for part in self.tables.sent(CREATOR).await? {
+        let tables = self.tables.get().await.map_err(|error| error.reason)?;
+        for part in tables.sent(CREATOR).await? {
             messages.entry((part.id, part.creator)).or_default().push(part.status);
         }
         for ((id, creator), parts) in messages {
@@ -178,7 +200,7 @@ impl GammuSql {
                 found.queue.push_back((report, None));
             }
         }
-        for ReceivedSms { id, from, text } in self.tables.received().await? {
+        for ReceivedSms { id, from, text } in tables.received().await? {
             found.queue.push_back((Incoming::Reply { from, text }, Some(id)));
         }
         Ok(())
@@ -216,8 +238,9 @@ impl Channel for GammuSql {
         let number = sms::number(&envelope.person).map_err(SendError::no_contact)?;
         let failed = |reason| SendError::temporary(reason).meaning(Advice::Spool);
         let creator = note(envelope.page.id);
+        let tables = self.tables.get().await?;
         // Nobody waits for another's commit here: after a crash it is there, or it is not.
-        let answer = if envelope.is_resent() && self.tables.is_there(&creator).await.map_err(failed)? {
+        let answer = if envelope.is_resent() && tables.is_there(&creator).await.map_err(failed)? {
             "was in gammu-smsd's tables already"
         } else {
             let sms = OutgoingSms {
@@ -227,7 +250,7 @@ impl Channel for GammuSql {
                 priority: i64::from(u8::MAX - envelope.page.level.rank()),
                 parts: parts(&self.style.message(envelope, now), envelope.page.id),
             };
-            self.tables.put(&sms).await.map_err(failed)?;
+            tables.put(&sms).await.map_err(failed)?;
             "in gammu-smsd's outbox"
         };
         Ok(Receipt {
@@ -245,7 +268,7 @@ impl Channel for GammuSql {
         loop {
             // Whoever asks for the next has dealt with the last one: a crash before that brings it again.
             if let Some(id) = found.handed {
-                match self.tables.processed(id).await {
+                match self.processed(id).await {
                     Ok(()) => found.handed = None,
                     Err(reason) => tracing::warn!(reason, "a reply is told again until it can be marked"),
                 }
@@ -270,7 +293,10 @@ impl Channel for GammuSql {
     }
 
     async fn refresh(&self, now: Timestamp) {
-        let modems = self.tables.modems().await;
+        let modems = match self.tables.get().await {
+            Ok(tables) => tables.modems().await,
+            Err(error) => Err(error.reason),
+        };
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.condition = Some(match modems {
             Ok(modems) => health.judge(&modems, now),

@@ -2,9 +2,9 @@
 //! first part of an SMS, 70 UTF-16 units with the operator's signature, holds all of it; the title gives way where there is
 //! no room.
 
-use super::{code_only, level, marks, one_line, reason};
+use super::{code_only, drill_mark, level, marks, one_line, reason, resent_mark, what};
 use crate::{
-    channel::{Envelope, Facts, Secrecy},
+    channel::{Envelope, Facts, OWN_LEVEL, Secrecy},
     config::Common,
     sms, template,
 };
@@ -89,14 +89,21 @@ impl Style {
         let number = page
             .ticket_number
             .map_or_else(String::new, |number| format!("#{number} "));
-        let head = format!("{}{number}{} ", marks(envelope), level(page.level, language));
+        // A word of our own about no ticket has no level to speak of.
+        let is_own = page.ticket_number.is_none() && page.level == OWN_LEVEL;
+        let level = if is_own {
+            String::new()
+        } else {
+            format!("{} ", level(page.level, language))
+        };
+        let head = format!("{}{number}{level}", marks(envelope));
         let why = match page.reason {
             tocsin_desk::model::PageReason::Opened | tocsin_desk::model::PageReason::Notice => String::new(),
             other => format!("{} ", reason(other, language)),
         };
         let head = format!("{head}{why}");
         let tail = format!("{}{}", self.since(envelope, now), left(envelope, now));
-        let title = one_line(page.title.get(language));
+        let title = what(page, &envelope.facts, language);
         let taken = sms::units(&head) + sms::units(&tail);
         let hint = self.hint(envelope);
         let spare = room.saturating_sub(taken + sms::units(&title).min(TITLE_UNITS_MIN.max(room / 3)));
@@ -105,13 +112,22 @@ impl Style {
         } else {
             String::new()
         };
-        let title = sms::cut(&title, room.saturating_sub(taken + sms::units(&hint)));
-        format!("{head}{title}{tail}{hint}")
+        let room = room.saturating_sub(taken + sms::units(&hint));
+        // Whose it is, where it costs nothing else.
+        let whose = place(envelope, self.sms);
+        let whose = if sms::units(&whose) + sms::units(&title) <= room {
+            whose
+        } else {
+            String::new()
+        };
+        let title = sms::cut(&title, room.saturating_sub(sms::units(&whose)));
+        format!("{head}{whose}{title}{tail}{hint}")
     }
 
     /// How to accept by answering.
     fn hint(&self, envelope: &Envelope) -> String {
-        let (Some(number), true) = (envelope.page.ticket_number, self.replies) else {
+        let may = self.replies && envelope.facts.is_open;
+        let (Some(number), true) = (envelope.page.ticket_number, may) else {
             return String::new();
         };
         let staff = &envelope.facts.staff;
@@ -136,9 +152,7 @@ impl Style {
 
     /// `11:04`, or `11-22 11:04` for what was not today.
     fn local(&self, time: Timestamp, now: Timestamp) -> String {
-        let offset = i64::from(self.common.utc_offset_minutes()) * 60_000;
-        let shown = Timestamp::from_millis(time.as_millis() + offset).to_string();
-        // `2026-11-22T03:04:05.678Z`
+        let shown = self.shifted(time);
         let clock = shown.get(11..16).unwrap_or_default();
         if now.since(time) > TODAY {
             format!("{} {clock}", shown.get(5..10).unwrap_or_default())
@@ -147,11 +161,29 @@ impl Style {
         }
     }
 
+    /// `2026-11-22 11:04:05 +08:00`, for where there is room.
+    pub(super) fn moment(&self, time: Timestamp) -> String {
+        let offset = self.common.utc_offset_minutes();
+        let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.abs());
+        let shown = self.shifted(time);
+        let (date, clock) = (
+            shown.get(..10).unwrap_or_default(),
+            shown.get(11..19).unwrap_or_default(),
+        );
+        format!("{date} {clock} {sign}{:02}:{:02}", minutes / 60, minutes % 60)
+    }
+
+    /// Local time in the form `2026-11-22T03:04:05.678Z`.
+    fn shifted(&self, time: Timestamp) -> String {
+        let offset = i64::from(self.common.utc_offset_minutes()) * 60_000;
+        Timestamp::from_millis(time.as_millis() + offset).to_string()
+    }
+
     /// `3件告警: #1042一级 TITLE; …`.
     fn digest(&self, envelope: &Envelope, room: usize) -> String {
         let language = envelope.person.language;
-        let all: Vec<&Page> = std::iter::once(&envelope.page)
-            .chain(envelope.also.iter().map(|(page, _)| page))
+        let all: Vec<(&Page, &Facts)> = std::iter::once((&envelope.page, &envelope.facts))
+            .chain(envelope.also.iter().map(|(page, facts)| (page, facts)))
             .collect();
         let count = all.len();
         let head = match language {
@@ -161,12 +193,15 @@ impl Style {
         let named: Vec<String> = all
             .iter()
             .take(DIGEST_NAMED_MAX)
-            .map(|page| {
+            .map(|(page, facts)| {
                 let number = page
                     .ticket_number
                     .map_or_else(String::new, |number| format!("#{number} "));
-                let title = one_line(page.title.get(language));
-                format!("{number}{} {title}", level(page.level, language))
+                format!(
+                    "{number}{} {}",
+                    level(page.level, language),
+                    what(page, facts, language)
+                )
             })
             .collect();
         let more = match (count.saturating_sub(DIGEST_NAMED_MAX), language) {
@@ -178,20 +213,30 @@ impl Style {
         format!("{head}{}{more}", sms::cut(&named.join("; "), room))
     }
 
-    /// The administrator's own words, where there are any.
-    fn templated(&self, envelope: &Envelope, now: Timestamp) -> Option<String> {
+    /// The administrator's own words, where there are any. That it is a drill, or may have arrived before, is said
+    /// whether the words have a place for it or not.
+    pub(super) fn templated(&self, envelope: &Envelope, now: Timestamp) -> Option<String> {
         let template = match envelope.person.language {
             Language::Chinese => self.common.template_zh.as_deref()?,
             Language::English => self.common.template_en.as_deref()?,
         };
-        template::fill(template, &mut |name| self.value(envelope, now, name))
+        let text = template::fill(template, &mut |name| self.value(envelope, now, name))?;
+        let unless_named = |name, mark| if template::names(template, name) { "" } else { mark };
+        let drill = unless_named("drill", drill_mark(envelope));
+        let resent = unless_named("resent", resent_mark(envelope));
+        Some(format!("{drill}{resent}{text}"))
     }
 
     /// What one of [`template::NAMES`] says.
     pub(crate) fn value(&self, envelope: &Envelope, now: Timestamp, name: &str) -> String {
         let (page, language) = (&envelope.page, envelope.person.language);
         let Facts {
-            asset, since, staff, ..
+            asset,
+            customer,
+            site,
+            since,
+            staff,
+            ..
         } = &envelope.facts;
         let text = match name {
             "number" => page.ticket_number.map_or_else(String::new, |number| number.to_string()),
@@ -201,6 +246,8 @@ impl Style {
             _ if envelope.secrecy() != Secrecy::Full => String::new(),
             "title" => page.title.get(language).to_owned(),
             "asset" => asset.clone(),
+            "customer" => customer.clone(),
+            "site" => site.clone(),
             "reason" => reason(page.reason, language).to_owned(),
             "body" => page.body.get(language).to_owned(),
             "since" => since.map_or_else(String::new, |since| self.local(since, now)),
@@ -222,8 +269,16 @@ impl Style {
     }
 }
 
+/// Whose it is, and outside of SMS where it stands: `第一银行 主机房 `; empty where nobody entered it.
+fn place(envelope: &Envelope, is_sms: bool) -> String {
+    let Facts { customer, site, .. } = &envelope.facts;
+    let words = [customer.as_str(), if is_sms { "" } else { site.as_str() }];
+    let said = words.iter().filter(|word| !word.is_empty());
+    said.map(|word| format!("{} ", one_line(word))).collect()
+}
+
 /// ` 剩58分`, ` 逾期12分`.
-fn left(envelope: &Envelope, now: Timestamp) -> String {
+pub(super) fn left(envelope: &Envelope, now: Timestamp) -> String {
     let Some(due) = envelope.facts.due_at else {
         return String::new();
     };
@@ -275,6 +330,7 @@ mod tests {
             since: Some("2026-11-22T03:04:00Z".parse().unwrap()),
             due_at: Some("2026-11-22T04:04:00Z".parse().unwrap()),
             staff: "07".to_owned(),
+            is_open: true,
             ..Facts::default()
         };
         envelope
@@ -310,6 +366,22 @@ mod tests {
     }
 
     #[test]
+    fn whose_it_is_is_said_where_there_is_room_and_how_to_accept_while_nobody_has() {
+        let mut envelope = told();
+        envelope.facts.customer = "第一银行".to_owned();
+        envelope.facts.site = "主机房".to_owned();
+        let text = Style::sms(&signed(), true).message(&envelope, now());
+        let wanted = "【某某运维】#1042 一级 第一银行 web-1 磁盘已满 11:04起 剩58分 回1042 07接单";
+        assert_eq!(text, wanted);
+        let text = Style::long(&signed()).message(&envelope, now());
+        assert!(text.starts_with("#1042 一级 第一银行 主机房 web-1 磁盘已满"), "{text}");
+        envelope.facts.is_open = false;
+        envelope.facts.customer = "银行".repeat(30);
+        let text = Style::sms(&signed(), true).message(&envelope, now());
+        assert_eq!(text, "【某某运维】#1042 一级 web-1 磁盘已满 11:04起 剩58分");
+    }
+
+    #[test]
     fn a_customer_who_asks_for_codes_only_is_named_nowhere() {
         let mut envelope = told();
         envelope.facts.secrecy = Secrecy::CodeOnly;
@@ -323,7 +395,8 @@ mod tests {
             Style::sms(&linked, true).message(&envelope, now()),
             "【某某运维】工单1042 一级 请回值班室"
         );
-        for text in [super::super::subject(&envelope), super::super::body(&envelope)] {
+        let letter = Style::long(&linked).letter(&envelope, now());
+        for text in [super::super::subject(&envelope), letter] {
             assert!(!text.contains("web-1") && !text.contains("https"), "{text}");
         }
     }
@@ -349,6 +422,12 @@ mod tests {
         };
         let text = Style::sms(&common, false).message(&told(), now());
         assert_eq!(text, "1042号 一级 web-1 磁盘已满 剩58分");
+        // A drill and a copy are told as such whatever the words are.
+        let mut envelope = told();
+        envelope.page.drill = true;
+        envelope.facts.unknown = true;
+        let text = Style::sms(&common, false).message(&envelope, now());
+        assert!(text.starts_with("【演练】\u{ff08}重发\u{ff09}1042号"), "{text}");
     }
 
     proptest! {

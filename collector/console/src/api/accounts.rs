@@ -6,7 +6,6 @@ use crate::{
     pages::accounts::books,
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
 use tocsin_desk::{
     account::{
         downtime::{Claim, Downtime},
@@ -92,6 +91,8 @@ pub(crate) struct AvailabilityView {
     ratio_ours: f64,
     /// How long it was down without having been planned.
     unplanned_ms: u64,
+    /// For how long nothing is known of any of its assets: it is in none of the shares.
+    not_observed_ms: u64,
     /// Days by which the end of maintenance has moved.
     days: u32,
     /// The last day of maintenance as it was signed.
@@ -119,17 +120,19 @@ pub(crate) async fn availability(visit: Visit) -> Answer {
         return Err(wrong("parameter `from` must be before `to`").into());
     }
     let books = books(&visit).await?;
+    let unseen = books.unwatched(&visit, period).await?;
     let lines = overview(
         period,
         &books.contracts,
         &books.assets,
         &books.downtimes,
-        &BTreeMap::new(),
+        &unseen,
         visit.now,
     );
     let views = lines.into_iter().map(|line| AvailabilityView {
         ratio: line.availability.ratio(),
         ratio_ours: line.availability.ratio_ours(),
+        not_observed_ms: u64::try_from(line.availability.not_observed.as_millis()).unwrap_or(u64::MAX),
         unplanned_ms: u64::try_from(line.availability.unplanned.as_millis()).unwrap_or(u64::MAX),
         days: line.extension.days,
         signed_until: line.maintenance.ends_on.map(|day| day.to_string()),

@@ -22,7 +22,8 @@ pub(crate) struct Problem {
 }
 
 /// A failure as a problem document.
-pub(crate) fn response(failure: &Failure) -> Response {
+#[must_use]
+pub fn response(failure: &Failure) -> Response {
     let status = StatusCode::from_u16(failure.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     // What went wrong inside is for the log.
     let detail = if failure.code == Code::Internal {

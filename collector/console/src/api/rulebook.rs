@@ -6,7 +6,7 @@ use super::{
     wrong,
 };
 use crate::{
-    backend::{Failure, ReplayAlert, ReplayAnswer, ReplayQuestion, ReplayTally, RuleState},
+    backend::{Failure, ReplayAlert, ReplayAnswer, ReplayQuestion, ReplayTally, RuleState, RuleTrial},
     guard::{Answer, Visit, nothing},
 };
 use axum::{Json, body::Bytes, extract::Path, response::IntoResponse as _};
@@ -47,6 +47,19 @@ pub(crate) struct RuleDetail {
     states: Vec<Standing>,
     /// Clear ones beyond those.
     further_clear: usize,
+    /// What came of its tests.
+    tests: Vec<Trial>,
+}
+
+/// What came of a test of a rule.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Trial {
+    name: String,
+    /// File and line.
+    place: String,
+    passed: bool,
+    /// What differs, as lines; null when it passed.
+    failure: Option<String>,
 }
 
 /// What shall be replayed: either `text` or `rules`.
@@ -133,6 +146,7 @@ pub(crate) async fn rule(visit: Visit, Path(name): Path<String>) -> Answer {
         sentences: reading.sentences.iter().map(said).collect(),
         states: reading.states.into_iter().map(Standing::from).collect(),
         further_clear: reading.further_clear,
+        tests: reading.tests.into_iter().map(Trial::from).collect(),
         rule: reading.view.into(),
     };
     Ok(Json(detail).into_response())
@@ -197,6 +211,17 @@ async fn text_of(visit: &Visit, request: &ReplayRequest) -> Result<String, Failu
         _ => Err(wrong(
             "give either `text` (rules as in a file) or `rules` (names of rules in force)",
         )),
+    }
+}
+
+impl From<RuleTrial> for Trial {
+    fn from(trial: RuleTrial) -> Self {
+        Self {
+            name: trial.name,
+            place: trial.place,
+            passed: trial.failure.is_none(),
+            failure: trial.failure,
+        }
     }
 }
 

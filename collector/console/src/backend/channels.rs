@@ -46,6 +46,8 @@ pub struct ChannelView {
     pub goes_to: String,
     /// Messages per minute that it may send.
     pub per_minute: u32,
+    /// Whether it can learn what arrived.
+    pub tells_arrival: bool,
     /// How it did within a day.
     pub figures: ChannelFigures,
     /// How its line is, where that can be told.

@@ -10,7 +10,7 @@ use tocsin_desk::{
     roster::{Exchange, Roster},
     sheet::TicketSheet,
 };
-use tocsin_vocabulary::{PersonId, TicketId, Timestamp};
+use tocsin_vocabulary::{CustomerId, PersonId, TicketId, Timestamp};
 
 /// Reads of the duty room, and the one way to change something in it.
 #[async_trait]
@@ -35,6 +35,10 @@ pub trait DutyRoom: Send + Sync {
     async fn ticket_sheet(&self, ticket: TicketId) -> Result<TicketSheet, Failure>;
     /// The rows of a register.
     async fn register(&self, book: Book) -> Result<Vec<Row>, Failure>;
+    /// One row of a register by its id.
+    async fn register_row(&self, book: Book, id: &str) -> Result<Option<Row>, Failure>;
+    /// All customers with their names.
+    async fn customers(&self) -> Result<Vec<(CustomerId, String)>, Failure>;
     /// The history of a row, newest first.
     async fn register_changes(&self, book: Book, id: &str) -> Result<Vec<Revision>, Failure>;
     /// Uses of spares, newest first.

@@ -20,6 +20,19 @@ pub struct RuleReading {
     pub states: Vec<RuleState>,
     /// Alerts that are clear and not among them.
     pub further_clear: usize,
+    /// What came of its tests: the site's own, else those of the built-in rule of this name.
+    pub tests: Vec<RuleTrial>,
+}
+
+/// What came of a test of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleTrial {
+    /// What it shows.
+    pub name: String,
+    /// The file and the line where it begins.
+    pub place: String,
+    /// What differs, as lines; none when it passed.
+    pub failure: Option<String>,
 }
 
 /// Where one alert of a rule stands.
@@ -117,6 +130,9 @@ pub enum ReplayAnswer {
 /// Rules, read and tried.
 #[async_trait]
 pub trait Rulebook: Send + Sync {
+    /// What is wrong with the folder of rules since it was changed, one mistake each: then the rules from before stay in
+    /// force. Empty when nothing is.
+    async fn rules_refused(&self) -> Vec<String>;
     /// The rule of this name.
     async fn rule(&self, name: &str) -> Result<Option<RuleReading>, Failure>;
     /// Replays a past period through rules. Ends by itself before a page's time is over.

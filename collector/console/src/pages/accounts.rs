@@ -7,7 +7,7 @@ pub(crate) use rows::{DowntimeRow, OwedRow, downtime_row, owed_row};
 use super::ticket_report::reads_drafts;
 use crate::{
     authority::Action,
-    backend::{Failure, MetricQuery},
+    backend::{Failure, Host, MetricQuery},
     duty::{self, field},
     guard::{Answer, Refusal, Visit, nothing, see_other},
     shell::{Shell, page},
@@ -19,7 +19,7 @@ use axum::{
     response::Response,
 };
 use jiff::civil::Date;
-use rows::{MoveRow, Share, asset_share, move_row, share, shown, waits};
+use rows::{MoveRow, Share, move_row, share, shown, waits};
 use std::{
     collections::{BTreeMap, HashMap},
     time::Duration,
@@ -28,7 +28,7 @@ use tocsin_desk::{
     account::{
         AccountAct,
         downtime::{Cause, Claim, Downtime, DowntimeFilter},
-        overview::{ContractLine, overview},
+        overview::{ContractLine, overview, unwatched},
         report::{Kind, Report, ReportFilter},
         sheet,
     },
@@ -175,6 +175,14 @@ pub(crate) struct Books {
     pub(crate) downtimes: Vec<Downtime>,
 }
 
+impl Books {
+    /// By asset, when no host watched it.
+    pub(crate) async fn unwatched(&self, visit: &Visit, span: Span) -> Result<BTreeMap<String, Vec<Span>>, Failure> {
+        let hosts = visit.console.backend.hosts().await?;
+        Ok(unwatched(span, &self.assets, hosts.iter().map(Host::watched)))
+    }
+}
+
 /// Reads them.
 pub(crate) async fn books(visit: &Visit) -> Result<Books, Failure> {
     let backend = &visit.console.backend;
@@ -212,12 +220,13 @@ async fn view(visit: &Visit, error: Vec<String>) -> Result<AccountsPage, Failure
     let shell = Shell::new(visit, "accounts");
     let period = Period::of(visit)?;
     let books = books(visit).await?;
+    let unseen = books.unwatched(visit, period.span).await?;
     let lines = overview(
         period.span,
         &books.contracts,
         &books.assets,
         &books.downtimes,
-        &BTreeMap::new(),
+        &unseen,
         visit.now,
     );
     let query = format!("from={}&to={}", period.from, period.to);
@@ -294,7 +303,7 @@ pub(crate) async fn contract(visit: Visit, Path(contract): Path<String>) -> Answ
             .iter()
             .map(|asset| AssetRow {
                 name: asset.name.clone(),
-                share: asset_share(&shell, &asset.availability),
+                share: share(&shell, &asset.availability),
             })
             .collect(),
         moves: moves.iter().rev().map(|moved| move_row(&shell, moved)).collect(),
@@ -311,10 +320,10 @@ pub(crate) async fn contract(visit: Visit, Path(contract): Path<String>) -> Answ
 /// Assets whose silence is looked up, at most.
 const LOOKED_UP: usize = 50;
 
-/// Spans of which nothing is known, by asset, as far as hosts say them.
+/// Spans of which nothing is known, by asset: when nobody watched, and the gaps that hosts tell of.
 async fn not_observed(visit: &Visit, books: &Books, span: Span) -> Result<BTreeMap<String, Vec<Span>>, Failure> {
     let backend = &visit.console.backend;
-    let mut found = BTreeMap::new();
+    let mut found = books.unwatched(visit, span).await?;
     let hosts = backend.hosts().await?;
     let covered = |id: &str| {
         books.assets.iter().any(|asset| {
@@ -326,7 +335,7 @@ async fn not_observed(visit: &Visit, books: &Books, span: Span) -> Result<BTreeM
     };
     let own = hosts.iter().filter(|host| covered(&host.record.asset.to_string()));
     for host in own.take(LOOKED_UP) {
-        // Before it was enrolled nothing was promised of it.
+        // Before it was enrolled there is nothing to ask for.
         let from = span.from.max(host.record.enrolled_at);
         let to = span.to.min(visit.now);
         if from >= to {
@@ -343,7 +352,7 @@ async fn not_observed(visit: &Visit, books: &Books, span: Span) -> Result<BTreeM
         };
         let answer = backend.query(&query).await?;
         let spans = answer.not_observed.into_iter().map(|(from, to)| Span { from, to });
-        found.insert(host.record.asset.to_string(), spans.collect());
+        found.entry(host.record.asset.to_string()).or_default().extend(spans);
     }
     Ok(found)
 }

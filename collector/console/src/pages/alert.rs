@@ -99,8 +99,7 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
     let samples = backend.samples(alert.id).await?;
     let ticket = ticket(&visit, &alert).await?;
     let shell = Shell::new(&visit, "alerts").with_ticks(alert.host.to_string());
-    let unit = unit_of(&alert);
-    let figure = |value: Option<f64>| value.map(|value| figures::figure(value, unit)).unwrap_or_default();
+    let figure = |value| figures::measured(&shell, &alert.metric, value);
     let knowledge = alert.ruling.knowledge.clone();
     let view = AlertPage {
         title: shell.text(&alert.title).to_owned(),
@@ -131,7 +130,7 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         knowledge_url: knowledge.clone().filter(|link| is_web(link)),
         knowledge,
         chart: chart_of_alert(&visit, &shell, &alert).await?,
-        decisions: decisions.iter().map(|one| row(&shell, one, unit)).collect(),
+        decisions: decisions.iter().map(|one| row(&shell, one, &alert.metric)).collect(),
         version: alert.ruling.version.clone(),
         text: text.map(|text| text.text).unwrap_or_default(),
         samples: samples.map(|samples| tables(&shell, &samples)).unwrap_or_default(),
@@ -150,12 +149,8 @@ async fn ticket(visit: &Visit, alert: &Alert) -> Result<Option<(u64, String)>, F
     Ok(found.map(|ticket| (ticket.number, format!("/t/{}", ticket.number))))
 }
 
-fn unit_of(alert: &Alert) -> &'static str {
-    tocsin_vocabulary::catalogue::metric(&alert.metric).map_or("", |metric| metric.unit)
-}
-
-fn row(shell: &Shell, one: &Decision, unit: &str) -> DecisionRow {
-    let figure = |value: Option<f64>| value.map(|value| figures::figure(value, unit)).unwrap_or_default();
+fn row(shell: &Shell, one: &Decision, metric: &str) -> DecisionRow {
+    let figure = |value| figures::measured(shell, metric, value);
     DecisionRow {
         at: shell.exact(one.decided),
         tick: shell.exact(one.observed),

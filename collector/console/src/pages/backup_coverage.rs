@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use tocsin_chart::Unit;
 use tocsin_desk::backup::{Coverage, HostedJob, JobFilter, RunTotals, coverage::Period};
 use tocsin_desk::record::Slice;
-use tocsin_vocabulary::{ContractId, JobId, RunResult};
+use tocsin_vocabulary::{ContractId, JobId, RunResult, time::format_duration};
 
 /// Jobs of one page of the summary.
 const JOBS: u32 = 500;
@@ -175,7 +175,8 @@ fn row(shell: &Shell, hosted: &HostedJob, totals: &RunTotals) -> JobRow {
         rpo_promised: if job.rpo_ms == 0 {
             String::new()
         } else {
-            shell.span(millis(job.rpo_ms))
+            // As it was promised: 26h is not a day.
+            format_duration(millis(job.rpo_ms))
         },
         rpo_broken: job.breaks_rpo(shell.now),
     }

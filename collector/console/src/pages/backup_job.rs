@@ -73,6 +73,8 @@ struct JobPage {
     rpo_broken: bool,
     drilled: Option<Html>,
     drill_due: bool,
+    /// What was declared, for whoever reads it: label and value.
+    plan: Vec<(String, String)>,
     fields: Fields,
     durations: Html,
     sizes: Html,
@@ -223,7 +225,24 @@ async fn view(visit: &Visit, job: &Job, host: &Host, error: String) -> Result<Jo
         millis => format_duration(std::time::Duration::from_millis(millis)),
     };
     let rows: Vec<RunRow> = runs.iter().map(|run| row(&shell, run)).collect();
+    let fields = Fields {
+        schedule: job.schedule.as_ref().map(ToString::to_string).unwrap_or_default(),
+        zone: job.zone.clone(),
+        grace: millis(job.grace_ms),
+        duration_max: millis(job.duration_max_ms),
+        bytes_min: some(job.bytes_min),
+        bytes_max: some(job.bytes_max),
+        rpo: millis(job.rpo_ms),
+        drill_every: millis(job.drill_every_ms),
+        tool: job.tool.clone(),
+        content: job.content.clone(),
+        target: job.target.clone(),
+        retention: job.retention.clone(),
+        owner: job.owner.clone(),
+    };
+    let contract = contract_of(visit, host).await?;
     Ok(JobPage {
+        plan: planned(&shell, &fields, contract),
         name: job.name.clone(),
         host: host.record.name.clone(),
         host_url: format!("/hosts/{}", host.record.id),
@@ -247,25 +266,52 @@ async fn view(visit: &Visit, job: &Job, host: &Host, error: String) -> Result<Jo
         sizes: trend(&shell, "backup-bytes", &runs, Unit::of("By", false), |run| {
             run.bytes.map(float)
         }),
-        fields: Fields {
-            schedule: job.schedule.as_ref().map(ToString::to_string).unwrap_or_default(),
-            zone: job.zone.clone(),
-            grace: millis(job.grace_ms),
-            duration_max: millis(job.duration_max_ms),
-            bytes_min: some(job.bytes_min),
-            bytes_max: some(job.bytes_max),
-            rpo: millis(job.rpo_ms),
-            drill_every: millis(job.drill_every_ms),
-            tool: job.tool.clone(),
-            content: job.content.clone(),
-            target: job.target.clone(),
-            retention: job.retention.clone(),
-            owner: job.owner.clone(),
-        },
+        fields,
         runs: rows,
         error,
         shell,
     })
+}
+
+/// The name of the contract that covers a host.
+async fn contract_of(visit: &Visit, host: &Host) -> Result<String, Failure> {
+    let contracts = visit
+        .console
+        .backend
+        .backup_coverage(Some(host.record.customer))
+        .await?;
+    let own = contracts
+        .into_iter()
+        .find(|found| found.contract == host.record.contract);
+    Ok(own.map_or_else(String::new, |own| own.contract_name))
+}
+
+/// What was declared of a job, without what was not.
+fn planned(shell: &Shell, fields: &Fields, contract: String) -> Vec<(String, String)> {
+    let of_schedule = |text: &String| {
+        if fields.schedule.is_empty() {
+            String::new()
+        } else {
+            text.clone()
+        }
+    };
+    let all = [
+        ("backup-contract", contract),
+        ("backup-content", fields.content.clone()),
+        ("backup-target", fields.target.clone()),
+        ("backup-schedule", fields.schedule.clone()),
+        ("backup-zone", of_schedule(&fields.zone)),
+        ("backup-grace", of_schedule(&fields.grace)),
+        ("backup-duration-max", fields.duration_max.clone()),
+        ("backup-bytes-min", fields.bytes_min.clone()),
+        ("backup-bytes-max", fields.bytes_max.clone()),
+        ("backup-drill-every", fields.drill_every.clone()),
+        ("backup-tool", fields.tool.clone()),
+        ("backup-retention", fields.retention.clone()),
+        ("backup-owner", fields.owner.clone()),
+    ];
+    let said = all.into_iter().filter(|(_, value)| !value.is_empty());
+    said.map(|(key, value)| (shell.t(key), value)).collect()
 }
 
 fn some(bytes: u64) -> String {

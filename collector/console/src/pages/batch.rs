@@ -3,7 +3,7 @@
 use crate::{
     backend::Failure,
     guard::{Answer, Visit},
-    pages::{board::visible_hosts, tickets::Row, tickets::rows},
+    pages::tickets::{Row, customers, rows},
     shell::{Shell, page},
     steps,
 };
@@ -100,7 +100,7 @@ async fn one(visit: &Visit, number: u64, action: Action) -> Result<(), Failure> 
 
 async fn view(visit: &Visit, outcomes: Vec<Outcome>) -> Result<BatchPage, Failure> {
     let shell = Shell::new(visit, "tickets");
-    let hosts = visible_hosts(visit).await?;
+    let names = customers(visit).await?;
     let of = async |state: TicketState| -> Result<Vec<Row>, Failure> {
         let filter = TicketFilter {
             states: vec![state],
@@ -112,7 +112,7 @@ async fn view(visit: &Visit, outcomes: Vec<Outcome>) -> Result<BatchPage, Failur
             ..TicketFilter::default()
         };
         let list = visit.console.backend.tickets(&filter).await?;
-        Ok(rows(&shell, &list.items, &hosts))
+        Ok(rows(&shell, &list.items, &names))
     };
     let (open, resolved) = (of(TicketState::Open).await?, of(TicketState::Resolved).await?);
     Ok(BatchPage {

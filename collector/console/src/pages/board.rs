@@ -1,6 +1,6 @@
 //! The duty board: what must I do now?
 
-use super::tickets::{Row, rows};
+use super::tickets::{Row, customers, rows};
 use crate::{
     authority::Action,
     backend::{Failure, Host, HostState},
@@ -71,12 +71,7 @@ struct SilentHost {
 impl AlertRow {
     pub(crate) fn new(shell: &Shell, alert: &Alert, hosts: &[Host]) -> Self {
         let host = hosts.iter().find(|host| host.record.id == alert.host);
-        let unit = tocsin_vocabulary::catalogue::metric(&alert.metric).map_or("", |metric| metric.unit);
-        let figure = |value: Option<f64>| {
-            value
-                .map(|value| crate::figures::figure(value, unit))
-                .unwrap_or_default()
-        };
+        let figure = |value| crate::figures::measured(shell, &alert.metric, value);
         Self {
             title: shell.text(&alert.title).to_owned(),
             severity: shell.severity(alert.severity),
@@ -136,7 +131,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
     let hosts = visible_hosts(&visit).await?;
     let mut tickets = list.items;
     by_urgency(&mut tickets);
-    let mut rows = rows(&shell, &tickets, &hosts);
+    let mut rows = rows(&shell, &tickets, &customers(&visit).await?);
     let ids: Vec<_> = tickets.iter().map(|ticket| ticket.id).collect();
     // Who did what is a matter of the house.
     let acts = if scope.is_none() {

@@ -25,6 +25,7 @@ struct Drill {
     at: Option<Html>,
     summary: String,
     unreached: String,
+    unproven: String,
     rows: Vec<Row>,
 }
 
@@ -46,6 +47,7 @@ pub(crate) async fn show(visit: Visit) -> Answer {
         at: (!report.rows.is_empty()).then(|| shell.exact(report.at)),
         summary: shell.tell("drill-summary", &blanks),
         unreached: report.unreached().join(", "),
+        unproven: report.unproven().join(", "),
         rows: report
             .rows
             .into_iter()

@@ -96,7 +96,7 @@ fn row(shell: &Shell, channel: ChannelView) -> Row {
             .as_ref()
             .and_then(|line| line.oldest)
             .map_or_else(String::new, |age| shell.span(age)),
-        rate: rate(&figures),
+        rate: rate(&figures, channel.tells_arrival),
         trouble: channel
             .trouble
             .map(|detail| phrases::in_language(shell.language, &detail))
@@ -107,9 +107,11 @@ fn row(shell: &Shell, channel: ChannelView) -> Row {
     }
 }
 
-/// How many percent of what was taken within a day are known to have arrived; empty when nothing was taken.
-fn rate(figures: &ChannelFigures) -> String {
+/// How many percent of what was taken within a day are known to have arrived; empty when nothing was taken, or where
+/// nobody tells.
+fn rate(figures: &ChannelFigures, is_told: bool) -> String {
     (figures.delivered * 100)
         .checked_div(figures.accepted)
+        .filter(|_| is_told)
         .map_or_else(String::new, |percent| format!("{percent} %"))
 }

@@ -31,6 +31,7 @@ use crate::{
 use askama::Template;
 use axum::extract::Path;
 use futures_util::future::join_all;
+use std::collections::HashMap;
 use std::time::Duration;
 use tocsin_desk::{
     model::{Alert, AlertState},
@@ -183,10 +184,11 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         ..AlertFilter::default()
     };
     let alerts = backend.alerts(&filter).await?.items;
-    let raised: Vec<&Alert> = alerts
+    let mut raised: Vec<&Alert> = alerts
         .iter()
         .filter(|alert| alert.state == AlertState::Raised)
         .collect();
+    raised.sort_by_key(|alert| std::cmp::Reverse(alert.severity));
 
     let (charts, gaps) = charts(&visit, &shell, id, &alerts, (from, to)).await?;
     let latest = backend.latest(id).await?;
@@ -203,6 +205,7 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
     let running = processes.as_ref().map_or(0, |snapshot| snapshot.total);
     let diagnoses = backend.diagnoses(id).await?;
     let hosts = [host.clone()];
+    let customers = HashMap::from([(host.record.customer, host.record.customer_name.clone())]);
     let template = HostPage {
         name: host.record.name.clone(),
         report_url: format!("/report?host={id}"),
@@ -219,7 +222,7 @@ pub(crate) async fn show(visit: Visit, Path(id): Path<String>) -> Answer {
         memory: Gauge::new(memory),
         disk_name: disk.as_ref().map(|(name, _)| name.clone()).unwrap_or_default(),
         disk: Gauge::new(disk.map(|(_, value)| value)),
-        tickets: tickets::rows(&shell, &tickets, &hosts),
+        tickets: tickets::rows(&shell, &tickets, &customers),
         alerts: raised
             .into_iter()
             .map(|alert| AlertRow::new(&shell, alert, &hosts))

@@ -20,6 +20,7 @@ pub(crate) mod host;
 pub(crate) mod hosts;
 pub(crate) mod inbox;
 pub(crate) mod intake;
+mod near;
 pub(crate) mod page_link;
 pub(crate) mod papers;
 pub(crate) mod pin;
@@ -36,6 +37,7 @@ pub(crate) mod sign_in;
 pub(crate) mod system;
 pub(crate) mod ticket;
 mod ticket_choices;
+mod ticket_place;
 pub(crate) mod ticket_report;
 pub(crate) mod ticket_sheet;
 pub(crate) mod tickets;
@@ -44,12 +46,13 @@ mod verdict;
 
 use crate::{
     backend::Failure,
-    guard::{Refusal, nothing},
+    guard::{Refusal, Visit, nothing, see_other},
+    phrases::in_language,
     shell::{Shell, page},
 };
 use askama::Template;
 use axum::response::{IntoResponse as _, Response};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use tocsin_vocabulary::Code;
 
 #[derive(Template)]
@@ -67,7 +70,7 @@ pub(crate) fn trouble(shell: &Shell, failure: &Failure) -> Response {
     let reason = if failure.code == Code::Internal {
         String::new()
     } else {
-        failure.reason.clone()
+        in_language(shell.language, &failure.reason)
     };
     let template = Trouble {
         shell: shell.clone(),
@@ -80,7 +83,10 @@ pub(crate) fn trouble(shell: &Shell, failure: &Failure) -> Response {
     response
 }
 
-/// Whatever is not in the table of routes.
-pub(crate) async fn lost() -> Response {
-    Refusal(nothing()).into_response()
+/// Whatever is not in the table of routes: where people meant to go, if one can tell.
+pub(crate) async fn lost(visit: Visit, method: Method) -> Response {
+    match near::meant(&visit.path) {
+        Some(place) if method == Method::GET => see_other(&place),
+        _ => Refusal(nothing()).into_response(),
+    }
 }

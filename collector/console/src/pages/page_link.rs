@@ -1,5 +1,6 @@
 //! The link of a page: GET shows the ticket and one large button, POST accepts. The signed token is the only key, so a
-//! person in a corridor need not sign in; previews of links fetch, and fetching changes nothing.
+//! person in a corridor need not sign in; previews of links fetch, and fetching changes nothing. A link is a key that lies
+//! in a phone, so it is good for [`LIFE`] and shows nothing afterwards.
 
 use crate::{
     authority,
@@ -13,11 +14,32 @@ use crate::{
 use askama::Template;
 use axum::{extract::Path, response::IntoResponse as _};
 use http::StatusCode;
+use std::time::Duration;
 use tocsin_desk::{
     input::{Act, Action},
     model::{Actor, Page, PageReason, Person, Role, Ticket, TicketKind, TicketState, Via},
 };
 use tocsin_vocabulary::Code;
+
+/// How long a link is good: by then somebody has accepted, or a newer page has brought a newer link.
+const LIFE: Duration = Duration::from_secs(7 * 86_400);
+
+/// Says that a link's time is over, and nothing of its ticket.
+#[derive(Template)]
+#[template(path = "page_link_over.html")]
+struct Over {
+    shell: Shell,
+}
+
+/// The page of a link whose time is over; none while it is good.
+fn over(visit: &Visit, behind: &Behind) -> Option<Answer> {
+    let shell = Shell::new(visit, "link");
+    (shell.now.since(behind.page.created_at) > LIFE).then(|| {
+        let mut response = page(&Over { shell })?;
+        *response.status_mut() = StatusCode::GONE;
+        Ok(response.into_response())
+    })
+}
 
 #[derive(Template)]
 #[template(path = "page_link.html")]
@@ -58,12 +80,18 @@ struct Behind {
 /// `GET /p/{token}`.
 pub(crate) async fn show(visit: Visit, Path(token): Path<String>) -> Answer {
     let behind = behind(&visit, &token).await?;
+    if let Some(over) = over(&visit, &behind) {
+        return over;
+    }
     page(&view(&visit, &token, &behind, String::new()))
 }
 
 /// `POST /p/{token}`.
 pub(crate) async fn accept(visit: Visit, Path(token): Path<String>) -> Answer {
     let behind = behind(&visit, &token).await?;
+    if let Some(over) = over(&visit, &behind) {
+        return over;
+    }
     let ticket = behind.ticket.as_ref().ok_or_else(nothing)?;
     if !authority::allows(behind.person.role, authority::Action::WorkTicket) {
         return Err(Failure::new(Code::Forbidden, "whoever was paged may not accept tickets").into());

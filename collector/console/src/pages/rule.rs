@@ -2,7 +2,7 @@
 
 use super::board::{AlertRow, visible_hosts};
 use crate::{
-    backend::{Failure, Host, RuleReading, RuleState},
+    backend::{Failure, Host, RuleReading, RuleState, RuleTrial},
     guard::{Answer, Visit, nothing},
     markup::Html,
     shell::{Shell, page},
@@ -13,7 +13,6 @@ use tocsin_desk::{
     model::Alert,
     record::{AlertFilter, Slice},
 };
-use tocsin_vocabulary::catalogue;
 
 /// Alerts that are shown.
 const ALERTS: usize = 30;
@@ -50,6 +49,7 @@ struct RulePage {
     states: Vec<StateRow>,
     further_clear: usize,
     alerts: Vec<AlertRow>,
+    tests: Vec<RuleTrial>,
     text: String,
     replay_url: String,
 }
@@ -78,6 +78,7 @@ pub(crate) async fn show(visit: Visit, Path(name): Path<String>) -> Answer {
             .collect(),
         further_clear: reading.further_clear,
         alerts,
+        tests: reading.tests,
         replay_url: format!("/replay?rule={}", crate::markup::percent(&reading.view.name)),
         text: reading.view.text,
         shell,
@@ -100,7 +101,6 @@ fn sentences(shell: &Shell, reading: &RuleReading) -> Vec<Sentence> {
 
 fn row(shell: &Shell, reading: &RuleReading, state: &RuleState, hosts: &[Host]) -> StateRow {
     let host = hosts.iter().find(|host| host.record.id == state.host);
-    let unit = catalogue::metric(&reading.view.metric).map_or("", |metric| metric.unit);
     StateRow {
         host: host.map_or_else(|| state.host.to_string(), |host| host.record.name.clone()),
         host_url: format!("/hosts/{}", state.host),
@@ -112,10 +112,7 @@ fn row(shell: &Shell, reading: &RuleReading, state: &RuleState, hosts: &[Host]) 
             ""
         },
         since: state.since.map(|at| shell.ago(at)),
-        value: state
-            .value
-            .map(|value| crate::figures::figure(value, unit))
-            .unwrap_or_default(),
+        value: crate::figures::measured(shell, &reading.view.metric, state.value),
     }
 }
 

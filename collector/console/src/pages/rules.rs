@@ -25,12 +25,15 @@ struct Row {
 struct Rules {
     shell: Shell,
     rules: Vec<Row>,
+    /// Mistakes of the folder as it is now.
+    refused: Vec<String>,
 }
 
 /// `GET /rules`.
 pub(crate) async fn list(visit: Visit) -> Answer {
     let shell = Shell::new(&visit, "rules");
     let mut rules = visit.console.backend.rules().await?;
+    let refused = visit.console.backend.rules_refused().await;
     rules.sort_by(|a, b| {
         (b.raised, b.pending)
             .cmp(&(a.raised, a.pending))
@@ -52,5 +55,5 @@ pub(crate) async fn list(visit: Visit) -> Answer {
             pending: rule.pending,
         })
         .collect();
-    page(&Rules { shell, rules })
+    page(&Rules { shell, rules, refused })
 }

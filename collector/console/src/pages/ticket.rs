@@ -5,12 +5,13 @@ use super::{
     diagnose::{self, DiagnosisRow},
     papers::{self, Brief},
     ticket_choices::{Choices, choices},
+    ticket_place::{self, Place},
     ticket_sheet::{self, Beside},
     tickets::Row,
 };
 use crate::{
     authority,
-    backend::{Failure, Host},
+    backend::Failure,
     clocks::ClockView,
     graph::{self, Around},
     guard::{Answer, Visit, nothing, see_other},
@@ -101,6 +102,7 @@ struct TicketPage {
     host_url: Option<String>,
     revision: u64,
     times: Times,
+    place: Place,
     clocks: Vec<ClockView>,
     next: Option<StepForm>,
     more: Vec<StepForm>,
@@ -193,8 +195,17 @@ async fn attempt(
         .await
 }
 
+/// A ticket's number as people write it: `1042`, `#1042`, or what a browser makes of that.
+pub(super) fn number(text: &str) -> Option<u64> {
+    let digits = text
+        .strip_prefix("%23")
+        .or_else(|| text.strip_prefix('#'))
+        .unwrap_or(text);
+    digits.parse().ok()
+}
+
 pub(super) async fn find(visit: &Visit, number: &str) -> Result<Ticket, Failure> {
-    let number = number.parse().map_err(|_| nothing())?;
+    let number = self::number(number).ok_or_else(nothing)?;
     let ticket = visit.console.backend.ticket(number).await?.ok_or_else(nothing)?;
     visit.must_see(ticket.customer)?;
     Ok(ticket)
@@ -214,10 +225,6 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
     let of = ticket.host.map(|id| id.to_string()).unwrap_or_default();
     let shell = Shell::new(visit, "tickets").with_ticks(of);
     let backend = &visit.console.backend;
-    let host = match ticket.host {
-        Some(id) => backend.host(id).await?,
-        None => None,
-    };
     let alerts = backend.alerts_of_ticket(ticket.id).await?;
     let mut entries = backend.entries(ticket.id).await?;
     let sheet = backend.ticket_sheet(ticket.id).await?;
@@ -258,15 +265,16 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
     } else {
         backend.diagnoses_of_ticket(ticket.id).await?
     };
-    let hosts: Vec<Host> = host.into_iter().collect();
-    let mut rows = super::tickets::rows(&shell, std::slice::from_ref(ticket), &hosts);
+    let names = super::tickets::customers(visit).await?;
+    let mut rows = super::tickets::rows(&shell, std::slice::from_ref(ticket), &names);
     let row = rows.pop().ok_or_else(nothing)?;
     Ok(TicketPage {
         said: format!("#{} {}", row.number, row.state),
         row,
         host_url: ticket.host.map(|id| format!("/hosts/{id}")),
         revision: ticket.revision,
-        times: times(&shell, ticket, &alerts),
+        times: times(&shell, ticket),
+        place: ticket_place::place(visit, &shell, ticket).await?,
         clocks: shell.clocks(ticket),
         next,
         more,
@@ -276,7 +284,7 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
         chart: chart(visit, &shell, &alerts).await?,
         remedy: shell.text(&ticket.remedy).to_owned(),
         severity: shell.severity(ticket.severity),
-        seen: seen(&alerts),
+        seen: seen(&shell, &alerts),
         diagnose_url: ticket
             .host
             .filter(|_| !bound)
@@ -293,36 +301,33 @@ async fn view(visit: &Visit, ticket: &Ticket, tried: Option<Tried>) -> Result<Ti
 
 /// What the newest alert measures, and its threshold: `97 % · 90 %`. One that cleared has a healthy value, which would
 /// mislead beside the fault.
-fn seen(alerts: &[Alert]) -> String {
+fn seen(shell: &Shell, alerts: &[Alert]) -> String {
     let Some(alert) = alerts.first().filter(|alert| alert.state == AlertState::Raised) else {
         return String::new();
     };
-    let unit = tocsin_vocabulary::catalogue::metric(&alert.metric).map_or("", |metric| metric.unit);
+    let figure = |value| crate::figures::measured(shell, &alert.metric, value);
     match (alert.value, alert.threshold) {
-        (Some(value), Some(threshold)) => {
-            let (value, threshold) = (
-                crate::figures::figure(value, unit),
-                crate::figures::figure(threshold, unit),
-            );
-            format!("{value} · {threshold}")
-        }
-        (Some(value), None) => crate::figures::figure(value, unit),
-        _ => String::new(),
+        (Some(_), Some(_)) => format!("{} · {}", figure(alert.value), figure(alert.threshold)),
+        (value, _) => figure(value),
     }
 }
 
-/// The four times. The fault's are those of its first alert; a person's report has only its own.
-fn times(shell: &Shell, ticket: &Ticket, alerts: &[Alert]) -> Times {
-    let first = |time: fn(&Alert) -> Timestamp| alerts.iter().map(time).min().unwrap_or(ticket.opened_at);
-    let accepted = ticket
-        .clock(tocsin_desk::model::ClockKind::Respond)
-        .and_then(|clock| clock.stopped_at)
-        .filter(|_| ticket.assignee.is_some());
+/// The four times as its clocks know them, so that what is entered late shows here too. A ticket from before they were
+/// kept has only its own.
+fn times(shell: &Shell, ticket: &Ticket) -> Times {
+    let moments = &ticket.reckoning.moments;
+    let kept = |at: Timestamp| {
+        shell.exact(if at == Timestamp::default() {
+            ticket.opened_at
+        } else {
+            at
+        })
+    };
     Times {
-        occurred: shell.exact(first(|alert| alert.occurred_at)),
-        discovered: shell.exact(first(|alert| alert.raised_at)),
-        reported: shell.exact(ticket.opened_at),
-        accepted: accepted.map(|at| shell.exact(at)),
+        occurred: kept(moments.occurred),
+        discovered: kept(moments.discovered),
+        reported: kept(moments.reported),
+        accepted: moments.accepted.map(|at| shell.exact(at)),
     }
 }
 

@@ -1,16 +1,17 @@
 //! The list of tickets, and a ticket's row wherever one is listed.
 
-use super::board::{LIVE, by_urgency, visible_hosts};
+use super::board::{LIVE, by_urgency};
 use crate::{
-    backend::Host,
+    backend::Failure,
     clocks::ClockView,
-    guard::{Answer, Refusal, Visit, nothing},
+    guard::{Answer, Refusal, Visit, nothing, see_other},
     markup::Html,
     shell::{Shell, page},
     upload,
 };
 use askama::Template;
 use axum::{extract::Path, response::Response};
+use std::collections::HashMap;
 use tocsin_desk::{
     account::ticket_sheet,
     model::{Ticket, TicketKind, TicketState},
@@ -18,6 +19,7 @@ use tocsin_desk::{
     register::Book,
 };
 use tocsin_sheets::Form;
+use tocsin_vocabulary::CustomerId;
 
 /// Rows of one slice.
 const ROWS: u32 = 100;
@@ -38,32 +40,34 @@ pub(crate) struct Row {
     pub(crate) drill: bool,
 }
 
+/// What customers are called.
+pub(crate) type Customers = HashMap<CustomerId, String>;
+
+/// What all customers are called.
+pub(crate) async fn customers(visit: &Visit) -> Result<Customers, Failure> {
+    Ok(visit.console.backend.customers().await?.into_iter().collect())
+}
+
 /// Rows of these tickets, in the same order.
-pub(crate) fn rows(shell: &Shell, tickets: &[Ticket], hosts: &[Host]) -> Vec<Row> {
+pub(crate) fn rows(shell: &Shell, tickets: &[Ticket], customers: &Customers) -> Vec<Row> {
     tickets
         .iter()
-        .map(|ticket| {
-            let host = hosts.iter().find(|host| host.record.asset == ticket.asset);
-            let customer = host.or_else(|| hosts.iter().find(|host| host.record.customer == ticket.customer));
-            Row {
-                number: ticket.number,
-                title: shell.text(&ticket.title).to_owned(),
-                level: shell.level_of(ticket),
-                rank: ticket.level.rank().min(4),
-                state: shell.word("state", ticket.state.as_str()),
-                asset: ticket.asset_name.clone(),
-                customer: customer
-                    .map(|host| host.record.customer_name.clone())
-                    .unwrap_or_default(),
-                assignee: shell.assignee(ticket),
-                clock: ticket
-                    .next_due()
-                    .filter(|_| ticket.state.is_live())
-                    .map(|clock| shell.clock(clock)),
-                last: None,
-                opened: shell.ago(ticket.opened_at),
-                drill: ticket.kind == TicketKind::Drill,
-            }
+        .map(|ticket| Row {
+            number: ticket.number,
+            title: shell.text(&ticket.title).to_owned(),
+            level: shell.level_of(ticket),
+            rank: ticket.level.rank().min(4),
+            state: shell.word("state", ticket.state.as_str()),
+            asset: ticket.asset_name.clone(),
+            customer: customers.get(&ticket.customer).cloned().unwrap_or_default(),
+            assignee: shell.assignee(ticket),
+            clock: ticket
+                .next_due()
+                .filter(|_| ticket.state.is_live())
+                .map(|clock| shell.clock(clock)),
+            last: None,
+            opened: shell.ago(ticket.opened_at),
+            drill: ticket.kind == TicketKind::Drill,
         })
         .collect()
 }
@@ -86,8 +90,11 @@ struct Tickets {
 /// Tickets of one sheet, at most.
 const SHEET_ROWS_MAX: usize = 20_000;
 
-/// `GET /tickets/export.csv` and `.xlsx`: every ticket that this visit may see, newest first.
+/// `GET /tickets/export.csv` and `.xlsx`: every ticket that this visit may see, newest first. A number leads to its ticket.
 pub(crate) async fn export(visit: Visit, Path(file): Path<String>) -> Result<Response, Refusal> {
+    if let Some(number) = super::ticket::number(&file) {
+        return Ok(see_other(&format!("/t/{number}")));
+    }
     let form = file.strip_prefix("export.").and_then(Form::parse).ok_or_else(nothing)?;
     let mut filter = TicketFilter {
         customer: visit.scope()?,
@@ -135,7 +142,6 @@ pub(crate) async fn list(visit: Visit) -> Answer {
     if wanted == "live" {
         by_urgency(&mut tickets);
     }
-    let hosts = visible_hosts(&visit).await?;
     let choice = |value: &str, name: String| Choice {
         url: format!("/tickets?state={value}"),
         name,
@@ -153,7 +159,7 @@ pub(crate) async fn list(visit: Visit) -> Answer {
             crate::markup::percent(&after)
         )
     });
-    let tickets = rows(&shell, &tickets, &hosts);
+    let tickets = rows(&shell, &tickets, &customers(&visit).await?);
     page(&Tickets {
         shell,
         choices,

@@ -102,6 +102,37 @@ async fn the_board_puts_the_worst_and_unowned_first() {
 }
 
 #[tokio::test]
+async fn a_ticket_says_whose_it_is_and_under_which_contract() {
+    let room = Room::new();
+    let ticket = room.get("wang", "/t/1042", "zh-CN").await.body;
+    for expected in ["市民中心", "运维一期", "/registers/contracts/"] {
+        assert!(ticket.contains(expected), "{expected}");
+    }
+    let theirs = room.get("sun", "/t/1042", "zh-CN").await.body;
+    assert!(theirs.contains("运维一期") && !theirs.contains("/registers/"));
+}
+
+#[tokio::test]
+async fn an_address_typed_from_memory_leads_where_it_was_meant_to() {
+    let room = Room::new();
+    for (typed, meant) in [
+        ("/tickets/1042", "/t/1042"),
+        ("/ticket/1042", "/t/1042"),
+        ("/registers", "/registers/customers"),
+        ("/host", "/hosts"),
+    ] {
+        let reply = room.get("wang", typed, "en").await;
+        assert_eq!((reply.status, reply.place()), (StatusCode::SEE_OTHER, meant), "{typed}");
+    }
+    let lost = room.get("wang", "/nonsense", "zh-CN").await;
+    assert_eq!(lost.status, StatusCode::NOT_FOUND);
+    assert!(
+        !lost.body.contains("there is no such thing"),
+        "it is said in the reader's language"
+    );
+}
+
+#[tokio::test]
 async fn the_script_gets_the_inner_part_alone() {
     let room = Room::new();
     let part = room.get("wang", "/?part=1", "en").await.body;
@@ -178,6 +209,21 @@ async fn a_page_link_of_a_restored_or_taken_ticket_says_so() {
     assert!(refused.body.contains("restored") || refused.body.contains("Restored"));
     let taken = link::path(&room.fake.link_key(), room.fake.page_of(1041));
     assert!(room.get("", &taken, "en").await.body.contains("李工 has accepted it"));
+}
+
+#[tokio::test]
+async fn a_page_link_that_is_too_old_shows_nothing_and_accepts_nothing() {
+    let room = Room::new();
+    let path = link::path(&room.fake.link_key(), room.fake.page_of(1042));
+    room.fake.pass(std::time::Duration::from_secs(8 * 86_400));
+    let shown = room.get("", &path, "zh-CN").await;
+    assert_eq!(shown.status, StatusCode::GONE);
+    assert!(
+        shown.body.contains("链接已过期") && !shown.body.contains("1042"),
+        "{}",
+        shown.body
+    );
+    assert_eq!(room.post("", &path, "").await.status, StatusCode::GONE);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ async fn a_rule_is_read_aloud_with_its_states_and_its_text() {
     let room = Room::new();
     let list = room.get("zhao", "/rules", "en").await.body;
     assert!(list.contains("href=\"/rules/filesystem-full\""), "{list}");
+    assert!(list.contains("did you mean `above`?"), "a refused edit is told: {list}");
     for (language, raises, state) in [("en", "Raises", "raised"), ("zh-CN", "触发条件", "告警中")] {
         let reply = room.get("qian", "/rules/filesystem-full", language).await;
         assert_eq!(reply.status, StatusCode::OK);
@@ -16,6 +17,8 @@ async fn a_rule_is_read_aloud_with_its_states_and_its_text() {
             state,
             "hosts.toml:3",
             "mountpoint=/data",
+            "nearly full for a minute",
+            "- expected at 3m: raised",
             "[[rule]]",
             "/replay?rule=filesystem-full",
         ] {

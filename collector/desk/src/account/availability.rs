@@ -103,6 +103,12 @@ impl Availability {
         self.share(self.down + self.not_observed)
     }
 
+    /// Whether nothing at all is known of the period: nobody watched, and nobody said that it was down.
+    #[must_use]
+    pub fn is_unobserved(&self) -> bool {
+        !self.period.is_zero() && self.not_observed >= self.period
+    }
+
     /// The share of the period in which it was not down by our cause.
     #[must_use]
     pub fn ratio_ours(&self) -> f64 {

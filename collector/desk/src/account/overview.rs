@@ -2,13 +2,13 @@
 
 use super::{
     availability::{self, Availability},
-    downtime::{Claim, Downtime},
+    downtime::{Claim, Downtime, merged},
     extension::{self, Extension, Maintenance},
 };
 use crate::{calendar::Span, register::Row};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tocsin_vocabulary::Timestamp;
+use tocsin_vocabulary::{AssetId, Timestamp};
 
 /// An asset over a period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,50 @@ pub struct ContractLine {
     pub assets: Vec<AssetLine>,
 }
 
+/// By id of the asset, the spans of a period in which no host watched it: before the host was enrolled, after it was last
+/// heard, and all of it for an asset without one. `watched` has assets with the time from enrolment to the last tick; where
+/// the store of samples is asked as well, it finds the gaps between.
+#[must_use]
+pub fn unwatched(
+    period: Span,
+    assets: &[Row],
+    watched: impl IntoIterator<Item = (AssetId, Span)>,
+) -> BTreeMap<String, Vec<Span>> {
+    let watched: BTreeMap<String, Span> = watched.into_iter().map(|(id, span)| (id.to_string(), span)).collect();
+    let outside = |asset: &Row| match watched.get(&asset.id) {
+        None => vec![period],
+        Some(known) => {
+            let before = Span {
+                from: period.from,
+                to: known.from.min(period.to),
+            };
+            let after = Span {
+                from: known.to.max(period.from),
+                to: period.to,
+            };
+            merged([before, after])
+        }
+    };
+    assets.iter().map(|asset| (asset.id.clone(), outside(asset))).collect()
+}
+
+/// What lies in every one of these lists: a contract is unknown while nothing is known of any of its assets. All of the
+/// period where there is no list.
+fn common<'a>(period: Span, lists: impl IntoIterator<Item = &'a [Span]>) -> Vec<Span> {
+    let mut left = vec![period];
+    for list in lists {
+        let list = merged(list.iter().copied());
+        let shared = left.iter().flat_map(|one| {
+            list.iter().map(|other| Span {
+                from: one.from.max(other.from),
+                to: one.to.min(other.to),
+            })
+        });
+        left = shared.filter(|span| span.from < span.to).collect();
+    }
+    left
+}
+
 /// Every contract of `contracts`, the least available first. `not_observed` has, by id of the asset, the spans of which
 /// nothing is known.
 #[must_use]
@@ -55,17 +99,19 @@ pub fn overview(
         let wanted = downtimes.iter().filter(|downtime| fits(downtime));
         wanted.filter_map(Downtime::counted).collect()
     };
+    let unknown = |asset: &str| not_observed.get(asset).map_or(&[][..], Vec::as_slice);
     let mut lines: Vec<ContractLine> = contracts
         .iter()
         .map(|contract| {
             let (name, customer) = (contract.get("name"), contract.get("customer"));
             let covered = |asset: &&Row| asset.get("contract") == name && asset.get("customer") == customer;
-            let mut assets: Vec<AssetLine> = assets
-                .iter()
-                .filter(covered)
+            let own: Vec<&Row> = assets.iter().filter(covered).collect();
+            let nobody_knows = common(period, own.iter().map(|asset| unknown(&asset.id)));
+            let mut assets: Vec<AssetLine> = own
+                .into_iter()
                 .map(|asset| {
                     let of_asset = claims(&|downtime| downtime.asset.to_string() == asset.id);
-                    let unknown = not_observed.get(&asset.id).map_or(&[][..], Vec::as_slice);
+                    let unknown = unknown(&asset.id);
                     AssetLine {
                         id: asset.id.clone(),
                         name: asset.get("name").to_owned(),
@@ -85,7 +131,7 @@ pub fn overview(
                 customer: customer.to_owned(),
                 maintenance,
                 extension: extension::of(&maintenance, downtimes.iter().filter(of_contract)),
-                availability: availability::of(period, claims(&|downtime| of_contract(&downtime)), &[], now),
+                availability: availability::of(period, claims(&|downtime| of_contract(&downtime)), &nobody_knows, now),
                 assets,
             }
         })
@@ -102,7 +148,7 @@ mod tests {
     use super::*;
     use crate::account::downtime::{Cause, Line, Turn};
     use std::time::Duration;
-    use tocsin_vocabulary::{AssetId, ContractId, CustomerId};
+    use tocsin_vocabulary::{ContractId, CustomerId};
 
     fn row(id: String, pairs: &[(&str, &str)]) -> Row {
         let values = pairs
@@ -171,5 +217,45 @@ mod tests {
         assert_eq!(assets, [("web-2", 250), ("web-1", 100), ("calm-1", 0)]);
         assert_eq!(lines[0].extension.days, 0, "nobody has agreed yet");
         assert_eq!(lines[1].availability.times, 0);
+    }
+
+    #[test]
+    fn what_nobody_watched_is_not_observed_and_a_contract_is_while_all_its_assets_are() {
+        let id = |n: u8| AssetId::from_bytes([n; 16]);
+        let asset = |n: u8, contract: &str| {
+            let pairs = [("name", "a"), ("customer", "Bank"), ("contract", contract)];
+            row(id(n).to_string(), &pairs)
+        };
+        let contract = |n: u8, name: &str| {
+            let id = ContractId::from_bytes([n; 16]).to_string();
+            row(id, &[("name", name), ("customer", "Bank")])
+        };
+        let span = |from, to| Span {
+            from: Timestamp::from_millis(from),
+            to: Timestamp::from_millis(to),
+        };
+        let assets = [asset(1, "main"), asset(2, "main"), asset(3, "dark")];
+        let watched = [(id(1), span(200, 600)), (id(2), span(300, 5_000))];
+        let unknown = unwatched(span(0, 1_000), &assets, watched);
+        let lines = overview(
+            span(0, 1_000),
+            &[contract(1, "main"), contract(2, "dark"), contract(3, "empty")],
+            &assets,
+            &[],
+            &unknown,
+            Timestamp::from_millis(2_000),
+        );
+        let of = |name: &str| {
+            let line = lines.iter().find(|line| line.name == name).unwrap();
+            line.availability.not_observed.as_millis()
+        };
+        assert_eq!((of("main"), of("dark"), of("empty")), (200, 1_000, 1_000));
+        let main = lines.iter().find(|line| line.name == "main").unwrap();
+        let unseen: Vec<u128> = main
+            .assets
+            .iter()
+            .map(|one| one.availability.not_observed.as_millis())
+            .collect();
+        assert_eq!(unseen, [200 + 400, 300]);
     }
 }

@@ -38,6 +38,20 @@ pub struct Found {
     pub claim: Claim,
 }
 
+impl Found {
+    /// Whether it is on record already: the same asset, times and cause, as last claimed or as agreed.
+    #[must_use]
+    pub fn is_among(&self, downtimes: &[Downtime]) -> bool {
+        let same =
+            |claim: &Claim| (claim.from, claim.to, claim.cause) == (self.claim.from, self.claim.to, self.claim.cause);
+        downtimes.iter().any(|one| {
+            one.asset.to_string() == self.asset.id
+                && one.standing() != Standing::Withdrawn
+                && [one.claim(), one.counted()].into_iter().flatten().any(same)
+        })
+    }
+}
+
 /// Rows of the sheet that [`COLUMNS`] head. Times are RFC 3339.
 #[must_use]
 pub fn rows(downtimes: &[Downtime], customer_of: impl Fn(&Downtime) -> String) -> Vec<Vec<String>> {
@@ -70,8 +84,8 @@ pub fn rows(downtimes: &[Downtime], customer_of: impl Fn(&Downtime) -> String) -
     downtimes.iter().filter_map(row).collect()
 }
 
-/// Downtimes of a sheet with at least the columns customer, asset, from, to and cause. Times without an offset are of
-/// `zone`. What the sheet says of standing and agreement is passed over: the customer gives their word here.
+/// Downtimes of a sheet with at least the columns customer, asset, from, to and cause; one without an end lasts. Times
+/// without an offset are of `zone`. What the sheet says of standing and agreement is passed over: the customer gives their word here.
 ///
 /// # Errors
 /// Every mistake, each with where it stands.
@@ -115,7 +129,13 @@ pub fn read(sheet: &Sheet, assets: &[Row], zone: &TimeZone, now: Timestamp) -> R
             }
             at
         };
-        let (from, to) = (moment("from"), moment("to"));
+        let from = moment("from");
+        // Without an end it is still down.
+        let to = if cell("to").is_empty() {
+            Some(None)
+        } else {
+            moment("to").map(Some)
+        };
         let cause = Cause::parse(cell("cause"));
         if cause.is_none() {
             let known: Vec<&str> = Cause::ALL.iter().map(|cause| cause.as_str()).collect();
@@ -134,7 +154,7 @@ pub fn read(sheet: &Sheet, assets: &[Row], zone: &TimeZone, now: Timestamp) -> R
             .unwrap_or("from a sheet");
         let claim = Claim {
             from,
-            to: Some(to),
+            to,
             cause,
             words: words.to_owned(),
         };
@@ -206,6 +226,46 @@ mod tests {
         let english =
             tried("customer,asset,from,to,cause\nBank,web,2026-03-02T10:05:00+08:00,2026-03-02T03:05:30Z,ours\n");
         assert_eq!(english.unwrap()[0].claim.from, found[0].claim.from);
+    }
+
+    #[test]
+    fn what_is_on_record_is_known_again_and_without_an_end_it_lasts() {
+        let id = tocsin_vocabulary::AssetId::from_bytes([1; 16]);
+        let mut found = tried("customer,asset,from,to,cause\nBank,web,2026-03-02,,ours\n")
+            .unwrap()
+            .remove(0);
+        assert_eq!(found.claim.to, None);
+        found.asset.id = id.to_string();
+        let line = crate::account::downtime::Line {
+            seq: 1,
+            at: found.claim.from,
+            by: String::new(),
+            turn: Turn::Claim(Claim {
+                words: "in other words".to_owned(),
+                ..found.claim
+            }),
+        };
+        let mut known = Downtime {
+            id: 1,
+            ticket: None,
+            customer: tocsin_vocabulary::CustomerId::from_bytes([1; 16]),
+            contract: tocsin_vocabulary::ContractId::from_bytes([1; 16]),
+            contract_name: String::new(),
+            asset: id,
+            asset_name: String::new(),
+            lines: vec![line],
+        };
+        assert!(found.is_among(std::slice::from_ref(&known)));
+        let mut ended = found.clone();
+        ended.claim.to = Some(found.claim.from);
+        assert!(!ended.is_among(std::slice::from_ref(&known)));
+        let withdrawn = Turn::Withdraw { words: "no".to_owned() };
+        known.lines.push(crate::account::downtime::Line {
+            seq: 2,
+            turn: withdrawn,
+            ..known.lines[0].clone()
+        });
+        assert!(!found.is_among(&[known]));
     }
 
     #[test]

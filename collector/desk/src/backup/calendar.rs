@@ -7,6 +7,7 @@
 
 use jiff::ToSpan as _;
 use jiff::civil::{Date, DateTime, Weekday};
+use jiff::tz::TimeZone;
 
 /// Years that are looked through for the next instant: a 29 February on a given weekday comes within 28 (40 over a
 /// century).
@@ -64,6 +65,8 @@ pub struct Calendar {
     years: Option<(i16, i16)>,
     /// A day fits when either its date or its weekday does.
     either_day: bool,
+    /// Whose wall clock it is, where the text says so; else that of whoever asks.
+    zone: Option<TimeZone>,
 }
 
 /// A field of either language.
@@ -145,6 +148,44 @@ fn field(first: u8, last: u8, range: &str) -> Field<'_> {
     }
 }
 
+/// Weekdays of systemd; a comma may stand behind the last.
+fn weekdays(text: &str) -> Result<Set, &'static str> {
+    let days = Field {
+        names: &DAYS,
+        ..field(0, 6, "..")
+    };
+    days.parse(text.trim_end_matches(','))
+}
+
+/// An expression of systemd, and the zone that its last word names.
+fn without_zone(text: &str) -> (&str, Option<TimeZone>) {
+    if let Some((rest, word)) = text.rsplit_once(char::is_whitespace)
+        && word.starts_with(|c: char| c.is_ascii_alphabetic())
+        && weekdays(word).is_err()
+        && let Ok(zone) = TimeZone::get(word)
+    {
+        return (rest.trim_end(), Some(zone));
+    }
+    (text, None)
+}
+
+/// Days from a month's end. A step goes on towards the end: `07/1` are the last seven days (systemd.time(7)).
+fn from_end(text: &str) -> Result<Set, &'static str> {
+    let mut set = Set::NONE;
+    for part in text.split(',') {
+        set.0 |= match part.split_once('/') {
+            None => field(1, 31, "..").parse(part)?.0,
+            Some((first, step)) => {
+                let first = field(1, 31, "..").member(first)?;
+                let step = step.parse::<u8>().ok().filter(|step| *step > 0);
+                let step = step.ok_or("a step is a number above 0")?;
+                (1..=first).rev().step_by(step.into()).fold(Set::NONE, Set::with).0
+            }
+        };
+    }
+    Ok(set)
+}
+
 impl Calendar {
     /// Reads a cron line's time fields, such as `30 2 * * 1-5`.
     ///
@@ -193,10 +234,11 @@ impl Calendar {
             weekdays: weekdays.fold(Set::NONE, Set::with),
             years: None,
             either_day: restricted(fields[2]) && restricted(fields[4]),
+            zone: None,
         })
     }
 
-    /// Reads a systemd calendar expression, such as `Mon..Fri *-*-* 02:30:00`. A zone at its end is not read here.
+    /// Reads a systemd calendar expression, such as `Mon..Fri *-*-* 02:30:00`, with or without a zone at its end.
     ///
     /// # Errors
     /// When it is none.
@@ -205,6 +247,7 @@ impl Calendar {
     }
 
     fn read_systemd(text: &str) -> Result<Self, &'static str> {
+        let (text, zone) = without_zone(text);
         let text = match text.to_ascii_lowercase().as_str() {
             "minutely" => "*-*-* *:*:00".to_owned(),
             "hourly" => "*-*-* *:00:00".to_owned(),
@@ -226,16 +269,13 @@ impl Calendar {
             weekdays: Set::all(0, 6),
             years: None,
             either_day: false,
+            zone,
         };
         let mut read = false;
         for word in text.split_whitespace() {
             read = true;
             if word.starts_with(|c: char| c.is_ascii_alphabetic()) {
-                let days = Field {
-                    names: &DAYS,
-                    ..field(0, 6, "..")
-                };
-                calendar.weekdays = days.parse(word)?;
+                calendar.weekdays = weekdays(word)?;
             } else if word.contains(':') {
                 calendar.time(word)?;
             } else {
@@ -262,7 +302,7 @@ impl Calendar {
         let (before, days) = match word.rsplit_once('~') {
             Some((before, days)) => {
                 self.days = Set::NONE;
-                self.days_from_end = field(1, 31, "..").parse(days)?;
+                self.days_from_end = from_end(days)?;
                 (before, None)
             }
             None => match word.rsplit_once('-') {
@@ -284,6 +324,12 @@ impl Calendar {
             }
         };
         Ok(())
+    }
+
+    /// The zone that the text names.
+    #[must_use]
+    pub const fn zone(&self) -> Option<&TimeZone> {
+        self.zone.as_ref()
     }
 
     /// The first instant after `after`, on this wall clock; none when there is none within a lifetime.
@@ -432,6 +478,11 @@ mod tests {
             ("*-*~01 23:00", "2026-02-01T00:00:00", "2026-02-28T23:00:00"),
             ("Sat,Sun 12:00", "2026-11-22T12:00:00", "2026-11-28T12:00:00"),
             ("*-*-* 00/6:00:00", "2026-11-22T07:00:00", "2026-11-22T12:00:00"),
+            ("*-*~03/1 03:00", "2026-11-22T00:00:00", "2026-11-28T03:00:00"),
+            ("*-*~07/3 03:00", "2026-11-24T03:00:00", "2026-11-27T03:00:00"),
+            ("Mon *-05~07/1", "2026-11-22T00:00:00", "2027-05-31T00:00:00"),
+            ("Mon *-*-1..7 18:00", "2026-11-22T00:00:00", "2026-12-07T18:00:00"),
+            ("Wed, 17:48", "2026-11-22T00:00:00", "2026-11-25T17:48:00"),
             ("2027-01-01 00:00", "2026-11-22T07:00:00", "2027-01-01T00:00:00"),
             ("2026-01-01 00:00", "2026-11-22T07:00:00", "never"),
             ("quarterly", "2026-11-22T07:00:00", "2027-01-01T00:00:00"),

@@ -116,6 +116,15 @@ pub fn zone(name: &str) -> Result<TimeZone, ScheduleError> {
 }
 
 impl Schedule {
+    /// The IANA name of the zone that its text names, which counts more than the job's.
+    #[must_use]
+    pub fn zone_name(&self) -> Option<&str> {
+        match self {
+            Self::Systemd(_, calendar) => calendar.zone()?.iana_name(),
+            Self::Cron(..) | Self::Every(_) | Self::After(_) => None,
+        }
+    }
+
     /// The first instant after `after` at which the job should begin; none when other things decide, or never.
     #[must_use]
     pub fn next(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
@@ -124,6 +133,7 @@ impl Schedule {
             Self::Every(period) => return Some(after.plus(*period)),
             Self::After(_) => return None,
         };
+        let zone = calendar.zone().unwrap_or(zone);
         let from = jiff::Timestamp::from_millisecond(after.as_millis()).ok()?;
         let mut civil = from.to_zoned(zone.clone()).datetime();
         // Around a clock change the wall clock's next may not be later: look on.
@@ -159,6 +169,16 @@ mod tests {
             next("30 2 * * *", "UTC", "2026-11-22T00:00:00Z"),
             "2026-11-22T02:30:00.000Z"
         );
+        // One that a calendar names counts more.
+        assert_eq!(
+            next("calendar *-*-* 02:30 Asia/Shanghai", "UTC", "2026-11-22T00:00:00Z"),
+            "2026-11-22T18:30:00.000Z"
+        );
+        assert_eq!(
+            next("calendar daily UTC", "Asia/Shanghai", "2026-11-22T00:00:00Z"),
+            "2026-11-23T00:00:00.000Z"
+        );
+        assert!("calendar daily Mars/Olympus".parse::<Schedule>().is_err());
         assert_eq!(
             next("every 6h", "UTC", "2026-11-22T00:00:00Z"),
             "2026-11-22T06:00:00.000Z"
@@ -194,7 +214,13 @@ mod tests {
 
     #[test]
     fn schedules_read_back_as_written() {
-        for text in ["30 2 * * *", "calendar Mon..Fri *-*-* 02:30", "every 6h", "after dump"] {
+        for text in [
+            "30 2 * * *",
+            "calendar Mon..Fri *-*-* 02:30",
+            "calendar daily Asia/Shanghai",
+            "every 6h",
+            "after dump",
+        ] {
             let schedule: Schedule = text.parse().unwrap();
             assert_eq!(schedule.to_string(), text);
             assert_eq!(schedule.to_string().parse(), Ok(schedule));

@@ -20,8 +20,9 @@ pub struct Reckoned {
 
 /// The clocks of a ticket as of `now`, by rung and then in the order of [`ClockKind::ALL`].
 ///
-/// `before` are the ticket's clocks as its timings count them: of these a breach stays, and what it was counted by, whatever
-/// calendar and policy say by now. None of them are given when a time was entered late.
+/// `before` are the ticket's clocks as its timings count them: of these a breach stays, one that is over stays as it ended,
+/// and what they were counted by, whatever calendar and policy say by now. None of them are given when a time was entered
+/// late.
 ///
 /// Of a raise: a clock that was met before it stays met and is not promised again; one that runs is stopped there, its
 /// breach stays, and the new level's begins. A new clock ends no later than the old one would have, unless that one was
@@ -52,8 +53,13 @@ pub fn reckon(terms: &Terms, reckoning: &Reckoning, before: &[Clock], now: Times
                 now,
             };
             let stop = stop(kind, moments);
-            if let Some(clock) = place.missed(kind, stop).or_else(|| place.reckon(kind, old, stop)) {
-                all.push(clock);
+            let fresh = place.reckon(kind, old, stop);
+            match place.settled(kind, stop) {
+                Some(reckoned) => all.push(Promised {
+                    reckoned,
+                    targets: fresh.map_or_else(Vec::new, |fresh| fresh.targets),
+                }),
+                None => all.extend(fresh),
             }
         }
     }
@@ -129,21 +135,16 @@ impl Place<'_> {
         stop.into_iter().chain(self.until).min()
     }
 
-    /// The clock as it was before, if it was missed: only its end may change.
-    fn missed(&self, kind: ClockKind, stop: Option<Timestamp>) -> Option<Promised> {
+    /// The clock as it was before, if it was missed: only its end may change; or if it is over, and ended as it did before.
+    /// What was met is met, and what was missed is missed, whatever calendar and policy say by now.
+    fn settled(&self, kind: ClockKind, stop: Option<Timestamp>) -> Option<Reckoned> {
+        let stopped_at = self.stopped_at(stop);
         let mut before = self.before.iter().zip(&self.reckoning.timings);
-        let (clock, timing) = before
-            .find(|(clock, timing)| (timing.clock, timing.rung) == (kind, self.rung) && clock.breached_at.is_some())?;
-        let reckoned = Reckoned {
-            clock: Clock {
-                stopped_at: self.stopped_at(stop),
-                ..*clock
-            },
+        let (clock, timing) = before.find(|(_, timing)| (timing.clock, timing.rung) == (kind, self.rung))?;
+        let over = clock.stopped_at.is_some() && clock.stopped_at == stopped_at;
+        (over || clock.breached_at.is_some()).then(|| Reckoned {
+            clock: Clock { stopped_at, ..*clock },
             timing: timing.clone(),
-        };
-        Some(Promised {
-            reckoned,
-            targets: Vec::new(),
         })
     }
 

@@ -1,23 +1,22 @@
 //! A sheet becomes rows of a register, or a list of all its mistakes.
 
-use super::{Book, Column, Kind, Row, sheet::Sheet};
+use super::{Book, Column, Kind, Row, ZONE, promise::Promises, sheet::Sheet};
 use jiff::{civil::Date, tz::TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most mistakes that are told at once: those of a sheet on which nothing fits would fill the screen.
 const MISTAKES_MAX: usize = 200;
-/// The zone of sites that name none.
-const ZONE: &str = "Asia/Shanghai";
 
 /// What a check must know of the other registers: the rows of each by key.
 pub type Known = BTreeMap<Book, Vec<Row>>;
 
 /// Rows of a sheet. Columns bear the English or the Chinese name, in any order; those that are missing keep what the
-/// register has. A row whose name (and customer) the register knows replaces it, and takes over its id.
+/// register has. A row whose name (and customer) the register knows replaces it, and takes over its id. What a contract
+/// names must be among the promises.
 ///
 /// # Errors
 /// Every mistake, each with its line and what was expected.
-pub fn rows(book: Book, sheet: &Sheet, known: &Known) -> Result<Vec<Row>, Vec<String>> {
+pub fn rows(book: Book, sheet: &Sheet, known: &Known, promises: Promises<'_>) -> Result<Vec<Row>, Vec<String>> {
     let mut mistakes = Vec::new();
     let columns = columns(book, sheet, &mut mistakes);
     if !mistakes.is_empty() {
@@ -55,13 +54,21 @@ pub fn rows(book: Book, sheet: &Sheet, known: &Known) -> Result<Vec<Row>, Vec<St
             let (here, there) = (sheet.place(*line), sheet.place(before));
             mistakes.push(format!("{here}: `{}` stands in {there} already", key.1));
         }
-        if let Some(old) = present.iter().find(|old| old.key(book) == key) {
+        let old = present.iter().find(|old| old.key(book) == key);
+        if let Some(old) = old {
             row.id.clone_from(&old.id);
             for (key, value) in &old.values {
                 row.values.entry(key.clone()).or_insert_with(|| value.clone());
             }
         }
         fill(book, &mut row);
+        if book == Book::Contracts {
+            let column = |key: &str| columns.iter().position(|column| column.key == key);
+            for (key, why) in promises.settle(&mut row, old) {
+                let place = column(key).map_or_else(|| sheet.place(*line), |at| sheet.cell_place(*line, at));
+                mistakes.push(format!("{place}: {key} {why}"));
+            }
+        }
         rows.push(row);
     }
     serials(book, &rows, present, &mut mistakes);
@@ -80,7 +87,12 @@ pub fn rows(book: Book, sheet: &Sheet, known: &Known) -> Result<Vec<Row>, Vec<St
 ///
 /// # Errors
 /// Every mistake.
-pub fn row(book: Book, values: &BTreeMap<String, String>, known: &Known) -> Result<Row, Vec<String>> {
+pub fn row(
+    book: Book,
+    values: &BTreeMap<String, String>,
+    known: &Known,
+    promises: Promises<'_>,
+) -> Result<Row, Vec<String>> {
     let given = book.columns().iter().filter(|column| values.contains_key(column.key));
     let (columns, cells): (Vec<String>, Vec<String>) = given
         .map(|column| (column.key.to_owned(), values[column.key].trim().to_owned()))
@@ -91,7 +103,7 @@ pub fn row(book: Book, values: &BTreeMap<String, String>, known: &Known) -> Resu
         columns,
         rows: vec![(1, cells)],
     };
-    let rows = rows(book, &sheet, known).map_err(|mistakes| {
+    let rows = rows(book, &sheet, known, promises).map_err(|mistakes| {
         let plain = |mistake: String| mistake.strip_prefix("line 1: ").map(str::to_owned).unwrap_or(mistake);
         mistakes.into_iter().map(plain).collect::<Vec<_>>()
     })?;
@@ -206,21 +218,9 @@ fn one_of(words: &[&str], cell: &str) -> Result<String, String> {
 /// What a row that is new has where the sheet says nothing.
 fn fill(book: Book, row: &mut Row) {
     for column in book.columns() {
-        let empty = match column.kind {
-            Kind::Count => "0",
-            Kind::OneOf(words) => words.first().copied().unwrap_or_default(),
-            Kind::Zone => ZONE,
-            _ if book == Book::Contracts => match column.key {
-                "policy" => "basic",
-                "grade" => "standard",
-                "service_hours" => "7x24",
-                _ => "",
-            },
-            _ => "",
-        };
         let value = row.values.entry(column.key.to_owned()).or_default();
         if value.is_empty() {
-            empty.clone_into(value);
+            column.kind.meant().clone_into(value);
         }
     }
 }

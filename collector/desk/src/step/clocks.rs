@@ -8,13 +8,16 @@ use super::{
 use crate::{
     account::report,
     calendar::Calendars,
-    clocks::{self, Moment, Moments, Reckoning, Rung, Timing, WARNINGS, Waiver},
+    clocks::{self, Moment, Moments, Reckoning, Rung, WARNINGS, Waiver},
     input::{Amend, Amendment},
     model::{Actor, Clock, ClockKind, Fault, PageReason, Ticket, TicketState},
     policy::{Impact, Intake, Policy, WaitReason},
 };
 use std::sync::Arc;
 use tocsin_vocabulary::{Code, Importance, Level, Text, TicketId, Timestamp};
+
+/// When targets are due, each with its rung and kind.
+type Targets = Vec<(u32, ClockKind, Timestamp)>;
 
 /// Longest reason, in characters.
 const WORDS_MAX: usize = 4000;
@@ -36,26 +39,17 @@ impl Desk {
     pub(super) fn count_by(&mut self, change: &mut Change, calendars: Arc<Calendars>) {
         // What is due by now was missed by the calendars that held until now.
         self.timer(change);
+        let before: Vec<(TicketId, Targets)> = self
+            .tickets
+            .iter()
+            .map(|(id, it)| (*id, self.targets(it, change.now)))
+            .collect();
         self.book.set_calendars(calendars);
-        let ids: Vec<TicketId> = self.tickets.keys().copied().collect();
-        for id in ids {
+        for (id, before) in before {
             let Some(mut ticket) = self.tickets.get(&id).cloned() else {
                 continue;
             };
-            let terms = self.book.terms(ticket.contract);
-            let after = clocks::reckon(&terms, &ticket.reckoning, &ticket.clocks, change.now);
-            // What stands still is due later with each moment that it does, by whatever calendar.
-            let runs = |(clock, timing): (&Clock, &Timing)| {
-                let runs = clock.stopped_at.is_none() && !timing.paused;
-                runs.then_some((timing.rung, clock.kind, clock.due_at))
-            };
-            let before = ticket.clocks.iter().zip(&ticket.reckoning.timings).filter_map(runs);
-            if after
-                .iter()
-                .map(|one| (&one.clock, &one.timing))
-                .filter_map(runs)
-                .eq(before)
-            {
+            if self.targets(&ticket, change.now) == before {
                 continue;
             }
             let note = Text::new(
@@ -65,6 +59,15 @@ impl Desk {
             change.entry(&mut ticket, &By::SYSTEM, "calendar", note);
             self.tickets.insert(id, ticket);
         }
+    }
+
+    /// When the targets that are not met yet are due; what stands still, as if it ran on now.
+    fn targets(&self, ticket: &Ticket, now: Timestamp) -> Targets {
+        let terms = self.book.terms(ticket.contract);
+        let reckoned = clocks::reckon(&terms, &ticket.reckoning, &ticket.clocks, now);
+        let open = reckoned.iter().filter(|one| one.clock.stopped_at.is_none());
+        open.map(|one| (one.timing.rung, one.clock.kind, one.clock.due_at))
+            .collect()
     }
 
     fn reckon(&mut self, change: &mut Change, ticket: &mut Ticket) {

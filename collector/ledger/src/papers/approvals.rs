@@ -4,6 +4,7 @@ use crate::{
     Ledger, LedgerError, audit,
     engine::commit,
     pages,
+    revisioned::Revisioned,
     rosters::{json, next},
     statement::{Fields, Statement},
 };
@@ -79,42 +80,14 @@ impl Ledger {
         lines: &[AuditLine],
         change: impl FnOnce(&mut Approval) -> Result<(), E> + Send,
     ) -> Result<Result<Approval, E>, LedgerError> {
-        const OPERATION: &str = "change an approval";
-        let mut tx = self.engine.write(OPERATION).await?;
-        let row = Statement::new(OPERATION, "SELECT body, revision FROM approval WHERE id = $1")
-            .count(id)
-            .row(&mut tx)
-            .await?
-            .ok_or_else(|| LedgerError::NotFound {
-                operation: OPERATION,
-                what: format!("approval {id}"),
-            })?;
-        let fields = Fields::new(OPERATION, &row);
-        let (mut approval, revision): (Approval, u64) = (fields.json("body")?, fields.number("revision")?);
-        if let Err(refused) = change(&mut approval) {
-            return Ok(Err(refused));
+        Revisioned {
+            operation: "change an approval",
+            noun: "approval",
+            read: "SELECT body, revision FROM approval WHERE id = $1",
+            write: "UPDATE approval SET body = $2, settled = $3, revision = revision + 1 WHERE id = $1 AND revision = $4",
+            ended: Approval::is_settled,
         }
-        let written = Statement::new(
-            OPERATION,
-            "UPDATE approval SET body = $2, settled = $3, revision = revision + 1 WHERE id = $1 AND revision = $4",
-        )
-        .count(id)
-        .text(&json(OPERATION, &approval)?)
-        .flag(approval.is_settled())
-        .count(revision)
-        .run(&mut tx)
-        .await?;
-        if written == 0 {
-            return Err(LedgerError::Conflict {
-                operation: OPERATION,
-                what: format!("approval {id} was changed meanwhile: look at it again"),
-            });
-        }
-        for page in pages {
-            pages::put(&mut tx, OPERATION, page).await?;
-        }
-        audit::append(&mut tx, lines).await?;
-        commit(tx, OPERATION).await?;
-        Ok(Ok(approval))
+        .change(self, id, pages, lines, change)
+        .await
     }
 }

@@ -274,6 +274,9 @@ async fn registers_keep_rows_and_their_history(mut world: World) {
         ("医院", "S1"),
         "its customer's contract covers it"
     );
+    let alone = ledger.register_row(Book::Assets, &his.id).await.unwrap();
+    assert_eq!(alone.as_ref(), Some(&his), "a row alone is as it is among the others");
+    assert_eq!(ledger.register_row(Book::Spares, &his.id).await.unwrap(), None);
     let mut moved = his.clone();
     moved.values.insert("serial".to_owned(), "S2".to_owned());
     let both = vec![assets[0].clone(), moved];

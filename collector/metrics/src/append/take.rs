@@ -36,11 +36,10 @@ pub(super) fn live(
     let host = stream.host.id;
     check_room(shared)?;
     limit("bytes of a batch", payload.len(), BATCH_BYTES_MAX)?;
-    let decoder = &mut state.chain.decoder;
-    if let Some(spare) = shared.spares.take(decoder.cells_len()) {
-        decoder.recycle(spare);
-    }
-    let decoded = decoder
+    state.let_go_of_latest();
+    let decoded = state
+        .chain
+        .decoder
         .decode(payload, |hash| shared.dictionaries.get(hash))
         .map_err(|source| StoreError::Batch { host, seq, source })?;
     let (tick, dictionary) = (decoded.tick.clone(), decoded.dictionary.clone());

@@ -37,6 +37,12 @@ pub enum BackupError {
         /// The store's folder.
         dir: PathBuf,
     },
+    /// The folder is missing.
+    #[error("there is no folder {}; name the folder of a backup", dir.display())]
+    NoFolder {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// No manifest: not a backup, or one that was not finished.
     #[error("{} holds no finished backup: it has no MANIFEST; use another backup", dir.display())]
     NoManifest {
@@ -79,6 +85,7 @@ impl BackupError {
     pub fn code(&self) -> Code {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Code::NotFound,
+            Self::NoFolder { .. } => Code::NotFound,
             Self::Io { .. } | Self::Stopped => Code::Unavailable,
             Self::NotEmpty { .. } | Self::Inside { .. } => Code::InvalidInput,
             Self::InUse { .. } | Self::NoManifest { .. } | Self::Manifest { .. } | Self::Damaged { .. } => {

@@ -63,13 +63,20 @@ impl Manifest {
     /// Reads the manifest of the backup in `dir`.
     ///
     /// # Errors
-    /// When there is none, or it is not as it was written.
+    /// When there is none or no such folder, or it is not as it was written.
     pub fn read(disk: &dyn Disk, dir: &Path) -> Result<Self, BackupError> {
         let path = dir.join(MANIFEST);
         let bytes = match disk.open_to_read(&path) {
             Ok(file) => read_all(file.as_ref()).map_err(BackupError::io("read", &path))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(BackupError::NoManifest { dir: dir.to_owned() });
+                let there = disk.list(dir);
+                let missing = there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+                let dir = dir.to_owned();
+                return Err(if missing {
+                    BackupError::NoFolder { dir }
+                } else {
+                    BackupError::NoManifest { dir }
+                });
             }
             Err(error) => return Err(BackupError::io("open", &path)(error)),
         };

@@ -70,6 +70,8 @@ pub(super) struct Host {
     pub(super) heard: Timestamp,
     /// It is not missed before then, by our clock.
     pub(super) grace: Timestamp,
+    /// Whether its machine answers while it is silent; none: that was not asked since it was heard.
+    pub(super) answers: Option<bool>,
     /// Whether the next tick is looked at as a whole.
     pub(super) fresh: bool,
 }
@@ -94,6 +96,7 @@ impl Host {
             interval: None,
             heard: Timestamp::default(),
             grace: Timestamp::default(),
+            answers: None,
             fresh: true,
         };
         host.apply(rules);
@@ -185,7 +188,7 @@ impl Host {
     pub(super) fn raised_before(&mut self, rule: usize, rules: &RuleSet, instance: &str, at: Timestamp) {
         let of = rules.at(rule);
         let (flaps, life) = match &of.condition {
-            Condition::NoData(_) => {
+            Condition::NoData { .. } => {
                 let silence = self.silences.iter_mut().find(|one| one.rule == rule);
                 let Some(silence) = silence else { return };
                 (&mut silence.flaps, silence.life.get_mut())

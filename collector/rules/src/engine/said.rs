@@ -6,6 +6,7 @@ use super::{
     speak::{About, threshold},
 };
 use crate::transition::{Reason, Transition, TransitionKind};
+use tocsin_vocabulary::HostId;
 
 /// Decisions that wait to be taken; further ones are counted and dropped. A site's hosts that fail together, several times
 /// over.
@@ -16,6 +17,8 @@ pub(super) const DECISIONS_MAX: usize = 65_536;
 pub(super) struct Said {
     pub(super) transitions: Vec<Transition>,
     pub(super) decisions: Vec<Decision>,
+    /// Silent hosts of which a rule wants to know whether their machine answers.
+    pub(super) asks: Vec<HostId>,
     /// Whether anybody wants to know of decisions.
     keeps: bool,
 }
@@ -25,6 +28,7 @@ impl Said {
         Self {
             transitions: Vec::new(),
             decisions: Vec::new(),
+            asks: Vec::new(),
             keeps,
         }
     }

@@ -19,6 +19,9 @@ use tocsin_vocabulary::Timestamp;
 /// However short a rule's `no_data`, this many ticks must be missing: one that is late is not silence.
 const TICKS_MISSING_MIN: u32 = 3;
 
+/// Whether a machine answers may change while its host is silent: where a rule waits for that, it is asked again so often.
+const ASKED_AGAIN: Duration = Duration::from_secs(30);
+
 /// One rule about silence.
 #[derive(Debug)]
 pub(super) struct Silence {
@@ -34,7 +37,7 @@ impl Host {
     pub(super) fn silences_of(&self, rules: &RuleSet) -> Box<[Silence]> {
         let rules = rules.rules().enumerate();
         let looking = rules
-            .filter(|(at, rule)| matches!(rule.condition, Condition::NoData(_)) && self.variant(*at).is_some())
+            .filter(|(at, rule)| matches!(rule.condition, Condition::NoData { .. }) && self.variant(*at).is_some())
             .map(|(at, _)| at);
         // Counted first, so that no more is taken than they need.
         let looking: Vec<usize> = looking.collect();
@@ -62,6 +65,26 @@ impl Host {
 
     pub(super) fn heard_at(&mut self, now: Timestamp) {
         self.heard = self.heard.max(now);
+        self.answers = None;
+    }
+
+    /// It was told whether the machine answers: rules that waited for it look once more.
+    pub(super) fn answered(
+        &mut self,
+        answers: bool,
+        rules: &RuleSet,
+        timers: &mut Timers,
+        now: Timestamp,
+        out: &mut Said,
+    ) {
+        self.answers = Some(answers);
+        for at in 0..self.silences.len() {
+            let rule = rules.at(chosen(&self.choice, self.silences[at].rule));
+            if wanted(rule) == Some(answers) {
+                timers.rearm(self.id, Slot::silence(at), self.silences[at].armed, None);
+                self.silence_due(at, rules, timers, now, out);
+            }
+        }
     }
 
     pub(super) fn restore_silence(&mut self, rule: usize, life: Life, timers: &mut Timers) {
@@ -135,6 +158,13 @@ impl Host {
         let silent = deadline(rule, (heard, grace), interval).is_some_and(|deadline| deadline <= now);
         let mut life = silence.life.get();
         let from = life.phase;
+        if silent && from != Phase::Raised && wanted(rule).is_some_and(|wanted| self.answers != Some(wanted)) {
+            self.answers = None;
+            out.asks.push(self.id);
+            silence.armed = Some(now.plus(ASKED_AGAIN));
+            timers.rearm(self.id, Slot::silence(at), None, silence.armed);
+            return;
+        }
         let (outcome, moment) = if silent && from != Phase::Raised {
             // What we know ends with the last sign of life.
             let moment = Moment { tick: heard, now };
@@ -179,9 +209,17 @@ fn chosen(choice: &[u16], rule: usize) -> usize {
     variant.map_or(rule, |variant| usize::from(*variant))
 }
 
+/// What the rule wants to know of the machine of a silent host.
+const fn wanted(rule: &Rule) -> Option<bool> {
+    match rule.condition {
+        Condition::NoData { answers, .. } => answers,
+        _ => None,
+    }
+}
+
 /// When a host is missed that was last heard then, and not before `grace`.
 fn deadline(rule: &Rule, (heard, grace): (Timestamp, Timestamp), interval: Option<Duration>) -> Option<Timestamp> {
-    let Condition::NoData(after) = rule.condition else {
+    let Condition::NoData { after, .. } = rule.condition else {
         return None;
     };
     Some(

@@ -9,7 +9,6 @@ use crate::{
     template::{self, Facts},
     transition::{Evidence, Reason, Transition, TransitionKind},
 };
-use std::time::Duration;
 use tocsin_vocabulary::{HostId, Series, Severity, Text, Timestamp};
 
 /// Whom and what a transition is about.
@@ -94,7 +93,7 @@ impl About<'_> {
 pub(super) fn threshold(rule: &Rule, level: u8) -> f64 {
     let of_level = rule.level(level).and_then(|level| level.bounds);
     match (&rule.condition, of_level.or_else(|| rule.bounds())) {
-        (Condition::NoData(after), _) => after.as_secs_f64(),
+        (Condition::NoData { after, .. }, _) => after.as_secs_f64(),
         (Condition::Event(condition), _) => f64::from(condition.count),
         (Condition::Absent(_), _) => rule.hold.as_secs_f64(),
         (_, bounds) => bounds.map_or(0.0, Bounds::threshold),
@@ -106,7 +105,7 @@ fn shown(rule: &Rule, value: f64) -> String {
         Condition::Metric(condition) => template::figure(value, condition.metric, condition.per),
         Condition::Derived(condition) => shown_of(condition, value),
         // Whole seconds: nobody counts a silence in milliseconds.
-        Condition::NoData(_) | Condition::Absent(_) => span(value),
+        Condition::NoData { .. } | Condition::Absent(_) => template::span(value),
         Condition::Event(_) => template::number(value),
     }
 }
@@ -117,37 +116,13 @@ fn shown_of(condition: &DerivedCondition, value: f64) -> String {
         return String::new();
     };
     match measure {
-        _ if measure.is_time() => span(value),
+        _ if measure.is_time() => template::span(value),
         Measure::Baseline { .. } => format!("{}×", template::number(value)),
         _ => match (unit, measure.operand().and_then(|at| condition.operands.get(at))) {
             (Some(unit), _) => template::in_unit(value, unit),
             (None, Some(operand)) => template::figure(value, operand.metric, operand.per),
             (None, None) => template::number(value),
         },
-    }
-}
-
-/// Seconds as people read them: in the two greatest units, for hours are not told by the second.
-fn span(seconds: f64) -> String {
-    let Ok(whole) = Duration::try_from_secs_f64(seconds.round()) else {
-        return String::new();
-    };
-    let mut left = whole.as_secs();
-    let mut words: Vec<String> = Vec::new();
-    for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
-        let count = left / length;
-        left %= length;
-        if count > 0 {
-            words.push(format!("{count}{unit}"));
-        }
-        if words.len() == 2 || (!words.is_empty() && count == 0) {
-            break;
-        }
-    }
-    if words.is_empty() {
-        "0s".to_owned()
-    } else {
-        words.join(" ")
     }
 }
 

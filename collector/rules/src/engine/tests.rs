@@ -249,6 +249,29 @@ fn a_return_must_hold_when_the_rule_says_so() {
 }
 
 #[test]
+fn a_rule_about_machines_that_answer_asks_waits_and_asks_again() {
+    let text = silent("answers = true") + &silent("answers = false").replace("\"silent\"", "\"gone\"");
+    let mut engine = Engine::new(rules(&text));
+    engine.expect(HOST, INTERVAL, at(0));
+    assert_eq!(engine.advance(at(61)), []);
+    assert_eq!(engine.take_asks().into_iter().collect::<Vec<_>>(), [HOST]);
+    let gone = engine.answered(HOST, false, at(62));
+    assert_eq!(told(&gone), one(TransitionKind::Raised, "gone"));
+    assert_eq!(engine.advance(at(92)), []);
+    assert!(engine.take_asks().contains(&HOST), "it may have come up meanwhile");
+    assert_eq!(
+        told(&engine.answered(HOST, true, at(93))),
+        one(TransitionKind::Raised, "silent")
+    );
+    assert_eq!(engine.seen(HOST, at(100)).len(), 2, "both are over when it is heard");
+    assert_eq!(
+        engine.answered(HOST, true, at(101)),
+        [],
+        "an answer that comes late is about nothing"
+    );
+}
+
+#[test]
 fn a_slow_host_is_silent_only_when_three_ticks_are_missing() {
     let mut engine = Engine::new(rules(&silent("")));
     engine.expect(HOST, Duration::from_secs(60), at(0));

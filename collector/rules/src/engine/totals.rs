@@ -31,12 +31,14 @@ impl Totals {
         totals
     }
 
+    #[inline]
     pub(super) fn get(&self, place: usize) -> Option<i64> {
         let total = self.word(place) << self.spare() >> self.spare();
         (total != self.none()).then_some(total)
     }
 
     /// Keeps a total; answers the one before.
+    #[inline]
     pub(super) fn replace(&mut self, place: usize, total: Option<i64>) -> Option<i64> {
         let before = self.get(place);
         if before != total {
@@ -73,6 +75,7 @@ impl Totals {
         *self = wider;
     }
 
+    #[inline]
     fn put(&mut self, place: usize, total: Option<i64>) {
         let own = u64::MAX >> self.spare();
         let total = total.unwrap_or(self.none()).cast_unsigned();
@@ -82,6 +85,7 @@ impl Totals {
     }
 
     /// The eight bytes from a total on.
+    #[inline]
     fn word(&self, place: usize) -> i64 {
         let at = place * usize::from(self.width);
         let bytes = self.bytes[at..].first_chunk();

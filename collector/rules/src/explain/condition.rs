@@ -12,6 +12,7 @@ use crate::{
     },
     template,
 };
+use std::time::Duration;
 use tocsin_vocabulary::{Text, catalogue::Metric};
 
 /// Which series or events, one sentence each.
@@ -30,7 +31,7 @@ pub(super) fn looks_at(condition: &Condition) -> Vec<Text> {
         }
         Condition::Absent(condition) => vec![series(condition.metric, &condition.filters)],
         Condition::Event(condition) => vec![event(&condition.pattern)],
-        Condition::NoData(_) => vec![Text::new("any sign of life of the host", "主机的任何数据")],
+        Condition::NoData { .. } => vec![Text::new("any sign of life of the host", "主机的任何数据")],
     }
 }
 
@@ -92,11 +93,16 @@ pub(super) fn raises(rule: &Rule) -> Text {
             )
         }
         Condition::Event(condition) => return counted(condition),
-        Condition::NoData(after) => {
+        Condition::NoData { after, answers } => {
             let after = span(*after);
+            let (en, zh) = match answers {
+                None => ("", ""),
+                Some(true) => (", and its machine answers at its address", "，但其地址仍有应答"),
+                Some(false) => (", and its machine does not answer at its address", "，且其地址无应答"),
+            };
             return Text::new(
-                format!("nothing was heard from the host for {}", after.en),
-                format!("{} 未收到主机的任何数据", after.zh),
+                format!("nothing was heard from the host for {}{en}", after.en),
+                format!("{} 未收到主机的任何数据{zh}", after.zh),
             );
         }
     };
@@ -341,7 +347,7 @@ pub(super) fn clears(rule: &Rule) -> Text {
             Text::new(format!("{name} has a value again"), format!("{name} 重新有值"))
         }
         Condition::Event(condition) => return ended(condition),
-        Condition::NoData(_) => return Text::new("the host is heard again", "重新收到主机的数据"),
+        Condition::NoData { .. } => return Text::new("the host is heard again", "重新收到主机的数据"),
     };
     if rule.clear_hold.is_zero() {
         return condition;
@@ -409,7 +415,7 @@ pub(super) fn cost(condition: &Condition) -> Text {
                 "looked at when an event comes; the times of the counted events are kept",
                 "收到事件时判断，保留已计数事件的时间",
             ),
-            Condition::NoData(_) => Text::new("one deadline for each host", "每台主机一个到期时间"),
+            Condition::NoData { .. } => Text::new("one deadline for each host", "每台主机一个到期时间"),
             Condition::Absent(_) => Text::new("looked at on each tick, without memory", "每个采样轮次判断，不占内存"),
             _ => Text::new(
                 "looked at only when a value has changed; some bytes for each series",
@@ -439,11 +445,31 @@ pub(super) fn cost(condition: &Condition) -> Text {
         );
     }
     let back = span(derived.looks_back());
+    let pace = pace(derived);
     Text::new(
         format!(
-            "{}; remembers {} in at most {slots} slots for each series",
-            when.en, back.en
+            "{}; remembers {} in at most {slots} slots for each series{}",
+            when.en, back.en, pace.en
         ),
-        format!("{}，每个序列以最多 {slots} 个时段记忆 {}", when.zh, back.zh),
+        format!("{}，每个序列以最多 {slots} 个时段记忆 {}{}", when.zh, back.zh, pace.zh),
     )
+}
+
+/// How often a short forecast must be fed: a slower host has too few values for a trend, and it stays silent.
+fn pace(condition: &DerivedCondition) -> Text {
+    let paces = condition.tests.iter().filter_map(|test| match test.measure {
+        Measure::Forecast { over, .. } => Some(Duration::from_secs(over.as_secs() / 24)),
+        _ => None,
+    });
+    // Every agent samples at least once a minute.
+    match paces.min().filter(|pace| *pace < Duration::from_secs(60)) {
+        None => Text::default(),
+        Some(pace) => {
+            let pace = span(pace);
+            Text::new(
+                format!("; silent on hosts that are sampled less often than every {}", pace.en),
+                format!("；采样间隔超过 {} 的主机上不作判断", pace.zh),
+            )
+        }
+    }
 }

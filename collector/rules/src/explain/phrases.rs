@@ -16,15 +16,7 @@ pub(super) fn plain(words: impl Into<String>) -> Text {
 /// A span: `5m`, `5 分钟`.
 pub(crate) fn span(duration: Duration) -> Text {
     let en = format_duration(duration);
-    let (number, unit) = en.split_at(en.find(|c: char| !c.is_ascii_digit()).unwrap_or(en.len()));
-    let zh = match unit {
-        "d" => "天",
-        "h" => "小时",
-        "m" => "分钟",
-        "s" => "秒",
-        _ => "毫秒",
-    };
-    let zh = format!("{number} {zh}");
+    let zh = template::chinese(&en);
     Text::new(en, zh)
 }
 

@@ -33,7 +33,7 @@ pub(super) fn read_condition(fields: &mut Fields<'_>) -> Option<Condition> {
             fields.error(
                 "",
                 "no condition",
-                "add `metric` and a threshold, `expression`, `all`, `any`, `not` or `no_data`",
+                "add `metric` and a threshold, `expression`, `all`, `any`, `not`, `event` or `no_data`",
             );
             return None;
         }
@@ -46,6 +46,13 @@ pub(super) fn read_condition(fields: &mut Fields<'_>) -> Option<Condition> {
             fields.error(first, &format!("`{first}` beside `{last}`"), &hint);
             return None;
         }
+    }
+    if fields.has("answers") {
+        fields.error(
+            "answers",
+            "`answers` without `no_data`",
+            "delete it, or write a rule about silence",
+        );
     }
     for key in ["body", "count", "by", "cleared_by", "clear_after"] {
         if fields.has(key) {
@@ -360,5 +367,6 @@ fn read_silence(fields: &mut Fields<'_>) -> Option<Condition> {
     if fields.has("for") {
         fields.error("for", "`for` beside `no_data`", "delete it and make `no_data` longer");
     }
-    Some(Condition::NoData(after))
+    let answers = fields.flag("answers");
+    Some(Condition::NoData { after, answers })
 }

@@ -55,7 +55,7 @@ fn own_bounds(condition: Option<&Condition>) -> Option<(Bounds, Option<&Measure>
             (Logic::Test(_), [test]) => Some((test.bounds, Some(&test.measure))),
             _ => None,
         },
-        Condition::Absent(_) | Condition::Event(_) | Condition::NoData(_) => None,
+        Condition::Absent(_) | Condition::Event(_) | Condition::NoData { .. } => None,
     }
 }
 

@@ -12,8 +12,9 @@ const KINDS: usize = 9;
 
 /// Longest span of a window: what is longer is a report.
 const SPAN_MAX: Duration = Duration::from_secs(7 * 86_400);
-/// A forecast looks back at least so far, and no farther.
-const HISTORY: std::ops::RangeInclusive<Duration> = Duration::from_secs(1_800)..=Duration::from_secs(14 * 86_400);
+/// A forecast looks back at least so far, and no farther. So short a span serves what fills within minutes, on a host
+/// that is sampled every second or two.
+const HISTORY: std::ops::RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(14 * 86_400);
 const HISTORY_DEFAULT: Duration = Duration::from_secs(6 * 3_600);
 
 /// What is measured of the series `operand`; the value itself when no key says otherwise.
@@ -146,7 +147,7 @@ fn read_forecast(fields: &mut Fields<'_>, operand: usize) -> Option<Measure> {
         fields.error(
             "over",
             "`over` is too short to see a trend",
-            "at least \"30m\", better \"6h\"",
+            "at least \"1m\", better \"6h\"",
         );
         return None;
     }

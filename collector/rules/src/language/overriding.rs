@@ -12,7 +12,7 @@ const OVERRIDES_MAX: usize = 64;
 /// Whom it is for.
 const FOR_WHOM: [&str; 4] = ["hosts", "tags", "groups", "customers"];
 /// What it may replace beside the threshold.
-const REPLACED: [&str; 6] = ["for", "clear_for", "severity", "action", "no_data", "level"];
+const REPLACED: [&str; 7] = ["for", "clear_for", "severity", "action", "no_data", "answers", "level"];
 
 /// Reads the overrides of a rule; `before` is how many mistakes there were before it.
 pub(super) fn read_overrides(fields: &mut Fields<'_>, before: usize) -> Vec<Override> {

@@ -129,6 +129,27 @@ remedy.zh = "x"
 }
 
 #[test]
+fn a_name_that_is_taken_is_told_whatever_else_is_wrong_and_mistakes_come_by_line() {
+    let taken = GOOD.replace("above = 2", "above = \"2\"");
+    let text = format!("{taken}{GOOD}");
+    let errors = RuleSet::parse(&[("a.toml", text.as_str()), ("b.toml", GOOD)]).unwrap_err();
+    let found: Vec<(&str, usize, &str)> = errors
+        .iter()
+        .map(|error| (error.file.as_str(), error.line, error.message.as_str()))
+        .collect();
+    let above = "rule `disk-errors`: `above` is a text, expected a finite number";
+    let twice = "the name `disk-errors` is taken in a.toml:2";
+    assert_eq!(
+        found,
+        [("a.toml", 6, above), ("a.toml", 19, twice), ("b.toml", 3, twice)]
+    );
+
+    let two = GOOD.replace("name = \"disk-errors\"\n", "").replace("warning", "mild");
+    let lines: Vec<usize> = mistakes(&two).iter().map(|error| error.line).collect();
+    assert!(lines.is_sorted(), "{lines:?}");
+}
+
+#[test]
 fn impossible_rules_are_refused_with_a_way_out() {
     for (from, to, expected) in [
         ("per = \"1m\"\n", "", "is a counter"),
@@ -244,7 +265,7 @@ fn mistakes_of_what_is_worked_out_are_told_with_line_and_hint() {
         ),
         ("in = [1, 99]", 9, "99 is not a state", "from 0 to 63"),
         ("in = []", 9, "`in` is empty", "[1, 2]"),
-        ("in = 1", 9, "`in` is integer", "correct"),
+        ("in = 1", 9, "`in` is a number", "correct"),
         (
             "in = [1]\nclear_below = 1",
             10,
@@ -258,7 +279,7 @@ fn mistakes_of_what_is_worked_out_are_told_with_line_and_hint() {
             "`below`",
         ),
         (
-            "forecast = 1\nover = \"1m\"\nbelow = \"1h\"",
+            "forecast = 1\nover = \"59s\"\nbelow = \"1h\"",
             10,
             "`over` is too short",
             "6h",
@@ -367,7 +388,7 @@ fn mistakes_inside_compounds_and_expressions_are_told_where_they_are() {
             "`above` beside `any`",
             "inside `any`",
         ),
-        ("not = 3".to_owned(), 8, "`not` is integer", "correct"),
+        ("not = 3".to_owned(), 8, "`not` is a number", "correct"),
         (
             "expression = \"a / b\"\nbelow = 1".to_owned(),
             8,
@@ -425,7 +446,7 @@ fn a_name_in_two_files_is_refused_naming_both() {
     let errors = RuleSet::parse(&[("a.toml", GOOD), ("b.toml", GOOD)]).unwrap_err();
     assert_eq!(errors.len(), 1);
     let text = errors[0].to_string();
-    assert!(text.starts_with("b.toml:2:") && text.contains("a.toml:2"), "{text}");
+    assert!(text.starts_with("b.toml:3:") && text.contains("a.toml:2"), "{text}");
 }
 
 #[test]

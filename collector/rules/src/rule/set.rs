@@ -55,6 +55,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("agent.toml", include_str!("../../default/agent.toml")),
     ("backup.toml", include_str!("../../default/backup.toml")),
     ("capacity.toml", include_str!("../../default/capacity.toml")),
+    ("channel.toml", include_str!("../../default/channel.toml")),
     ("clock.toml", include_str!("../../default/clock.toml")),
     ("cpu.toml", include_str!("../../default/cpu.toml")),
     ("disk.toml", include_str!("../../default/disk.toml")),
@@ -74,6 +75,7 @@ const BUILTIN_TESTS: &[(&str, &str)] = &[
     ("tests/agent.toml", include_str!("../../default/tests/agent.toml")),
     ("tests/backup.toml", include_str!("../../default/tests/backup.toml")),
     ("tests/capacity.toml", include_str!("../../default/tests/capacity.toml")),
+    ("tests/channel.toml", include_str!("../../default/tests/channel.toml")),
     ("tests/clock.toml", include_str!("../../default/tests/clock.toml")),
     ("tests/cpu.toml", include_str!("../../default/tests/cpu.toml")),
     ("tests/disk.toml", include_str!("../../default/tests/disk.toml")),
@@ -176,7 +178,7 @@ impl RuleSet {
                 Condition::Metric(condition) => names.push(condition.metric.name),
                 Condition::Derived(condition) => names.extend(condition.operands.iter().map(|one| one.metric.name)),
                 Condition::Absent(condition) => names.push(condition.metric.name),
-                Condition::Event(_) | Condition::NoData(_) => {}
+                Condition::Event(_) | Condition::NoData { .. } => {}
             }
         }
         names.sort_unstable();

@@ -20,8 +20,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// Longest test, and the greatest offset in it.
 const LENGTH_MAX: Duration = Duration::from_secs(100 * 86_400);
 const KEYS: &[&str] = &[
-    "name", "rule", "host", "tags", "groups", "customer", "interval", "start", "series", "event", "silent", "expect",
-    "raises",
+    "name", "rule", "host", "tags", "groups", "customer", "interval", "start", "series", "event", "silent", "answers",
+    "expect", "raises",
 ];
 
 /// Whether a text is a file of tests: something in it begins with `[[test]]`.
@@ -99,6 +99,7 @@ fn read_test(mut fields: Fields<'_>) -> Option<RuleTest> {
         series,
         events,
         silent,
+        answers: fields.flag("answers").unwrap_or(false),
         expect,
         raises,
     };

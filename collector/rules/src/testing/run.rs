@@ -204,6 +204,10 @@ impl<'a> Run<'a> {
             before = Some(deadline);
             let said = self.engine.advance(deadline);
             self.hear(at, said);
+            for host in self.engine.take_asks() {
+                let said = self.engine.answered(host, self.test.answers, deadline);
+                self.hear(at, said);
+            }
         }
     }
 

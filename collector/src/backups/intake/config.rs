@@ -1,5 +1,6 @@
 //! `[backup_intake]` of `collector.toml`: where appliances send their results, which senders are listened to, and who judges.
 
+use super::usm::UserConfig;
 use crate::toml_table::{Reader, Table};
 use encoding_rs::Encoding;
 use ipnet::IpNet;
@@ -21,7 +22,7 @@ pub struct IntakeConfig {
     pub syslog_udp: Option<SocketAddr>,
     /// Syslog over TCP (RFC 6587).
     pub syslog_tcp: Option<SocketAddr>,
-    /// SNMP traps of versions 1 and 2c.
+    /// SNMP traps.
     pub snmp_trap: Option<SocketAddr>,
     /// Who sends what.
     pub sources: Vec<SourceConfig>,
@@ -41,6 +42,8 @@ pub struct SourceConfig {
     pub from: Vec<String>,
     /// Traps must bear this community; empty: any.
     pub community: String,
+    /// Traps must be of SNMP version 3 and of this user.
+    pub snmp_v3: Option<UserConfig>,
     /// A maildir.
     pub maildir: Option<PathBuf>,
     /// Mails of these senders only; empty: all.
@@ -74,6 +77,9 @@ impl SourceConfig {
     /// What is wrong with it.
     fn mistakes(&self, listens: bool) -> Vec<String> {
         let mut mistakes = Vec::new();
+        if self.snmp_v3.is_some() && (self.from.is_empty() || !self.community.is_empty()) {
+            mistakes.push("has `snmp_v3`: it goes with `from`, and not with `community`".to_owned());
+        }
         if self.name.trim().is_empty() || self.host.trim().is_empty() {
             mistakes.push("needs `name` and `host`".to_owned());
         }
@@ -188,7 +194,8 @@ mod tests {
     #[test]
     fn mistakes_are_told_all_at_once() {
         let mistakes = read(
-            "[[backup_intake.source]]\nname = \"x\"\nhost = \"h\"\nfrom = [\"nowhere\"]\nfolder = \"/x\"\nadapter = \"restic\"\n\
+            "[[backup_intake.source]]\nname = \"x\"\nhost = \"h\"\ncommunity = \"c\"\n\
+             snmp_v3 = { user = \"u\", auth = \"SHA-256\", auth_password_file = \"/x\" }\nfrom = [\"nowhere\"]\nfolder = \"/x\"\nadapter = \"restic\"\n\
              zone = \"Mars\"\nencoding = \"x\"\n[[backup_intake.source]]\nname = \"x\"\n",
         )
         .unwrap_err();
@@ -196,6 +203,7 @@ mod tests {
             "one of `from`",
             "give `syslog_udp`",
             "`nowhere` is no address",
+            "not with `community`",
             "`restic` can't judge single messages",
             "`Mars` is not a time zone",
             "`x` is not an encoding",

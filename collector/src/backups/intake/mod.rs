@@ -11,7 +11,7 @@
 //! runs are in the ledger. The same run told twice, by two exports or after a restart, has the same number and is one run.
 //!
 //! * [`config`] — `[backup_intake]`,
-//! * `syslog` — the listeners, `trap` — SNMP as text,
+//! * `syslog` — the listeners, `trap` — SNMP as text, `usm` — who sent a trap of version 3,
 //! * `looking`, `mail`, `folder` — what lies in files,
 //! * `taking` — from readings to runs,
 //! * `stand` — what came of each source, for people who set one up.
@@ -24,6 +24,7 @@ mod stand;
 mod syslog;
 mod taking;
 mod trap;
+mod usm;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ use std::{
     collections::VecDeque,
     io,
     net::{IpAddr, SocketAddr},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -51,6 +53,8 @@ use tokio::{
     sync::mpsc,
 };
 use tokio_util::sync::CancellationToken;
+use trap::Trap;
+use usm::{Refused, User, UserConfig};
 
 /// Messages that wait to be judged; a connection waits for room, a datagram beyond is dropped and counted.
 const WAITING_MAX: usize = 1_024;
@@ -74,6 +78,8 @@ struct Source {
     zone: TimeZone,
     encoding: &'static Encoding,
     files: Glob,
+    /// Whose traps of SNMP version 3 are taken, and no others.
+    user: Option<User>,
     /// Messages that end no run, and tell more of the next that does.
     context: Mutex<VecDeque<String>>,
 }
@@ -94,6 +100,11 @@ impl Source {
             judge,
             zone: zone.unwrap_or_else(TimeZone::system),
             encoding: label.and_then(Encoding::for_label).unwrap_or(UTF_8),
+            user: config
+                .snmp_v3
+                .as_ref()
+                .map(|user| user_of(&config.name, user))
+                .transpose()?,
             files: Glob::new(if config.files.is_empty() { "*" } else { &config.files }),
             context: Mutex::default(),
             config,
@@ -106,6 +117,26 @@ impl Source {
 
     fn sends_from(&self, sender: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&sender))
+    }
+
+    /// A trap as a line: `plain` where it is of version 1 or 2c, else what `message` says in version 3.
+    fn trap_line(&self, plain: Option<&Trap<'_>>, message: &[u8], at: Timestamp) -> Result<String, Refused> {
+        match (plain, &self.user) {
+            (Some(trap), None) => {
+                let community = self.config.community.as_bytes();
+                if !community.is_empty() && community != trap.community {
+                    return Err(Refused::Community);
+                }
+                Ok(trap.line(|bytes| self.decode(bytes)))
+            }
+            (Some(_), Some(_)) => Err(Refused::Unproven),
+            (None, None) => Err(Refused::Third),
+            (None, Some(user)) => {
+                let said = user.open(message, at)?;
+                let trap = trap::of_scoped(&said).ok_or(Refused::Malformed)?;
+                Ok(trap.line(|bytes| self.decode(bytes)))
+            }
+        }
     }
 
     /// A message behind those that tell more of it. Only Veeam spreads a run over several.
@@ -128,6 +159,31 @@ impl Source {
         }
         String::new()
     }
+}
+
+/// A user with the passwords of its files.
+fn user_of(source: &str, config: &UserConfig) -> anyhow::Result<User> {
+    let read = |file: &Path| {
+        let read = || {
+            format!(
+                "backup_intake.source `{source}`: cannot read password file {}",
+                file.display()
+            )
+        };
+        let text = std::fs::read_to_string(file).with_context(read)?;
+        let password = text.trim_end_matches(['\r', '\n']).to_owned();
+        if password.len() < usm::PASSWORD_BYTES_MIN {
+            anyhow::bail!(
+                "backup_intake.source `{source}`: the password in {} is too short, SNMP asks for at least {} characters",
+                file.display(),
+                usm::PASSWORD_BYTES_MIN
+            );
+        }
+        Ok(password)
+    };
+    let privacy = config.privacy_password_file.as_deref().map(read).transpose()?;
+    let password = read(&config.auth_password_file)?;
+    Ok(User::new(&config.user, config.auth, &password, privacy.as_deref()))
 }
 
 fn judge(config: &SourceConfig) -> anyhow::Result<Judge> {
@@ -194,27 +250,29 @@ impl Intake {
             return None;
         }
         let trap = match way {
-            Way::Trap => match trap::read(bytes) {
+            Way::Trap if !usm::is_third(bytes) => match trap::read(bytes) {
                 Some(trap) => Some(trap),
                 None => {
                     stands.unreadable(sender, at);
                     return None;
                 }
             },
-            Way::Syslog => None,
+            Way::Trap | Way::Syslog => None,
         };
         let mut wanted = false;
         for source in self.sources.iter().filter(|source| source.sends_from(sender)) {
-            let text = match &trap {
-                None => syslog::without_priority(source.decode(bytes).trim_start_matches('\u{FEFF}').trim()).to_owned(),
-                Some(trap) => {
-                    let community = source.config.community.as_bytes();
-                    if !community.is_empty() && community != trap.community {
-                        stands.refused(sender, at);
+            let text = match way {
+                Way::Syslog => {
+                    let text = source.decode(bytes);
+                    syslog::without_priority(text.trim_start_matches('\u{FEFF}').trim()).to_owned()
+                }
+                Way::Trap => match source.trap_line(trap.as_ref(), bytes, at) {
+                    Ok(line) => line,
+                    Err(why) => {
+                        stands.not_taken(&source.config.name, sender, why, at);
                         continue;
                     }
-                    trap.line(|bytes| source.decode(bytes))
-                }
+                },
             };
             wanted = true;
             stands.came(&source.config.name, &text, at);

@@ -1,7 +1,7 @@
 //! What came of each source: counted, with the newest message and what went wrong last, for people who set one up and wonder
 //! why nothing comes.
 
-use super::Way;
+use super::{Way, usm::Refused};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -112,12 +112,23 @@ impl Stands {
 
     /// A sender that is on no list.
     pub(super) fn refused(&self, sender: IpAddr, at: Timestamp) {
-        self.turned_away(sender, at, "it is on no source's list, or its community is another");
+        self.turned_away(sender, at, "it is on no source's list");
     }
 
-    /// A trap that can't be read.
+    /// A trap that is no trap of any source.
     pub(super) fn unreadable(&self, sender: IpAddr, at: Timestamp) {
-        self.turned_away(sender, at, "it is no SNMP trap of version 1 or 2c");
+        self.turned_away(sender, at, &Refused::Malformed.to_string());
+    }
+
+    /// A trap that a source does not take.
+    pub(super) fn not_taken(&self, name: &str, sender: IpAddr, why: Refused, at: Timestamp) {
+        // Another community may be another source's.
+        if why != Refused::Community {
+            self.change(name, |stand| {
+                stand.error = format!("a trap of {sender} is turned away: {why}");
+            });
+        }
+        self.turned_away(sender, at, &why.to_string());
     }
 
     fn turned_away(&self, sender: IpAddr, at: Timestamp, why: &str) {

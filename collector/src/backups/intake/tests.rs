@@ -173,6 +173,46 @@ async fn a_trap_with_the_right_community_is_a_run() {
     assert_eq!(shown["turned_away"], 2, "no trap, and another community: {shown}");
 }
 
+#[tokio::test]
+async fn a_trap_that_proves_who_sent_it_is_a_run_and_others_of_that_sender_are_none() {
+    let mut world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name)
+    };
+    let veeam = SourceConfig {
+        definition: Some("veeam-trap".to_owned()),
+        snmp_v3: Some(UserConfig {
+            user: "tocsin".to_owned(),
+            auth: usm::Proof::Sha256,
+            auth_password_file: file("auth", "maple syrup\n"),
+            privacy_password_file: Some(file("privacy", "pancakes!\n")),
+        }),
+        ..from_loopback("veeam")
+    };
+    let short = SourceConfig {
+        snmp_v3: Some(UserConfig {
+            auth_password_file: file("short", "1234567\n"),
+            ..veeam.snmp_v3.clone().unwrap()
+        }),
+        ..veeam.clone()
+    };
+    assert!(Source::new(short).is_err());
+    let (addresses, _cancel) = begun(&world, vec![veeam]);
+    send(addresses[2], &trap::tests::of_second_version(0xA7, b"nightly")).await;
+    let recorded = include_str!("usm.recorded").lines();
+    for line in recorded.filter(|line| line.starts_with("SHA-256")) {
+        let hexadecimal = line.split(' ').nth(2).unwrap();
+        let byte = |at: usize| u8::from_str_radix(&hexadecimal[at..at + 2], 16).unwrap();
+        let message: Vec<u8> = (0..hexadecimal.len()).step_by(2).map(byte).collect();
+        send(addresses[2], &message).await;
+    }
+    let event = next(&mut world).await;
+    assert_eq!(event.name, "backup.run.failed");
+    assert_eq!(event.attributes["job"], "nightly");
+}
+
 /// A source of a folder, looked at twice.
 async fn looked(world: &World, folder: &Path, state: &mut Folder) -> anyhow::Result<()> {
     let config = SourceConfig {

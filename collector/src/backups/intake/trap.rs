@@ -1,5 +1,5 @@
 //! SNMP traps of versions 1 and 2c (RFC 1157, RFC 3416) as one line of text, so that the patterns of a definition can read
-//! them: the trap's number, then each variable.
+//! them: the trap's number, then each variable. What is said in version 3 is read here, too, when `usm` has opened it.
 //!
 //! ```text
 //! trap 1.3.6.1.4.1.31023.1.2.3 1.3.6.1.4.1.31023.1.1.2="nightly" 1.3.6.1.4.1.31023.1.1.3="Success"
@@ -12,10 +12,10 @@ const VARIABLES_MAX: usize = 100;
 /// Parts of an object's number (RFC 2578).
 const PARTS_MAX: usize = 128;
 
-const INTEGER: u8 = 0x02;
-const OCTETS: u8 = 0x04;
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const OCTETS: u8 = 0x04;
 const OBJECT: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
+pub(super) const SEQUENCE: u8 = 0x30;
 const ADDRESS: u8 = 0x40;
 const COUNTER: u8 = 0x41;
 const GAUGE: u8 = 0x42;
@@ -94,6 +94,21 @@ pub(super) fn read(message: &[u8]) -> Option<Trap<'_>> {
     })
 }
 
+/// Reads what a message of version 3 said (RFC 3412, 6.8); none when it is no trap.
+pub(super) fn of_scoped(said: &[u8]) -> Option<Trap<'_>> {
+    let mut scoped = Elements(Elements(said).of(SEQUENCE)?);
+    // The engine and the name of what is spoken of: another than the sender itself would be behind a proxy.
+    scoped.of(OCTETS)?;
+    scoped.of(OCTETS)?;
+    let (object, variables) = second(Elements(scoped.of(TRAP_V2)?))?;
+    Some(Trap {
+        community: b"",
+        object,
+        variables,
+        answer: None,
+    })
+}
+
 /// The message with another tag `at` where its body begins: the answer to an inform says the same as a response.
 fn answer(message: &[u8], at: usize) -> Option<Vec<u8>> {
     let mut answer = message.to_vec();
@@ -151,10 +166,10 @@ fn variables(mut list: Elements<'_>) -> Option<Vec<(String, Content<'_>)>> {
 }
 
 /// Elements of BER (X.690) one after another: tag, length, content.
-struct Elements<'a>(&'a [u8]);
+pub(super) struct Elements<'a>(pub(super) &'a [u8]);
 
 impl<'a> Elements<'a> {
-    fn next(&mut self) -> Option<(u8, &'a [u8])> {
+    pub(super) fn next(&mut self) -> Option<(u8, &'a [u8])> {
         let (&[tag, length], rest) = self.0.split_first_chunk::<2>()?;
         let (length, rest) = match length {
             0..=0x7F => (usize::from(length), rest),
@@ -170,7 +185,7 @@ impl<'a> Elements<'a> {
         Some((tag, content))
     }
 
-    fn of(&mut self, wanted: u8) -> Option<&'a [u8]> {
+    pub(super) fn of(&mut self, wanted: u8) -> Option<&'a [u8]> {
         self.next()
             .filter(|(tag, _)| *tag == wanted)
             .map(|(_, content)| content)
@@ -178,7 +193,7 @@ impl<'a> Elements<'a> {
 }
 
 /// A whole number, with its sign; of `Counter64` the largest have one byte more.
-fn number(bytes: &[u8]) -> Option<i128> {
+pub(super) fn number(bytes: &[u8]) -> Option<i128> {
     if bytes.is_empty() || bytes.len() > 9 {
         return None;
     }

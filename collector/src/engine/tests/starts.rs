@@ -166,6 +166,27 @@ async fn why_a_host_is_silent_is_added_when_its_machine_answered() {
     );
 }
 
+#[tokio::test]
+async fn a_rule_about_machines_that_answer_waits_for_the_answer() {
+    let mut world = World::new().await;
+    let text = RULES.replace("no_data = \"60s\"", "no_data = \"60s\"\nanswers = true");
+    let rules = RuleSet::parse(&[("test.toml", text)]).unwrap();
+    world.engine = open_with(rules, &world.ledger, &world.now).await;
+    world.stream().await;
+    watch(&mut world, 100).await;
+    assert_eq!(
+        world.raised().await,
+        0,
+        "it has no address to be asked at: it does not answer"
+    );
+    world
+        .engine
+        .handle(Command::Silence(world.host, Silence::AgentSilent))
+        .await;
+    world.engine.advance().await;
+    assert_eq!(world.raised().await, 1);
+}
+
 fn tick(world: &World, mounts: &Dictionary, value: f64) -> TickSeen {
     let cells = mounts.series().map(|_| Cell::from_f64(value, 4)).collect();
     TickSeen {

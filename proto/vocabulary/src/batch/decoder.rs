@@ -43,23 +43,10 @@ impl Decoder {
         self.ready = false;
     }
 
-    /// Cells of the last tick.
+    /// The last tick. Whoever lets go of it before the next one spares that a copy.
     #[must_use]
-    pub fn cells_len(&self) -> usize {
-        self.tick.cells.len()
-    }
-
-    /// Gives the next tick a place that nobody else has any more, so that none has to be allocated for it. Dropped where
-    /// somebody has it still, or the last tick is not shared and can be written over.
-    pub fn recycle(&mut self, mut spare: Arc<Tick>) {
-        if Arc::get_mut(&mut self.tick).is_some() {
-            return;
-        }
-        if let Some(tick) = Arc::get_mut(&mut spare) {
-            tick.time = self.tick.time;
-            tick.cells.clone_from(&self.tick.cells);
-            self.tick = spare;
-        }
+    pub const fn tick(&self) -> &Arc<Tick> {
+        &self.tick
     }
 
     /// Decodes one batch; `dictionaries` answers the hash that a key-frame names, and is not asked for the one in use.
@@ -139,8 +126,11 @@ impl Decoder {
                 // A bit beyond the last cell finds none, and the batch is refused.
                 let cell = cells.get_mut(at)?;
                 *cell = match entry(reader)? {
-                    Entry::Integer(entry) => Cell::Scaled(self.state.backward(at, entry)),
-                    Entry::Other(cell) => cell,
+                    Entry::Integer(entry) => Cell::Scaled(self.state.backward(at, *cell, entry)),
+                    Entry::Other(other) => {
+                        self.state.hide(at, *cell);
+                        other
+                    }
                 };
             }
         }
@@ -154,25 +144,33 @@ pub(super) enum Entry {
     Other(Cell),
 }
 
-#[inline]
+/// Most numbers take a byte or two.
+#[inline(always)] // as a call of its own it costs as much again
 pub(super) fn entry(reader: &mut Reader<'_>) -> Option<Entry> {
-    let start = reader.clone();
-    let first = reader.byte()?;
-    if first < 0x80 {
-        return Some(Entry::Integer(varint::unzigzag(u64::from(first))));
+    let (length, value) = match reader.peek()? {
+        [first @ 0..=0x7F] => (1, u64::from(first)),
+        [first] => match reader.peek() {
+            Some([_, second @ 1..=0x7F]) => (2, u64::from(first & 0x7F) | u64::from(second) << 7),
+            _ => return long_entry(reader),
+        },
+    };
+    reader.take(length)?;
+    Some(Entry::Integer(varint::unzigzag(value)))
+}
+
+fn long_entry(reader: &mut Reader<'_>) -> Option<Entry> {
+    if reader.peek() != Some(ESCAPE) {
+        return reader.varint().map(|value| Entry::Integer(varint::unzigzag(value)));
     }
-    if first == ESCAPE[0] && reader.byte()? == ESCAPE[1] {
-        return match reader.byte()? {
-            ESCAPE_ABSENT => Some(Entry::Other(Cell::Absent)),
-            ESCAPE_RAW => {
-                let bits = reader.take(8)?.try_into().ok()?;
-                Some(Entry::Other(Cell::Raw(f64::from_bits(u64::from_le_bytes(bits)))))
-            }
-            _ => None,
-        };
+    reader.take(ESCAPE.len())?;
+    match reader.byte()? {
+        ESCAPE_ABSENT => Some(Entry::Other(Cell::Absent)),
+        ESCAPE_RAW => {
+            let bits = reader.take(8)?.try_into().ok()?;
+            Some(Entry::Other(Cell::Raw(f64::from_bits(u64::from_le_bytes(bits)))))
+        }
+        _ => None,
     }
-    *reader = start;
-    reader.varint().map(|value| Entry::Integer(varint::unzigzag(value)))
 }
 
 fn word(bytes: &[u8]) -> u64 {

@@ -50,17 +50,22 @@ impl Encoder {
         out.resize(bitmap + count.div_ceil(8), 0);
         for at in 0..count {
             let cell = cells.get(at).copied().unwrap_or(Cell::Absent);
-            if self.cells[at] == cell {
+            let before = self.cells[at];
+            if before == cell {
                 continue;
             }
             self.cells[at] = cell;
             out[bitmap + at / 8] |= 1 << (at % 8);
             match cell {
                 Cell::Scaled(value) => {
-                    varint::put(out, varint::zigzag(self.state.forward(at, value)));
+                    varint::put(out, varint::zigzag(self.state.forward(at, before, value)));
                 }
-                Cell::Absent => out.extend_from_slice(&[ESCAPE[0], ESCAPE[1], ESCAPE_ABSENT]),
+                Cell::Absent => {
+                    self.state.hide(at, before);
+                    out.extend_from_slice(&[ESCAPE[0], ESCAPE[1], ESCAPE_ABSENT]);
+                }
                 Cell::Raw(value) => {
+                    self.state.hide(at, before);
                     out.extend_from_slice(&[ESCAPE[0], ESCAPE[1], ESCAPE_RAW]);
                     out.extend_from_slice(&value.to_bits().to_le_bytes());
                 }

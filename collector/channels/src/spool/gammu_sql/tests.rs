@@ -52,7 +52,7 @@ fn channel() -> (GammuSql, Arc<Fake>) {
         template_en: Some("{title}".to_owned()),
         ..Common::default()
     };
-    let channel = GammuSql::over(tables.clone(), &config("sqlite:/x"), &common);
+    let channel = GammuSql::over(Tables::Here(tables.clone()), &config("sqlite:/x"), &common);
     (channel, tables)
 }
 

@@ -16,6 +16,7 @@ impl Channels for Fake {
             kind: "gammu",
             goes_to: "/var/spool/gammu/outbox".to_owned(),
             per_minute: 12,
+            tells_arrival: true,
             figures: ChannelFigures {
                 channel: "modem".to_owned(),
                 accepted: 41,
@@ -42,6 +43,7 @@ impl Channels for Fake {
             kind: "smpp",
             goes_to: "smsc.example.org:2775".to_owned(),
             per_minute: 3_000,
+            tells_arrival: true,
             figures: ChannelFigures {
                 channel: "sms".to_owned(),
                 failed: 2,

@@ -240,6 +240,15 @@ impl DutyRoom for Fake {
             Book::Sites => Vec::new(),
         })
     }
+    async fn register_row(&self, book: Book, id: &str) -> Result<Option<Row>, Failure> {
+        Ok(self.register(book).await?.into_iter().find(|row| row.id == id))
+    }
+    async fn customers(&self) -> Result<Vec<(CustomerId, String)>, Failure> {
+        let hosts = self.hosts.iter();
+        Ok(hosts
+            .map(|host| (host.record.customer, host.record.customer_name.clone()))
+            .collect())
+    }
     async fn register_changes(&self, _book: Book, _id: &str) -> Result<Vec<Revision>, Failure> {
         Ok(vec![Revision {
             at: self.now(),

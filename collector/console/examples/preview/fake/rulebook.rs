@@ -4,12 +4,17 @@ use super::Fake;
 use async_trait::async_trait;
 use std::time::Duration;
 use tocsin_console::backend::{
-    Failure, ReplayAlert, ReplayAnswer, ReplayQuestion, ReplayTally, RuleReading, RuleState, Rulebook, System as _,
+    Failure, ReplayAlert, ReplayAnswer, ReplayQuestion, ReplayTally, RuleReading, RuleState, RuleTrial, Rulebook,
+    System as _,
 };
 use tocsin_vocabulary::{Severity, Text};
 
 #[async_trait]
 impl Rulebook for Fake {
+    async fn rules_refused(&self) -> Vec<String> {
+        vec!["hosts.toml:9: unknown key `abvoe` of a rule; did you mean `above`?".to_owned()]
+    }
+
     async fn rule(&self, name: &str) -> Result<Option<RuleReading>, Failure> {
         let Some(view) = self.rules().await?.into_iter().find(|view| view.name == name) else {
             return Ok(None);
@@ -40,6 +45,18 @@ impl Rulebook for Fake {
                 state("system.filesystem.mountpoint=/", "clear", None),
             ],
             further_clear: 2,
+            tests: vec![
+                RuleTrial {
+                    name: "nearly full for a minute".to_owned(),
+                    place: "tests/hosts.toml:1".to_owned(),
+                    failure: None,
+                },
+                RuleTrial {
+                    name: "half full".to_owned(),
+                    place: "tests/hosts.toml:19".to_owned(),
+                    failure: Some("  - expected at 3m: raised\n  + found    none".to_owned()),
+                },
+            ],
             view,
         }))
     }

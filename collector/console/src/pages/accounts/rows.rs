@@ -18,6 +18,8 @@ pub(super) struct Share {
     pub(super) unplanned: String,
     pub(super) times: usize,
     pub(super) bad: bool,
+    /// Nothing is known of the whole period.
+    pub(super) unseen: bool,
 }
 
 /// A downtime in a list.
@@ -66,6 +68,7 @@ fn percent(ratio: f64) -> String {
     }
 }
 
+/// A share of time. Of what was not observed nobody knows whether it was up: the share is a span, or none at all.
 pub(super) fn share(shell: &Shell, availability: &Availability) -> Share {
     let span = |duration: Duration| {
         if duration.is_zero() {
@@ -74,9 +77,20 @@ pub(super) fn share(shell: &Shell, availability: &Availability) -> Share {
             shell.lasted(duration)
         }
     };
+    let unseen = availability.is_unobserved();
+    let (mut ratio, mut ratio_ours) = (percent(availability.ratio()), percent(availability.ratio_ours()));
+    if unseen {
+        (ratio, ratio_ours) = (shell.t("chart-not-observed"), "\u{2013}".to_owned());
+    } else if !availability.not_observed.is_zero() {
+        let least = percent(availability.ratio_least());
+        let unknown = shell.lasted(availability.not_observed);
+        let words = shell.tell("account-not-observed", &[("span", unknown.into())]);
+        ratio = format!("{least} \u{2013} {ratio} · {words}");
+    }
     Share {
-        ratio: percent(availability.ratio()),
-        ratio_ours: percent(availability.ratio_ours()),
+        ratio,
+        ratio_ours,
+        unseen,
         down: span(availability.down),
         unplanned: span(availability.unplanned),
         times: availability.times,
@@ -121,18 +135,6 @@ pub(crate) fn owed_row(shell: &Shell, row: &ReportRow) -> OwedRow {
         late: !row.done && row.due_at < shell.now,
         standing: shell.word("standing", row.standing.as_str()),
     }
-}
-
-/// The share of an asset. Of what was not observed nobody knows whether it was up: the share is a span.
-pub(super) fn asset_share(shell: &Shell, availability: &Availability) -> Share {
-    let mut share = share(shell, availability);
-    if !availability.not_observed.is_zero() {
-        let least = percent(availability.ratio_least());
-        let unknown = shell.lasted(availability.not_observed);
-        let words = shell.tell("account-not-observed", &[("span", unknown.into())]);
-        share.ratio = format!("{least} – {} · {words}", share.ratio);
-    }
-    share
 }
 
 pub(super) fn move_row(shell: &Shell, moved: &Moved) -> MoveRow {

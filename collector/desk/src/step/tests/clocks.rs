@@ -481,6 +481,20 @@ fn holidays_that_become_known_move_the_targets_of_open_tickets_at_once() {
 }
 
 #[test]
+fn holidays_that_become_known_leave_alone_what_was_met() {
+    let story = contract("basic", "", "5x8", "2027-01-01T10:00:00+08:00").severe(Severity::Minor);
+    let story = story.after(MINUTE).person_does(1, Action::Accept);
+    let met = story.ticket().clocks[0];
+    assert!(met.stopped_at.is_some() && met.breached_at.is_none());
+    let story = story.after(MINUTE).does(a_holiday_becomes_known()).tells(&["calendar"]);
+    assert_eq!(story.ticket().clocks[0], met);
+    let resolve = story.ticket().clock(ClockKind::Resolve).unwrap().due_at;
+    assert!(resolve > at("2027-01-04T00:00:00+08:00"), "what runs is counted anew");
+    let story = story.after(MINUTE).person_does(1, Action::Restore);
+    assert_eq!(story.ticket().clocks[0], met, "and whatever follows moves it no more");
+}
+
+#[test]
 fn holidays_that_become_known_take_no_breach_back() {
     let story = contract("basic", "", "5x8", "2027-01-01T10:00:00+08:00").severe(Severity::Minor);
     let story = story.until("2027-01-01T11:30:00+08:00");

@@ -4,7 +4,8 @@ mod rows;
 
 use super::*;
 use crate::{
-    clocks::Moment,
+    calendar::{Calendars, Holidays, YearFile},
+    clocks::{Book, ContractTerms, Moment},
     digest::Budget,
     effect::QuietRows,
     escalation::Called,
@@ -19,7 +20,7 @@ use crate::{
 };
 use proptest::prelude::*;
 use rows::Rows;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What people report.
 const REPORTED: &str = "it smells";
@@ -40,6 +41,7 @@ enum Happening {
     Duty(u8),
     Plan(u8, u8, u64),
     EndPlan(u8),
+    Holidays(u8),
 }
 
 fn happening() -> impl Strategy<Value = (u64, Happening)> {
@@ -59,6 +61,7 @@ fn happening() -> impl Strategy<Value = (u64, Happening)> {
         1 => (0..3_u8).prop_map(Happening::Duty),
         2 => (0..3_u8, 0..4_u8, 1..4_000_000_u64).prop_map(|(kind, scope, millis)| Happening::Plan(kind, scope, millis)),
         1 => (0..4_u8).prop_map(Happening::EndPlan),
+        1 => (0..3_u8).prop_map(Happening::Holidays),
     ];
     (prop_oneof![Just(0_u64), 1..600_000_u64, 600_000..20_000_000_u64], what)
 }
@@ -232,6 +235,7 @@ fn input(desk: &Desk, happening: &Happening, now: Timestamp) -> Option<Input> {
             )
         }
         Happening::Crew(n) => Input::Escalation(Box::new((chain(), crew(*n)))),
+        Happening::Holidays(n) => Input::Calendars(calendars(*n)),
         Happening::Audit => Input::Audit,
         Happening::Relook => Input::Relook,
         Happening::Act(ticket, who, number) => {
@@ -277,9 +281,36 @@ fn sorted(mut work: OpenWork) -> OpenWork {
     work
 }
 
+/// Calendars that know nothing of 2027, that know of a holiday on its first Monday, or of a make-up Saturday before.
+fn calendars(n: u8) -> Arc<Calendars> {
+    let mut holidays = Holidays::built_in();
+    let day = |date: &str, off: bool| {
+        let notice = format!(r#"{{"year": 2027, "days": [{{"name": "x", "date": "{date}", "isOffDay": {off}}}]}}"#);
+        YearFile::parse(&notice).unwrap()
+    };
+    match n {
+        0 => {}
+        1 => holidays.add(day("2027-01-04", true)),
+        _ => holidays.add(day("2027-01-02", false)),
+    }
+    Arc::new(Calendars::new(&BTreeMap::new(), holidays))
+}
+
+/// A policy for the hosts' one contract, with its service hours.
+fn book(policy: &Policy, hours: &str) -> Book {
+    let terms = ContractTerms {
+        policy: policy.name.clone(),
+        grade: String::new(),
+        service_hours: hours.to_owned(),
+        warranty_until: None,
+    };
+    let contracts = BTreeMap::from([(asset(1).contract, terms)]);
+    Book::new(policy.clone(), Vec::new(), calendars(0), contracts)
+}
+
 /// A desk as it is made after a start.
-fn made(policy: &Policy, ids: IdSource, work: OpenWork, duty: Vec<OnDuty>, escalation: (Chain, Crew)) -> Desk {
-    let mut desk = Desk::new(policy.clone(), ids, work, duty).with_escalation(escalation);
+fn made(book: &Book, ids: IdSource, work: OpenWork, duty: Vec<OnDuty>, escalation: (Chain, Crew)) -> Desk {
+    let mut desk = Desk::new(book.clone(), ids, work, duty).with_escalation(escalation);
     furnish(&mut desk);
     desk
 }
@@ -348,20 +379,26 @@ proptest! {
         seed: u64,
         lived: u64,
         policy in 0..3_usize,
+        hours in 0..3_usize,
     ) {
         let policy = shipped(["basic", "duty", "impact"][policy]);
+        let mut book = book(&policy, ["7x24", "7x8", "5x8"][hours]);
         let mut rows = Rows::default();
-        let mut now = Timestamp::from_millis(1_000_000);
+        // A Friday morning in Shanghai.
+        let mut now: Timestamp = "2027-01-01T10:00:00+08:00".parse().unwrap();
         let mut escalation = (chain(), crew(0));
-        let mut desk = made(&policy, IdSource::new(seed), OpenWork::default(), vec![on_duty(1)], escalation.clone());
+        let mut desk = made(&book, IdSource::new(seed), OpenWork::default(), vec![on_duty(1)], escalation.clone());
         for (number, (millis, happening)) in happenings.iter().enumerate() {
             now = now.plus(Duration::from_millis(*millis));
             pass(&mut desk, &mut rows, now, lived >> (number % 64) & 1 == 1);
             let Some(input) = input(&desk, happening, now) else { continue };
-            let mut rebuilt = made(&policy, desk.ids.clone(), rows.open_work(), desk.duty.clone(), escalation.clone());
+            let mut rebuilt = made(&book, desk.ids.clone(), rows.open_work(), desk.duty.clone(), escalation.clone());
             prop_assert_eq!(rebuilt.next_due(), desk.next_due());
             if let Input::Escalation(changed) = &input {
                 escalation = (**changed).clone();
+            }
+            if let Input::Calendars(changed) = &input {
+                book.set_calendars(changed.clone());
             }
             let corrected = matches!(&input, Input::Amend(_));
             let mut told = desk.step(input.clone(), now);

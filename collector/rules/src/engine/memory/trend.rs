@@ -307,6 +307,20 @@ mod tests {
     }
 
     #[test]
+    fn a_history_of_a_minute_serves_one_value_a_second_and_is_silent_for_one_in_ten() {
+        let fed = |every: i64| {
+            let mut trend = Trend::new(1.0, Duration::from_secs(60));
+            for second in (0..100).step_by(usize::try_from(every).unwrap()) {
+                trend.take(at(second), second as f64 / 200.0);
+            }
+            trend.seconds_left(at(99))
+        };
+        let left = fed(1).unwrap();
+        assert!((left - 101.0).abs() < 5.0, "{left}");
+        assert_eq!(fed(10), None);
+    }
+
+    #[test]
     fn when_room_is_made_the_forecast_goes_away() {
         let found = forecasts(24 * 60, |seconds| {
             let rising = 0.5 + 0.5 * seconds / DAY;

@@ -117,7 +117,7 @@ fn a_link_and_whether_a_ticket_may_close_itself_go_along() {
         ("auto_close = true", "`auto_close` of a severe rule"),
         ("knowledge = \"disk full\"", "`knowledge` is not a link"),
         ("knowledge = \"//elsewhere\"", "`knowledge` is not a link"),
-        ("flapping = 3", "`flapping` is integer"),
+        ("flapping = 3", "`flapping` is a number"),
         ("flapping = { raises = 1 }", "`raises` can't be 1"),
         ("flapping = { rises = 3 }", "unknown key `rises` of a flapping"),
     ] {
