@@ -1028,6 +1028,7 @@ health-part-listener = listener
 health-part-journal = journal
 health-part-ledger = ledger
 health-part-samples = samples
+health-part-rules = rules
 health-part-calendars = calendars
 health-part-export = export
 health-part-queue = queue of pages

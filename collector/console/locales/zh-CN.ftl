@@ -1001,6 +1001,7 @@ health-part-listener = 主机监听
 health-part-journal = 采样日志
 health-part-ledger = 台账
 health-part-samples = 采样数据
+health-part-rules = 规则
 health-part-calendars = 日历
 health-part-export = 对外转发
 health-part-queue = 通知队列

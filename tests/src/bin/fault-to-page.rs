@@ -67,7 +67,7 @@ async fn main() {
         .map(|i| format!("bench-{}-{i:02}", std::process::id()))
         .collect();
     let rule = "[[rule]]\nname = \"down\"\nmetric = \"tocsin.process.group.count\"\nbelow = 1\nseverity = \"major\"\n\
-                action = \"ticket\"\ntitle.en = \"{tocsin.process.group}\"\ntitle.zh = \"{tocsin.process.group}\"\n\
+                action = \"ticket\"\nflapping = false\ntitle.en = \"{tocsin.process.group}\"\ntitle.zh = \"{tocsin.process.group}\"\n\
                 remedy.en = \"none\"\nremedy.zh = \"无\"\n";
     // Every try is to be paged at once, however many there are in a minute.
     let paging = "[paging]\npages_per_minute = 1000000\n";
